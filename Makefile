@@ -1,0 +1,47 @@
+# make repro   everything on the embedded corpus: tables and figures in results/
+# make test    the tests          make smoke   the whole pipeline, tiny
+# make lint    ruff               make setup   only the environment (every target makes it first)
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# one environment: what a user has installed elsewhere must not leak in
+unexport PYTHONPATH PYTHONHOME
+
+.PHONY: repro test smoke lint setup clean
+.DEFAULT_GOAL := repro
+
+repro: $(READY)
+	dvc repro
+	@echo && cat results/tables/fingerclip.md
+
+test: $(READY)
+	python -m pytest
+
+# A copy of the working tree in .smoke/, so that the tiny results never touch the real ones.
+smoke: $(READY)
+	rm -rf .smoke && mkdir .smoke
+	git ls-files -z --cached --others --exclude-standard | \
+	  while IFS= read -r -d '' f; do [ ! -e "$$f" ] || printf '%s\0' "$$f"; done | \
+	  xargs -0 cp --parents -t .smoke
+	cd .smoke && git init -q && rm -rf dvc.lock results && dvc repro -S profile=smoke
+	cd .smoke && python -m signclip verify && python -m benchmarks paper fingerclip --profile smoke
+
+lint: $(READY)
+	ruff check . && ruff format --check .
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "Python 3.11 is needed and '$(PYTHON)' is not there; try: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, this is " + sys.version)'
+	$(PYTHON) -m venv --clear $(VENV)
+	python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@python -c 'import cv2' || { \
+	  echo "OpenCV needs system libraries; on Debian or Ubuntu: apt-get install libgl1 libglib2.0-0"; exit 1; }
+	touch $(READY)
+
+clean:
+	rm -rf .smoke data features runs predictions

@@ -1,0 +1,182 @@
+"""Figures, each with the plotted numbers beside it as CSV.
+
+Decision: a figure is a pure function of predictions (``predictions/<encoder>/<split>``); pictures
+hold no date, and t-SNE has a fixed seed and start. Cost: a few seconds each.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from sklearn.manifold import TSNE
+
+from benchmarks.evaluate import CLIPS_FILE, GALLERY_FILE
+from signclip import files
+from signclip.text import sign_languages
+
+STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42}
+
+
+def save(figure: Figure, numbers: pd.DataFrame, folder: Path, name: str) -> None:
+    """Write ``<name>.pdf``, ``<name>.png`` and ``<name>.csv``, each whole or not at all."""
+    for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
+        with files.atomic_file(folder / f"{name}.{suffix}") as partial:
+            figure.savefig(partial, format=suffix, dpi=200, metadata=metadata, bbox_inches="tight")
+    files.write_text(
+        folder / f"{name}.csv",
+        numbers.to_csv(index=False, float_format="%.4f", lineterminator="\n"),
+    )
+
+
+def letter_space(predictions: Path, *, fold: int = 0) -> tuple[Figure, pd.DataFrame]:
+    """A fold's held-out clips and the letter prompts in two dimensions (t-SNE of embeddings).
+
+    Args:
+        predictions: folder of an encoder with embeddings.
+
+    Returns:
+        the figure; columns kind (clip or prompt), id, label, sign_language, predicted, x, y.
+    """
+    clips = pd.read_parquet(predictions / CLIPS_FILE).query("fold == @fold")
+    prompts = pd.read_parquet(predictions / GALLERY_FILE).query("fold == @fold")
+    clips = clips.assign(sign_language=clips["id"].str.rsplit("-", n=1).str[0])
+    # A score is a dot product, so a text's length shifts all its scores alike: directions are what
+    # the two sides share, and what is drawn.
+    vectors = np.stack([*clips["embedding"], *prompts["embedding"]])
+    sides = np.array(["clip"] * len(clips) + ["prompt"] * len(prompts))
+    for side in ("clip", "prompt"):
+        vectors[sides == side] -= vectors[sides == side].mean(axis=0)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    perplexity = min(12, len(vectors) - 1)
+    places = TSNE(perplexity=perplexity, init="pca", random_state=0, n_jobs=1).fit_transform(
+        vectors
+    )
+    numbers = pd.concat(
+        [
+            clips[["id", "label", "sign_language", "predicted"]].assign(kind="clip"),
+            prompts[["label"]].assign(kind="prompt", id="", sign_language="", predicted=""),
+        ],
+        ignore_index=True,
+    )[["kind", "id", "label", "sign_language", "predicted"]]
+    numbers["x"], numbers["y"] = places.T
+    return _draw_letter_space(numbers), numbers
+
+
+def _draw_letter_space(numbers: pd.DataFrame) -> Figure:
+    names = sign_languages()
+    tags = sorted(set(numbers["sign_language"]) - {""}, key=lambda tag: names[tag].name)
+    colours = dict(zip(tags, sns.color_palette("husl", len(tags)), strict=True))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.5, 6))
+        axes = figure.add_subplot()
+        prompts = numbers[numbers["kind"] == "prompt"].set_index("label")
+        for row in numbers[numbers["kind"] == "clip"].to_dict("records"):
+            target = prompts.loc[row["label"]]
+            right = row["predicted"] == row["label"]
+            axes.plot(
+                [row["x"], target["x"]],
+                [row["y"], target["y"]],
+                color="0.75" if right else "#e7b5b5",
+                linewidth=0.5,
+                linestyle="-" if right else ":",
+                zorder=1,
+            )
+            axes.text(
+                row["x"],
+                row["y"],
+                row["label"].upper(),
+                color=colours[row["sign_language"]],
+                ha="center",
+                va="center",
+                fontweight="bold" if right else "normal",
+                zorder=3,
+            )
+        for letter, row in prompts.iterrows():
+            axes.text(
+                row["x"],
+                row["y"],
+                letter.upper(),
+                ha="center",
+                va="center",
+                zorder=2,
+                bbox=dict(boxstyle="square,pad=0.2", facecolor="white", edgecolor="0.2"),
+            )
+        margin = 3
+        axes.set_xlim(numbers["x"].min() - margin, numbers["x"].max() + margin)
+        axes.set_ylim(numbers["y"].min() - margin, numbers["y"].max() + margin)
+        axes.set(xticks=[], yticks=[])
+        sns.despine(ax=axes, left=True, bottom=True)
+        handles = [mpl.lines.Line2D([], [], marker="o", ls="", color=colours[t]) for t in tags]
+        labels = [f"{names[tag].name.removesuffix(' Sign Language')} ({tag})" for tag in tags]
+        legend = axes.legend(
+            handles,
+            labels,
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
+            frameon=False,
+            title="sign language",
+        )
+        legend._legend_box.align = "left"
+        axes.set_title(
+            "Held-out clips (coloured) and letter prompts (boxed), t-SNE; a line joins a clip to its "
+            "own letter\nbold, solid line: the letter is found; thin, dotted: it is not",
+            loc="left",
+            fontsize=9,
+        )
+    return figure
+
+
+def confusion(predictions: Path) -> tuple[Figure, pd.DataFrame]:
+    """Which letter was taken for which, over all folds; rows are the signed letters.
+
+    Returns:
+        the figure; columns label, predicted, clips, share (of the signed letter's clips).
+    """
+    clips = pd.read_parquet(predictions / CLIPS_FILE)
+    letters = sorted(set(clips["label"]) | set(clips["predicted"]))
+    counts = pd.crosstab(clips["label"], clips["predicted"]).reindex(
+        index=letters, columns=letters, fill_value=0
+    )
+    shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8, 6.8))
+        axes = figure.add_subplot()
+        sns.heatmap(
+            shares,
+            ax=axes,
+            cmap="Blues",
+            vmin=0,
+            vmax=1,
+            square=True,
+            linewidths=0.3,
+            linecolor="0.95",
+            annot=counts.astype(str).replace("0", ""),
+            fmt="",
+            annot_kws={"size": 6},
+            cbar_kws={"label": "share of the signed letter's clips", "shrink": 0.8},
+            xticklabels=[letter.upper() for letter in letters],
+            yticklabels=[letter.upper() for letter in letters],
+        )
+        axes.set(xlabel="nearest prompt", ylabel="signed letter")
+        axes.tick_params(axis="both", length=0, rotation=0)
+        right = int(np.trace(counts.to_numpy()))
+        axes.set_title(
+            f"{right} of {len(clips)} clips at their own letter ({right / len(clips):.2f}); "
+            "numbers are clips",
+            loc="left",
+            fontsize=9,
+        )
+    numbers = counts.stack().rename("clips").reset_index()
+    numbers["share"] = shares.stack().to_numpy()
+    return figure, numbers[numbers["clips"] > 0]
+
+
+def write_fingerclip(predictions: Path, out: Path) -> None:
+    """``fingerclip_letters`` and ``fingerclip_confusion`` from an encoder's predictions."""
+    save(*letter_space(predictions), out, "fingerclip_letters")
+    save(*confusion(predictions), out, "fingerclip_confusion")

@@ -1,0 +1,144 @@
+"""What a measurement is: one validated JSON file.
+
+Decision: unknown or missing fields are refused, so a file that loads means what the schema says;
+tables and pages are pure functions of these files. A score carries its 95 % interval and its chance
+level, a result the counts of what was and was not evaluated, and a signature from which it can be
+traced. Path: ``results/leaderboard/<encoder>/<revision>/<task>.<corpus>.<split>.json``.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from signclip import files
+from signclip.errors import ConfigError
+
+PACKAGES = ("torch", "transformers", "mmengine", "numpy", "pose-format", "spoken-to-signed")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Score(_Strict):
+    """One metric with its 95 % bootstrap interval and what random scores would get."""
+
+    value: float
+    low: float
+    high: float
+    chance: float
+
+
+class Cost(_Strict):
+    """What a result cost; never part of a table that must be byte-identical."""
+
+    parameters: int
+    training_seconds: float
+    evaluation_clips_per_second: float
+
+
+class Result(_Strict):
+    """One encoder on one task, corpus and split."""
+
+    schema_version: int = 1
+    encoder: str
+    title: str
+    revision: str
+    task: str
+    corpus: str
+    split: str
+    scores: dict[str, Score]
+    labels: int = Field(gt=0)  # texts in the gallery
+    n_total: int
+    n_evaluated: int
+    n_dropped: dict[str, int]  # reason -> test clips of the split that were not evaluated
+    corpus_dropped: dict[str, int]  # reason -> clips refused when the corpus was read
+    corpus_fingerprint: str
+    split_fingerprint: str
+    folds: list[int]
+    seeds: list[int]
+    cost: Cost
+    git_commit: str
+    packages: dict[str, str]
+    hardware: str
+
+    @property
+    def signature(self) -> str:
+        """How the number was made, in one line; equal signatures mean comparable numbers."""
+        return "|".join(
+            (
+                f"task:{self.task}",
+                f"corpus:{self.corpus}",
+                f"data:{self.corpus_fingerprint}",
+                f"split:{self.split}",
+                f"roles:{self.split_fingerprint}",
+                f"folds:{len(self.folds)}",
+                f"seeds:{','.join(map(str, self.seeds))}",
+                f"revision:{self.revision}",
+                f"suite:{version('signclip')}",
+            )
+        )
+
+    def path(self, leaderboard: Path) -> Path:
+        """Where the result belongs below ``results/leaderboard``."""
+        name = f"{self.task}.{self.corpus}.{self.split}.json"
+        return leaderboard / self.encoder / self.revision / name
+
+    def write(self, leaderboard: Path) -> Path:
+        """Write the result, whole or not at all; returns its path."""
+        path = self.path(leaderboard)
+        values = self.model_dump(mode="json") | {"signature": self.signature}
+        files.write_text(path, files.canonical_json(values))
+        return path
+
+
+def read(path: Path | str) -> Result:
+    """Read and validate a result.
+
+    Raises:
+        ConfigError: missing, not JSON, a field is wrong, or the signature is not the content's.
+    """
+    import json
+
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        signature = values.pop("signature")
+        result = Result(**values)
+    except OSError as error:
+        raise ConfigError(f"{path}: no result here ({error.strerror})") from None
+    except (json.JSONDecodeError, KeyError, TypeError, ValidationError) as error:
+        raise ConfigError(f"{path}: not a valid result ({error})") from None
+    if signature != result.signature:
+        raise ConfigError(f"{path}: its signature {signature!r} is not its content's")
+    return result
+
+
+def git_commit() -> str:
+    """The commit that is checked out, with ``-dirty`` where tracked files differ; or ``unknown``."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that decide numbers."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def hardware() -> str:
+    """Processor and cores, in a line."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), model)
+    return f"{model}, {os.cpu_count()} cores"

@@ -1,0 +1,207 @@
+"""Tables of the paper: published numbers beside ours, as CSV, Markdown and LaTeX.
+
+Decisions
+* A table is a pure function of the published values (``benchmarks/paper/*.csv``) and of result
+  files; it holds no date, time, host or commit, so equal results give equal bytes.
+* A number measured on the embedded corpus stands in columns of its own and is never called a
+  reproduction: the verdict column speaks of the paper's corpus only, and says what it would need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from baselines import BASELINES
+from benchmarks import results
+from benchmarks.results import Result
+from signclip import files
+
+PAPER = Path(__file__).parent / "paper"
+METRICS = {
+    "V2T": ("V2T_R@1", "V2T_R@5", "V2T_R@10", "V2T_MedianR"),
+    "T2V": ("T2V_P@1", "T2V_P@5", "T2V_P@10", "T2V_MedianR"),
+}
+DIRECTIONS = {"V2T": "video to text", "T2V": "text to video"}
+NOTHING = "–"
+
+
+def published(table: str) -> pd.DataFrame:
+    """A published table as transcribed in ``benchmarks/paper/<table>.csv``, all cells as text."""
+    return pd.read_csv(PAPER / f"{table}.csv", dtype=str, keep_default_na=False)
+
+
+def fingerclip(ours: Mapping[str, Result]) -> pd.DataFrame:
+    """The FingerCLIP table, one row an experiment, then the floors and chance.
+
+    Args:
+        ours: results on the embedded corpus by encoder.
+    """
+    rows = []
+    for paper in published("fingerclip").to_dict("records"):
+        result = ours.get(paper["experiment"])
+        row = {
+            "id": paper["id"],
+            "row": paper["title"],
+            "config": paper["config"],
+            "published_test_clips": paper["test_clips"],
+        }
+        row |= {f"published_{name}": paper[name] for names in METRICS.values() for name in names}
+        row |= {"verdict": f"needs {paper['needs']}"}
+        rows.append(row | _own_columns(result))
+    for name in BASELINES:
+        if name in ours:
+            row = {
+                "id": "ours",
+                "row": ours[name].title,
+                "config": name,
+                "verdict": "not in the paper",
+            }
+            rows.append(row | _own_columns(ours[name]))
+    rows.append(_chance_row(next(iter(ours.values()))))
+    return pd.DataFrame(rows).fillna("")
+
+
+def _own_columns(result: Result | None) -> dict[str, str]:
+    if result is None:
+        return {}
+    columns = {}
+    for names in METRICS.values():
+        for name in names:
+            score = result.scores[name]
+            columns[f"ours_{name}"] = _number(score.value, name)
+            columns[f"ours_{name}_low"] = _number(score.low, name)
+            columns[f"ours_{name}_high"] = _number(score.high, name)
+            columns[f"chance_{name}"] = _number(score.chance, name)
+    dropped = "; ".join(f"{count} {reason}" for reason, count in result.n_dropped.items())
+    return columns | {
+        "n_total": str(result.n_total),
+        "n_evaluated": str(result.n_evaluated),
+        "n_dropped": str(sum(result.n_dropped.values())),
+        "dropped_because": dropped,
+        "signature": result.signature,
+    }
+
+
+def _chance_row(result: Result) -> dict[str, str]:
+    row = {"id": "ours", "row": "chance", "config": "random scores", "verdict": "not in the paper"}
+    for names in METRICS.values():
+        for name in names:
+            row[f"ours_{name}"] = row[f"chance_{name}"] = _number(result.scores[name].chance, name)
+    return row
+
+
+def _number(value: float, metric: str) -> str:
+    return f"{value:.1f}" if "Median" in metric else f"{value:.4f}"
+
+
+def _cell(row: Mapping[str, str], metric: str) -> str:
+    """Our number with its interval, as printed."""
+    value = row.get(f"ours_{metric}", "")
+    if not value:
+        return NOTHING
+    low, high = row.get(f"ours_{metric}_low", ""), row.get(f"ours_{metric}_high", "")
+    digits = 1 if "Median" in metric else 3
+    short = [f"{float(x):.{digits}f}" for x in (value, low, high) if x]
+    return short[0] if len(short) == 1 else f"{short[0]} [{short[1]}, {short[2]}]"
+
+
+def _printed(table: pd.DataFrame, direction: str) -> pd.DataFrame:
+    """The columns that people read, for one direction of retrieval."""
+    out = {
+        "id": table["id"],
+        "row": table["row"],
+        "RWTH-FS here": table["verdict"],
+    }
+    for metric in METRICS[direction]:
+        short = metric.split("_")[1].replace("MedianR", "MedR")
+        out[f"paper {short}"] = table[f"published_{metric}"].replace("", NOTHING)
+        out[f"ours {short}"] = [_cell(row, metric) for row in table.to_dict("records")]
+    return pd.DataFrame(out)
+
+
+def notes(ours: Mapping[str, Result]) -> list[str]:
+    """What a reader must know to read the table rightly."""
+    first = next(iter(ours.values()))
+    refused = "; ".join(f"{count}: {reason}" for reason, count in first.corpus_dropped.items())
+    return [
+        "*paper*: German fingerspelling (RWTH-FS); the S3D and I3D rows on 303 test videos of both "
+        "cameras, the pose rows on 153 of camera 2, so these two groups are not comparable.",
+        f"*ours*: {first.corpus}, split {first.split}: {first.n_evaluated} of {first.n_total} test "
+        f"clips evaluated over {len(first.folds)} folds, {first.labels} letters, "
+        f"{'seeds' if len(first.seeds) > 1 else 'seed'} {', '.join(map(str, first.seeds))}, revision "
+        f"`{first.revision}`; small towers. Another corpus and other towers: no reproduction of a "
+        "paper cell, in either direction.",
+        f"Dropped when the corpus was read: {refused or 'none'}.",
+        "[low, high]: 95 % bootstrap interval over clips (video to text) or over letter queries "
+        "(text to video). P@5 and P@10 have ceilings below 1: there are few clips a letter.",
+        "Dominant hand: the right one; a clip in which only the left hand is ever seen (Italian, and "
+        "one Turkish clip) is mirrored.",
+        f"Signature: `{first.signature}`.",
+    ]
+
+
+def markdown(table: pd.DataFrame, title: str, remarks: Sequence[str]) -> str:
+    """The printed table, one block a direction, and its notes."""
+    parts = [f"# {title}\n"]
+    for direction, words in DIRECTIONS.items():
+        printed = _printed(table, direction).to_markdown(index=False, disable_numparse=True)
+        parts += [f"## {direction}: {words}\n", printed + "\n"]
+    parts += ["## Notes\n", "\n".join(f"- {remark}" for remark in remarks) + "\n"]
+    return "\n".join(parts)
+
+
+def latex(table: pd.DataFrame, title: str) -> str:
+    """The printed table as two ``tabular`` blocks (needs ``booktabs``)."""
+    blocks = []
+    for direction, words in DIRECTIONS.items():
+        body = _printed(table, direction).style.hide(axis="index").format(escape="latex")
+        body = body.format_index(escape="latex", axis=1)
+        caption = f"{title}, {words}. Ours: embedded corpus, 95\\,\\% bootstrap intervals."
+        blocks.append(
+            body.to_latex(hrules=True, caption=caption, label=f"tab:fingerclip-{direction}")
+        )
+    return "\n".join(blocks)
+
+
+TABLES: dict[str, tuple[Callable[[Mapping[str, Result]], pd.DataFrame], str]] = {
+    "fingerclip": (fingerclip, "FingerCLIP: fingerspelling retrieval"),
+}
+
+
+def encoders(table: str) -> list[str]:
+    """The encoders whose results a table shows: the paper's rows that run here, then the floors."""
+    rows = published(table)["experiment"]
+    return [*rows[rows != ""], *BASELINES]
+
+
+def write(
+    table: str, *, revision: str, corpus: str, split: str, results_folder: Path
+) -> pd.DataFrame:
+    """Write ``tables/<table>.{csv,md,tex}`` and ``costs/<table>.csv`` below ``results_folder``.
+
+    Raises:
+        ConfigError: a result is missing or invalid.
+    """
+    make, title = TABLES[table]
+    board = results_folder / "leaderboard"
+    ours = {
+        name: results.read(board / name / revision / f"retrieval.{corpus}.{split}.json")
+        for name in encoders(table)
+    }
+    frame = make(ours)
+    out = results_folder / "tables"
+    files.write_text(out / f"{table}.csv", frame.to_csv(index=False, lineterminator="\n"))
+    files.write_text(out / f"{table}.md", markdown(frame, title, notes(ours)))
+    files.write_text(out / f"{table}.tex", latex(frame, title))
+    costs = pd.DataFrame(
+        [
+            {"encoder": name, **r.cost.model_dump(), "hardware": r.hardware}
+            for name, r in ours.items()
+        ]
+    )
+    costs = costs.round({"training_seconds": 1, "evaluation_clips_per_second": 1})
+    files.write_text(results_folder / "costs" / f"{table}.csv", costs.to_csv(index=False))
+    return frame

@@ -1,0 +1,21 @@
+"""SignCLIP: one space for sign-language poses and spoken-language text.
+
+>>> import signclip
+>>> model = signclip.load("runs/E3.2/0/letters-0")
+>>> scores = model.similarity(["a.pose"], ["Fingerspell the letter A in sign language."])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["load"]
+
+
+def __getattr__(name: str) -> Any:
+    # torch and transformers take seconds to import; `signclip --help` should not
+    if name == "load":
+        from signclip.inference import load
+
+        return load
+    raise AttributeError(f"module 'signclip' has no attribute {name!r}")

@@ -1,0 +1,207 @@
+"""The command ``signclip``.
+
+Decision: every command is one call of the library with the same arguments, so a DVC stage, a shell
+and a script do the same thing. Errors that input can cause are one line on stderr and exit status 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from signclip.errors import SignCLIPError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+corpora_app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
+app.add_typer(corpora_app, name="corpora")
+
+Data = Annotated[Path, typer.Option(help="Folder of corpora: <data>/<corpus>/manifest.parquet.")]
+FeatureFolder = Annotated[
+    Path, typer.Option(help="Folder of stores: <features>/<corpus>/<variant>/.")
+]
+Runs = Annotated[Path, typer.Option(help="Folder of runs.")]
+CORPUS = "spreadthesign-fingerspelling"
+
+
+@app.callback()
+def _root() -> None:
+    """Sign-language poses and text in one space: corpora, features, training, checks."""
+
+
+@corpora_app.callback()
+def list_corpora(context: typer.Context) -> None:
+    """List the corpora: is it there, where, under which licence.
+
+    Example: `signclip corpora`
+    """
+    if context.invoked_subcommand:
+        return
+    from signclip.corpora import CORPORA
+
+    table = Table("corpus", "there", "what", "licence")
+    for name, module in CORPORA.items():
+        table.add_row(name, "yes" if module.find() else "no", module.TITLE, module.LICENCE)
+    Console().print(table)
+
+
+@corpora_app.command()
+def show(name: str) -> None:
+    """What a corpus is and how to get it.
+
+    Example: `signclip corpora show spreadthesign-fingerspelling`
+    """
+    from signclip import corpora
+
+    module = corpora.corpus(name)
+    found = module.find()
+    place = f"found: {found}" if found else "not found"
+    typer.echo(f"{module.TITLE}\nlicence: {module.LICENCE}\n{place}\n{module.INSTRUCTIONS}")
+
+
+@corpora_app.command()
+def build(
+    name: str,
+    out: Annotated[Path | None, typer.Option(help="Default: data/<name>.")] = None,
+    path: Annotated[Path | None, typer.Option(help="Where your copy of the corpus is.")] = None,
+) -> None:
+    """Read a corpus: write its manifest, its dropped clips with reasons, and its splits.
+
+    Example: `signclip corpora build folder --path my-clips --out data/my-clips`
+    """
+    from signclip import corpora, files, manifest, splits
+
+    out = out or Path("data", name)
+    with files.writing(out):
+        clips, dropped = corpora.build(name, path)
+        manifest.write(clips, dropped, out)
+        splits.write(splits.build(clips), out)
+    typer.echo(
+        f"{out}: {len(clips)} clips, {clips['sign_language'].nunique()} sign languages, "
+        f"{len(dropped)} dropped"
+    )
+    for reason, count in dropped["reason"].value_counts().items():
+        typer.echo(f"  dropped {count}: {reason}")
+
+
+@app.command()
+def pack(
+    corpus: str,
+    variant: Annotated[str, typer.Option(help="Which features; see signclip.poses.VARIANTS.")],
+    path: Annotated[Path | None, typer.Option(help="Where your copy of the corpus is.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The folder's name, if not the corpus's.")
+    ] = None,
+    data: Data = Path("data"),
+    features: FeatureFolder = Path("features"),
+    dtype: Annotated[str, typer.Option(help="float32, or float16 for large corpora.")] = "float32",
+) -> None:
+    """Preprocess a corpus into a packed feature store.
+
+    Example: `signclip pack spreadthesign-fingerspelling --variant dominant_hand`
+    """
+    from signclip import corpora, manifest, store
+
+    name = name or corpus
+    out = features / name / variant
+    store.write(manifest.read(data / name), corpora.root(corpus, path), variant, out, dtype=dtype)
+    meta = store.FeatureStore(out).meta
+    typer.echo(f"{out}: {meta['clips']} clips, {meta['frames']} frames of {meta['dims']} numbers")
+
+
+@app.command()
+def train(
+    experiment: Annotated[
+        str, typer.Argument(help="A row of the table of experiments, e.g. E3.2.")
+    ],
+    split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
+    fold: Annotated[str, typer.Option(help="A fold's number, or all.")] = "all",
+    seed: Annotated[int, typer.Option(help="Seed of weights, batches and augmentation.")] = 0,
+    corpus: Annotated[str, typer.Option(help="The corpus's folder below --data.")] = CORPUS,
+    profile: Annotated[str, typer.Option(help="Numbers of --params: cpu, paper, smoke.")] = "cpu",
+    jobs: Annotated[int, typer.Option(help="Runs trained side by side.")] = 2,
+    experiments: Annotated[Path, typer.Option(help="Table of experiments.")] = Path(
+        "benchmarks/experiments.yaml"
+    ),
+    params: Annotated[Path, typer.Option(help="Table of profiles.")] = Path("params.yaml"),
+    data: Data = Path("data"),
+    features: FeatureFolder = Path("features"),
+    runs: Runs = Path("runs"),
+) -> None:
+    """Train an experiment on the folds of a split; finished folds are not trained again.
+
+    Example: `signclip train E3.2 --split letters --fold all`
+    """
+    from signclip import config, splits
+    from signclip.train import train_all
+
+    folds = sorted(splits.read(data / corpus, split)["fold"].unique())
+    if fold != config.ALL_FOLDS:
+        if not fold.isdigit() or int(fold) not in folds:
+            raise typer.BadParameter(
+                f"fold {fold!r}; split {split} has {', '.join(map(str, folds))}"
+            )
+        folds = [int(fold)]
+    configs = [
+        config.resolve(
+            experiments,
+            params,
+            experiment,
+            profile=profile,
+            corpus=corpus,
+            split=split,
+            fold=int(number),
+            seed=seed,
+        )
+        for number in folds
+    ]
+    paths = train_all(
+        configs, corpus=data / corpus, features=features / corpus, runs=runs, jobs=jobs
+    )
+    for path in paths:
+        typer.echo(path)
+
+
+@app.command()
+def verify(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Stores, runs, or folders of them.")
+    ] = None,
+) -> None:
+    """Hash feature stores and runs again and name what changed.
+
+    Example: `signclip verify features runs`
+    """
+    from signclip import checkpoint, store
+
+    checked, damaged = 0, 0
+    for folder in folders or [Path("features"), Path("runs")]:
+        found = [(path.parent, store.FeatureStore) for path in sorted(folder.rglob(store.META))]
+        found += [(path.parent, None) for path in sorted(folder.rglob(checkpoint.METRICS))]
+        for path, kind in found:
+            checked += 1
+            try:
+                kind(path).verify() if kind else checkpoint.verify(path)
+            except SignCLIPError as error:
+                damaged += 1
+                typer.echo(f"damaged: {error}", err=True)
+    typer.echo(f"{checked} stores and runs checked, {damaged} damaged")
+    if damaged or not checked:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        app()
+    except SignCLIPError as error:
+        typer.echo(f"signclip: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

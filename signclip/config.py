@@ -1,0 +1,169 @@
+"""What a training run is: an experiment's row and a profile's numbers, resolved and checked.
+
+Decisions
+* An experiment is a named difference from a base, in one YAML table; a profile (``cpu``, ``paper``,
+  ``smoke``) is numbers in ``params.yaml``. Neither is code, and no code asks which profile it runs.
+* A run's configuration is resolved once, checked strictly (an unknown key is an error) and stored
+  with the run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from signclip.errors import ConfigError
+from signclip.poses import VARIANTS
+
+ALL_FOLDS = "all"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Towers(_Strict):
+    """Sizes of the two towers (see :class:`signclip.model.ModelConfig`)."""
+
+    hidden_size: int
+    attention_heads: int
+    intermediate_size: int
+    pose_layers: int
+    text_layers: int
+    max_frames: int
+    max_tokens: int
+    position_embeddings: int
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+
+class RunConfig(_Strict):
+    """Everything that decides a run's weights, apart from the data itself."""
+
+    experiment: str
+    profile: str
+    # the experiment's row
+    title: str
+    variant: str  # of the features, signclip.poses.VARIANTS
+    prompt: str  # template of a clip's text
+    cased: bool
+    augment: tuple[Literal["affine2d"], ...] = ()
+    loss: Literal["contrastive"] = "contrastive"
+    # "rounds": every batch takes its clips from rounds over the labels, each label once a round
+    batching: Literal["rounds"] = "rounds"
+    reshuffle: bool = (
+        False  # False: a batch has the same members in every epoch, as in the reference
+    )
+    projection: bool = False
+    normalise: bool = False
+    # the profile's numbers
+    towers: Towers
+    init: str | None = None  # a BERT to start both towers from: hub name or directory
+    batch_size: int = Field(gt=0)
+    epochs: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    warmup_updates: int = Field(ge=0)
+    decay_updates: int | None = Field(
+        None, gt=0
+    )  # updates at which the rate is 0; None: at the end
+    clip_norm: float = Field(2.0, gt=0)
+    select: Literal["last", "lowest_validation_loss"] = "last"
+    validate_every: int = Field(gt=0)  # epochs
+    threads: int = Field(1, gt=0)  # CPU threads of one run; part of what decides the last bits
+    # where and which
+    corpus: str
+    split: str
+    fold: int = Field(ge=0)
+    seed: int
+
+    @property
+    def run_folder(self) -> Path:
+        """``<experiment>/<seed>/<split>-<fold>``, below ``runs/``."""
+        return Path(self.experiment, str(self.seed), f"{self.split}-{self.fold}")
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """A YAML mapping.
+
+    Raises:
+        ConfigError: the file is missing or is no mapping.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML ({error})") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a mapping is expected")
+    return values
+
+
+def experiment_row(table: dict[str, Any], name: str) -> dict[str, Any]:
+    """A row with its bases merged in, bases first; keys of the row win.
+
+    Raises:
+        ConfigError: no such row, or its bases run in a circle.
+    """
+    chain, current = [], name
+    while current is not None:
+        if current not in table:
+            raise ConfigError(f"unknown experiment {current!r}; there are {', '.join(table)}")
+        if current in chain:
+            raise ConfigError(f"experiment {name!r}: its bases run in a circle at {current!r}")
+        chain.append(current)
+        current = table[current].get("base")
+    row: dict[str, Any] = {}
+    for link in reversed(chain):
+        row.update({key: value for key, value in table[link].items() if key != "base"})
+    return row
+
+
+def resolve(
+    experiments: Path | str,
+    params: Path | str,
+    name: str,
+    *,
+    profile: str,
+    corpus: str,
+    split: str,
+    fold: int,
+    seed: int,
+) -> RunConfig:
+    """The configuration of one run.
+
+    Args:
+        experiments: the table of experiments (``benchmarks/experiments.yaml``).
+        params: ``params.yaml``; ``profiles.<profile>.<recipe>`` holds the numbers of the row's recipe.
+
+    Raises:
+        ConfigError: a name does not exist, or a value is missing, unknown or out of range.
+    """
+    row = experiment_row(read_yaml(experiments), name)
+    recipe = row.pop("recipe", None)
+    profiles = read_yaml(params).get("profiles", {})
+    if profile not in profiles:
+        raise ConfigError(f"unknown profile {profile!r}; there are {', '.join(profiles)}")
+    if recipe not in profiles[profile]:
+        raise ConfigError(f"experiment {name!r}: profile {profile!r} has no recipe {recipe!r}")
+    try:
+        config = RunConfig(
+            **{**profiles[profile][recipe], **row},
+            experiment=name,
+            profile=profile,
+            corpus=corpus,
+            split=split,
+            fold=fold,
+            seed=seed,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            f"experiment {name!r}, profile {profile!r}: {where}: {first['msg']}"
+        ) from None
+    if config.variant not in VARIANTS:
+        raise ConfigError(f"experiment {name!r}: unknown variant {config.variant!r}")
+    return config

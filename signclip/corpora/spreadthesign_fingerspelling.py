@@ -1,0 +1,63 @@
+"""The embedded corpus: fingerspelling of 19 sign languages, inside the package ``spoken-to-signed``.
+
+600 MediaPipe Holistic poses, by their names filmed for Spreadthesign (Swiss German, ``sgg``, apart),
+appearance removed, one clip a (sign language, letter). Decisions: the 26 rows that list the American
+files again as French are dropped (they would leak across every split); a clip's id is
+``<tag>-<letter>``; who signs is not recorded, so ``signer`` is empty. Cost: nothing is copied, the
+files are read from the installed package.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from signclip.text import label
+
+NAME = "spreadthesign-fingerspelling"
+TITLE = "Fingerspelling of 19 sign languages from Spreadthesign (in spoken-to-signed)"
+LICENCE = (
+    "MIT, as part of the package spoken-to-signed 0.4.0; filmed for Spreadthesign (sgg: not), "
+    "appearance removed by that package's authors"
+)
+INSTRUCTIONS = "It comes with `pip install spoken-to-signed==0.4.0`; there is nothing else to do."
+
+COPIED = {"fsl": "ase"}  # rows of the former name the files of the latter
+
+
+def find(path: Path | None = None) -> Path | None:
+    """The lexicon's folder: ``path``, or the one in the installed package."""
+    if path is None:
+        spec = importlib.util.find_spec("spoken_to_signed")  # does not import the package
+        if spec is None or not spec.submodule_search_locations:
+            return None
+        path = Path(next(iter(spec.submodule_search_locations)), "assets", "fingerspelling_lexicon")
+    return path if (path / "index.csv").is_file() else None
+
+
+def rows(root: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """(rows, refused rows) in the order of the lexicon's index."""
+    kept, refused = [], []
+    with open(root / "index.csv", encoding="utf-8", newline="") as file:
+        for entry in csv.DictReader(file):
+            tag, text = entry["signed_language"], unicodedata.normalize("NFC", entry["words"])
+            clip = f"{tag}-{label(text)}"
+            if tag in COPIED:
+                reason = f"copy: the index lists the {COPIED[tag]} file again as {tag}"
+                refused.append({"id": clip, "path": entry["path"], "reason": reason})
+                continue
+            kept.append(
+                {
+                    "id": clip,
+                    "path": entry["path"],
+                    "text": text,
+                    "sign_language": tag,
+                    "spoken_language": entry["spoken_language"],
+                    "signer": "",
+                    "split": "",
+                }
+            )
+    return kept, refused

@@ -1,0 +1,55 @@
+"""The errors a user can cause, each naming the sample and the reason.
+
+Decision: one small tree under :class:`SignCLIPError`. The command line prints such an error as one
+line and exits with 2; anything else is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class SignCLIPError(Exception):
+    """Base of every error that bad input, bad configuration or a damaged file can cause."""
+
+
+class SampleError(SignCLIPError):
+    """Something is wrong with one sample.
+
+    Args:
+        sample: the clip's id or path, as the user knows it.
+        reason: what is wrong, in words; it becomes a row of the dropped-clips table.
+    """
+
+    def __init__(self, sample: str | Path, reason: str):
+        super().__init__(f"{sample}: {reason}")
+        self.sample = str(sample)
+        self.reason = reason
+
+
+class PoseError(SampleError):
+    """A ``.pose`` file, or a pose in memory, cannot be used."""
+
+
+class ManifestError(SampleError):
+    """A manifest (or the CSV it is made from) breaks its schema."""
+
+
+class LanguageTagError(SignCLIPError):
+    """A sign-language tag is not in the registry."""
+
+
+class StoreError(SignCLIPError):
+    """A feature store is missing, damaged, or made otherwise than its reader expects."""
+
+
+class RunError(SignCLIPError):
+    """A training run is missing, unfinished, or does not fit what is asked of it."""
+
+
+class ConfigError(SignCLIPError):
+    """A parameter, an experiment or a split does not exist or contradicts another."""
+
+
+class BusyError(SignCLIPError):
+    """Another process is writing the same output."""

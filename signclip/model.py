@@ -1,0 +1,206 @@
+"""SignCLIP's two towers.
+
+Decisions
+* Two BERT encoders of ``transformers`` without shared weights. The pose tower is fed with frame
+  embeddings (Linear, GELU, LayerNorm, Linear) between the [CLS] and [SEP] of its own word table; the
+  modules bear the reference's names, so released weights fit by name.
+* The closing [SEP] of the pose tower always has position ``max_frames + 1``, as at the time of the
+  paper: padding a clip little, much or not at all changes nothing, and a batch need only be as long
+  as its longest clip. Cost: attention over the longest clip instead of ``max_frames``.
+* An embedding is the mean of the last layer over the real frames (tokens) and the closing [SEP],
+  without [CLS]. The score is a plain dot product unless ``normalise`` makes it a cosine.
+* One tower runs without the other.
+
+Source: facts sections 2 and 8; reference ``MMFusionSeparate``, ``MMBertForEncoder``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import BertConfig, BertModel
+
+from signclip.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of a model; a run stores them, so a model is rebuilt from its run alone."""
+
+    frame_dims: int  # numbers a frame
+    vocab_size: int  # of the text tower
+    hidden_size: int = 768
+    attention_heads: int = 12
+    intermediate_size: int = 3072
+    pose_layers: int = 12
+    text_layers: int = 12
+    max_frames: int = 256  # longer clips are cut
+    max_tokens: int = 64  # the paper's max_len: at most max_tokens - 3 word pieces
+    position_embeddings: int = 512
+    dropout: float = 0.1
+    pose_vocab_size: int = 2  # rows of the pose tower's word table; two are used
+    pose_cls_id: int = 0  # of the pose tower's own table (101 and 102 in released weights)
+    pose_sep_id: int = 1
+    projection: bool = False  # a linear map behind each tower (E5.1)
+    normalise: bool = False  # unit length, so that the score is a cosine (E5.2)
+
+    def __post_init__(self) -> None:
+        for name in ("frame_dims", "vocab_size", "hidden_size", "pose_layers", "text_layers"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"model: {name} is {getattr(self, name)}, must be at least 1")
+        if self.hidden_size % self.attention_heads:
+            raise ConfigError(
+                f"model: hidden_size {self.hidden_size} is no multiple of attention_heads "
+                f"{self.attention_heads}"
+            )
+        needed = max(self.max_frames + 2, self.max_tokens - 1)
+        if self.position_embeddings < needed:
+            raise ConfigError(
+                f"model: position_embeddings {self.position_embeddings} cannot hold max_frames "
+                f"{self.max_frames} and max_tokens {self.max_tokens} ({needed} are needed)"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for ``config.yaml``."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """Rebuild; an unknown or missing key is a ConfigError."""
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigError(f"model: {error}") from None
+
+    def bert(self, *, layers: int, vocab_size: int) -> BertConfig:
+        """The ``transformers`` configuration of one tower."""
+        return BertConfig(
+            vocab_size=vocab_size,
+            hidden_size=self.hidden_size,
+            num_hidden_layers=layers,
+            num_attention_heads=self.attention_heads,
+            intermediate_size=self.intermediate_size,
+            max_position_embeddings=self.position_embeddings,
+            hidden_dropout_prob=self.dropout,
+            attention_probs_dropout_prob=self.dropout,
+            pad_token_id=None if vocab_size < 3 else 0,
+        )
+
+
+class Embeddings(NamedTuple):
+    """Both sides of a batch, float32 (b, d); a side that was not asked for is None."""
+
+    pose_embeddings: Tensor | None
+    text_embeddings: Tensor | None
+
+
+class FrameMLP(nn.Module):
+    """Frame features to tower width: Linear, GELU, LayerNorm (eps 1e-5), Linear."""
+
+    def __init__(self, frame_dims: int, hidden_size: int):
+        super().__init__()
+        self.linear1 = nn.Linear(frame_dims, hidden_size)
+        self.LayerNorm = nn.LayerNorm(hidden_size)
+        self.linear2 = nn.Linear(hidden_size, hidden_size)
+        for linear in (self.linear1, self.linear2):
+            nn.init.normal_(linear.weight, std=0.02)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.linear2(self.LayerNorm(F.gelu(self.linear1(frames))))
+
+
+class Projection(nn.Module):
+    """A linear map without bias (the reference's ``multimodal_projection``)."""
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.linear = nn.Linear(size, size, bias=False)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        return self.linear(embeddings)
+
+
+def _mean_without_cls(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Masked mean over all positions but the first: (b, length, d), (b, length) -> (b, d)."""
+    weights = mask[:, 1:].to(hidden.dtype)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    return torch.einsum("bl,bld->bd", weights, hidden[:, 1:])
+
+
+class PoseTower(nn.Module):
+    """Frames to one embedding a clip."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.videomlp = FrameMLP(config.frame_dims, config.hidden_size)
+        bert = config.bert(layers=config.pose_layers, vocab_size=config.pose_vocab_size)
+        self.bert = BertModel(bert, add_pooling_layer=False)
+
+    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """frames (b, t, dims), mask bool (b, t), True = valid -> (b, d)."""
+        b, t, _ = frames.shape
+        if t > self.config.max_frames:
+            raise ConfigError(
+                f"{t} frames exceed max_frames {self.config.max_frames}: cut clips first"
+            )
+        ends = torch.tensor(
+            [self.config.pose_cls_id, self.config.pose_sep_id], device=frames.device
+        )
+        cls, sep = self.bert.embeddings.word_embeddings(ends).expand(b, 2, -1).split(1, dim=1)
+        positions = torch.arange(t + 2, device=frames.device)
+        positions[-1] = self.config.max_frames + 1
+        whole = torch.cat([mask.new_ones(b, 1), mask, mask.new_ones(b, 1)], dim=1)
+        hidden = self.bert(
+            inputs_embeds=torch.cat([cls, self.videomlp(frames), sep], dim=1),
+            attention_mask=whole,
+            position_ids=positions[None],
+        ).last_hidden_state
+        return _mean_without_cls(hidden, whole)
+
+
+class SignCLIP(nn.Module):
+    """Pose tower and text tower; see the module."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.video_encoder = PoseTower(config)
+        text = config.bert(layers=config.text_layers, vocab_size=config.vocab_size)
+        self.text_encoder = BertModel(text, add_pooling_layer=False)
+        if config.projection:
+            self.video_projection = Projection(config.hidden_size)
+            self.text_projection = Projection(config.hidden_size)
+
+    def pose_embeddings(self, frames: Tensor, frame_mask: Tensor) -> Tensor:
+        """frames float (b, t, dims), frame_mask bool (b, t) -> (b, d)."""
+        pooled = self.video_encoder(frames, frame_mask)
+        if self.config.projection:
+            pooled = self.video_projection(pooled)
+        return F.normalize(pooled, dim=1) if self.config.normalise else pooled
+
+    def text_embeddings(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
+        """token_ids int64 (b, l) as ``[CLS] pieces [SEP]``, token_mask bool (b, l) -> (b, d)."""
+        hidden = self.text_encoder(input_ids=token_ids, attention_mask=token_mask).last_hidden_state
+        pooled = _mean_without_cls(hidden, token_mask)
+        if self.config.projection:
+            pooled = self.text_projection(pooled)
+        return F.normalize(pooled, dim=1) if self.config.normalise else pooled
+
+    def forward(
+        self,
+        frames: Tensor | None = None,
+        frame_mask: Tensor | None = None,
+        token_ids: Tensor | None = None,
+        token_mask: Tensor | None = None,
+    ) -> Embeddings:
+        """Embed poses, texts or both. Masks: True = valid. Shapes as in the two methods above."""
+        return Embeddings(
+            None if frames is None else self.pose_embeddings(frames, frame_mask),
+            None if token_ids is None else self.text_embeddings(token_ids, token_mask),
+        )

@@ -1,0 +1,17 @@
+"""One progress bar for everything long: what runs, how far, what is left.
+
+Decision: on a terminal it redraws smoothly; in a log file (CI, DVC's captured output) it prints at
+most one line every ten seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+
+def bar(*args: Any, **kwargs: Any) -> tqdm:
+    """``tqdm`` with intervals that suit where it is printed."""
+    return tqdm(*args, mininterval=0.1 if sys.stderr.isatty() else 10.0, **kwargs)

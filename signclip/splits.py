@@ -1,0 +1,190 @@
+"""Splits: which clip stands where, decided from the manifest and a seed, never from the clips.
+
+A split is a table ``(split, fold, id, role)`` with roles ``train``, ``validation``, ``test`` and
+``excluded`` (in a test language, but its label occurs in no training language).
+
+Decisions
+* ``letters``: the clips that bear one of the 26 Latin letters; 5 folds by clip, dealt letter by
+  letter so that every fold holds every letter; each clip is tested once; 15 % of each training fold
+  is validation.
+* ``in_domain``: one fold. 20 % of the (sign language, label) pairs whose label another language has
+  are held out, always leaving the label in some training language; then 15 % of the remaining such
+  pairs are validation, under the same rule; everything else trains.
+* ``unseen_language``: whole sign languages in 5 folds. Languages that share no label with another
+  train only. Validation is whole languages too, two a fold.
+* ``official``: the ``split`` column of the manifest, where it has one.
+
+The same file content on two sides of a split is a hard error. Cost: milliseconds.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from signclip import files
+from signclip.errors import ConfigError
+from signclip.text import label
+
+LATIN = tuple(string.ascii_lowercase)
+ROLES = ("train", "validation", "test", "excluded")
+FOLDS = 5
+VALIDATION_SHARE, HELD_OUT_SHARE, VALIDATION_LANGUAGES = 0.15, 0.20, 2
+SEED = 3407  # the paper's seed for its own splits (facts 5)
+SPLITS_FILE = "splits.parquet"
+
+
+def _rng(name: str, fold: int = 0) -> np.random.Generator:
+    return np.random.default_rng([SEED, *name.encode(), fold])
+
+
+def _table(name: str, fold: int, ids: pd.Series, roles: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({"split": name, "fold": fold, "id": ids.to_numpy(), "role": roles})
+
+
+def letters(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The split ``letters`` (see the module)."""
+    clips = manifest[manifest["text"].map(label).isin(LATIN)].sort_values("id")
+    labels = clips["text"].map(label).to_numpy()
+    rng = _rng("letters")
+    fold_of = np.empty(len(clips), dtype=int)
+    start = 0
+    for (
+        letter
+    ) in LATIN:  # dealing goes on from letter to letter, so folds differ by one clip at most
+        members = rng.permutation(np.flatnonzero(labels == letter))
+        fold_of[members] = (start + np.arange(len(members))) % FOLDS
+        start += len(members)
+    tables = []
+    for fold in range(FOLDS):
+        roles = np.where(fold_of == fold, "test", "train").astype(object)
+        train = np.flatnonzero(roles == "train")
+        count = round(VALIDATION_SHARE * len(train))
+        roles[_rng("letters", fold + 1).permutation(train)[:count]] = "validation"
+        tables.append(_table("letters", fold, clips["id"], roles))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _hold_out(
+    labels: np.ndarray, free: np.ndarray, count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Take up to ``count`` of the ``free`` clips, always leaving one free clip of each label."""
+    left = {name: int((labels[free] == name).sum()) for name in set(labels[free])}
+    taken = np.zeros(len(labels), dtype=bool)
+    for clip in rng.permutation(np.flatnonzero(free)):
+        if taken.sum() >= count:
+            break
+        if left[labels[clip]] > 1:
+            left[labels[clip]] -= 1
+            taken[clip] = True
+    return taken
+
+
+def in_domain(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The split ``in_domain`` (see the module)."""
+    clips = manifest.sort_values("id").reset_index(drop=True)
+    labels = clips["text"].map(label).to_numpy()
+    languages = clips.groupby(labels)["sign_language"].nunique()
+    shared = np.array([languages[name] > 1 for name in labels])
+    rng = _rng("in_domain")
+    test = _hold_out(labels, shared, round(HELD_OUT_SHARE * shared.sum()), rng)
+    free = shared & ~test
+    validation = _hold_out(labels, free, round(VALIDATION_SHARE * free.sum()), rng)
+    roles = np.select([test, validation], ["test", "validation"], "train").astype(object)
+    return _table("in_domain", 0, clips["id"], roles)
+
+
+def unseen_language(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The split ``unseen_language`` (see the module)."""
+    clips = manifest.sort_values("id").reset_index(drop=True)
+    labels, tags = clips["text"].map(label).to_numpy(), clips["sign_language"].to_numpy()
+    of = {tag: set(labels[tags == tag]) for tag in sorted(set(tags))}
+    sharing = [tag for tag in of if any(of[tag] & of[other] for other in of if other != tag)]
+    if len(sharing) < FOLDS:
+        raise ConfigError(
+            f"unseen_language needs {FOLDS} sign languages that share labels; there are "
+            f"{len(sharing)}"
+        )
+    order = list(_rng("unseen_language").permutation(sharing))
+    tables = []
+    for fold in range(FOLDS):
+        test = set(order[fold::FOLDS])
+        # The next fold's languages validate this one: no language validates twice in a row.
+        validation = set(order[(fold + 1) % FOLDS :: FOLDS][:VALIDATION_LANGUAGES])
+        roles = np.array(
+            ["test" if t in test else "validation" if t in validation else "train" for t in tags],
+            dtype=object,
+        )
+        trained = set(labels[roles == "train"])
+        roles[(roles != "train") & ~np.isin(labels, sorted(trained))] = "excluded"
+        tables.append(_table("unseen_language", fold, clips["id"], roles))
+    return pd.concat(tables, ignore_index=True)
+
+
+def official(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The manifest's own ``split`` column as a split of one fold."""
+    return _table("official", 0, manifest["id"], manifest["split"].to_numpy())
+
+
+SPLITS: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "letters": letters,
+    "in_domain": in_domain,
+    "unseen_language": unseen_language,
+    "official": official,
+}
+
+
+def check_disjoint(table: pd.DataFrame, manifest: pd.DataFrame) -> None:
+    """Refuse a split in which one file's content stands on two sides.
+
+    Raises:
+        ConfigError: naming split, fold and the two clips.
+    """
+    sha = dict(zip(manifest["id"], manifest["sha256"], strict=True))
+    for (name, fold), rows in table.groupby(["split", "fold"], sort=True):
+        first: dict[str, tuple[str, str]] = {}
+        for clip, role in zip(rows["id"], rows["role"], strict=True):
+            other, other_role = first.setdefault(sha[clip], (clip, role))
+            if other_role != role or other != clip:
+                raise ConfigError(
+                    f"split {name}, fold {fold}: {clip} ({role}) and {other} ({other_role}) are the "
+                    "same file or clip"
+                )
+
+
+def build(manifest: pd.DataFrame) -> pd.DataFrame:
+    """All splits that a manifest allows: ``official`` where it has one, the others where it has none.
+
+    Raises:
+        ConfigError: a split puts one content on two sides.
+    """
+    names = ["official"] if (manifest["split"] != "").any() else list(SPLITS)[:-1]
+    table = pd.concat([SPLITS[name](manifest) for name in names], ignore_index=True)
+    check_disjoint(table, manifest)
+    return table
+
+
+def write(table: pd.DataFrame, folder: Path) -> None:
+    """Write ``splits.parquet``, whole or not at all."""
+    with files.atomic_file(folder / SPLITS_FILE) as partial:
+        table.to_parquet(partial, index=False)
+
+
+def read(folder: Path | str, split: str) -> pd.DataFrame:
+    """The rows of one split.
+
+    Raises:
+        ConfigError: the corpus has no such split.
+    """
+    path = Path(folder) / SPLITS_FILE
+    if not path.is_file():
+        raise ConfigError(f"{path}: no splits here; build them with `signclip corpora build`")
+    table = pd.read_parquet(path)
+    if split not in set(table["split"]):
+        there = ", ".join(sorted(table["split"].unique()))
+        raise ConfigError(f"no split {split!r} in {folder}; there are {there}")
+    return table[table["split"] == split].reset_index(drop=True)

@@ -1,0 +1,190 @@
+"""The packed feature store: every clip's features in one file, read by memory map.
+
+A folder ``features/<corpus>/<variant>/`` with
+
+* ``features.bin``: float32 (or float16) values of all clips, one after the other, (frames, dims);
+* ``valid.bin``: one bit a point and frame, each frame padded to whole bytes (numpy ``packbits``);
+* ``index.parquet``: id, offset (frames before the clip), frames, fps, sha256 of the source file;
+* ``dropped.csv``: id, path, reason of clips that the variant cannot be made of;
+* ``meta.json``: variant, sizes, fingerprint of the manifest, versions, sha256 of the files above.
+
+Decision: many small files are slow to hash, copy and open, so there are five whatever the number of
+clips. Cost: 4 bytes a value and an eighth of a byte a point; opening reads the index only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from signclip import files, poses
+from signclip.errors import SampleError, StoreError
+from signclip.poses import Features
+from signclip.progress import bar
+
+FORMAT = 1
+FEATURES, VALID, INDEX, DROPPED, META = (
+    "features.bin",
+    "valid.bin",
+    "index.parquet",
+    "dropped.csv",
+    "meta.json",
+)
+
+
+def corpus_fingerprint(manifest: pd.DataFrame) -> str:
+    """Changes when any clip's id, content, text or language does."""
+    columns = ["id", "sha256", "text", "sign_language", "spoken_language", "signer", "split"]
+    return files.fingerprint(manifest.sort_values("id")[columns].to_dict("list"))
+
+
+def write(
+    manifest: pd.DataFrame,
+    root: Path,
+    variant: str,
+    folder: Path,
+    *,
+    dtype: str = "float32",
+    progress: bool = True,
+) -> None:
+    """Preprocess every clip of a manifest into a store.
+
+    Args:
+        manifest: a checked manifest; ``path`` is relative to ``root``.
+        folder: becomes the store, whole or not at all.
+        dtype: float32, or float16 for large corpora.
+
+    Raises:
+        StoreError: a file changed since the manifest was made, or no clip is left.
+        BusyError: another process writes this store.
+    """
+    with files.writing(folder), files.atomic_folder(folder) as partial:
+        index, dropped, dims, offset = [], [], None, 0
+        with open(partial / FEATURES, "wb") as values, open(partial / VALID, "wb") as bits:
+            rows = manifest.to_dict("records")
+            for row in bar(rows, desc=f"packing {variant}", unit="clip", disable=not progress):
+                try:
+                    clip = _clip_features(row, root, variant)
+                except SampleError as error:
+                    dropped.append({"id": row["id"], "path": row["path"], "reason": error.reason})
+                    continue
+                dims = clip.values.shape[1] if dims is None else dims
+                if clip.values.shape[1] != dims:
+                    raise StoreError(
+                        f"{row['id']}: {clip.values.shape[1]} dims where the others have {dims}; "
+                        f"variant {variant} needs files of one layout"
+                    )
+                values.write(clip.values.astype(dtype).tobytes())
+                bits.write(np.packbits(clip.valid, axis=1).tobytes())
+                index.append((row["id"], offset, len(clip.values), row["fps"], row["sha256"]))
+                offset += len(clip.values)
+        if dims is None:
+            raise StoreError(
+                f"{folder}: no clip of the manifest can be used ({len(dropped)} dropped)"
+            )
+        columns = ["id", "offset", "frames", "fps", "sha256"]
+        pd.DataFrame(index, columns=columns).to_parquet(partial / INDEX, index=False)
+        pd.DataFrame(dropped, columns=["id", "path", "reason"]).to_csv(
+            partial / DROPPED, index=False
+        )
+        meta = {
+            "format": FORMAT,
+            "variant": variant,
+            "dims": dims,
+            "points": dims // 3,
+            "dtype": dtype,
+            "clips": len(index),
+            "frames": offset,
+            "corpus_fingerprint": corpus_fingerprint(manifest),
+            "versions": {name: version(name) for name in ("numpy", "pose-format")},
+            "sha256": {
+                name: files.sha256_file(partial / name)
+                for name in (FEATURES, VALID, INDEX, DROPPED)
+            },
+        }
+        (partial / META).write_text(files.canonical_json(meta), encoding="utf-8")
+
+
+def _clip_features(row: dict, root: Path, variant: str) -> Features:
+    path = root / row["path"]
+    if path.is_file() and files.sha256_file(path) != row["sha256"]:
+        raise StoreError(
+            f"{row['id']}: {path} changed since the manifest was made; build the corpus again"
+        )
+    return poses.features(poses.read_pose(path), variant, sample=row["id"])
+
+
+class FeatureStore:
+    """A store opened for reading. Values are views of the memory map: copy before you change them.
+
+    Raises:
+        StoreError: it is missing, half written, or its files have not the sizes that it states.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+        try:
+            self.meta = json.loads((self.folder / META).read_text(encoding="utf-8"))
+        except OSError:
+            raise StoreError(
+                f"{self.folder}: no feature store here; make it with `signclip pack`"
+            ) from None
+        except json.JSONDecodeError as error:
+            raise StoreError(f"{self.folder / META}: damaged ({error})") from None
+        if self.meta.get("format") != FORMAT:
+            raise StoreError(
+                f"{self.folder}: store format {self.meta.get('format')} is not {FORMAT}"
+            )
+        self.dims, self.points = self.meta["dims"], self.meta["points"]
+        frames, dtype = self.meta["frames"], np.dtype(self.meta["dtype"])
+        row_bytes = -(-self.points // 8)
+        for name, size in (
+            (FEATURES, frames * self.dims * dtype.itemsize),
+            (VALID, frames * row_bytes),
+        ):
+            path = self.folder / name
+            if not path.is_file() or path.stat().st_size != size:
+                raise StoreError(f"{path}: missing or cut short ({size} bytes expected)")
+        self.index = pd.read_parquet(self.folder / INDEX)
+        self._values = np.memmap(self.folder / FEATURES, dtype, "r", shape=(frames, self.dims))
+        self._valid = np.memmap(self.folder / VALID, np.uint8, "r", shape=(frames, row_bytes))
+        self._row = {clip: i for i, clip in enumerate(self.index["id"])}
+        self._offset = self.index["offset"].to_numpy()
+        self._frames = self.index["frames"].to_numpy()
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def __contains__(self, clip: str) -> bool:
+        return clip in self._row
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._row)
+
+    def __getitem__(self, clip: str) -> Features:
+        """A clip's features by id: values (frames, dims), validity (frames, points).
+
+        Raises:
+            StoreError: the store has no such clip.
+        """
+        if clip not in self._row:
+            raise StoreError(f"{clip}: not in the store {self.folder}")
+        row = self._row[clip]
+        frames = slice(self._offset[row], self._offset[row] + self._frames[row])
+        valid = np.unpackbits(self._valid[frames], axis=1, count=self.points).astype(bool)
+        return Features(np.asarray(self._values[frames], dtype=np.float32), valid)
+
+    def verify(self) -> None:
+        """Hash every file again.
+
+        Raises:
+            StoreError: naming the first file that differs from what ``meta.json`` states.
+        """
+        for name, digest in self.meta["sha256"].items():
+            if files.sha256_file(self.folder / name) != digest:
+                raise StoreError(f"{self.folder / name}: content differs from its recorded sha256")
