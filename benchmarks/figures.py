@@ -123,8 +123,8 @@ def _draw_letter_space(numbers: pd.DataFrame) -> Figure:
         )
         legend._legend_box.align = "left"
         axes.set_title(
-            "Held-out clips (coloured) and letter prompts (boxed), t-SNE; a line joins a clip to its "
-            "own letter\nbold, solid line: the letter is found; thin, dotted: it is not",
+            "Held-out clips (coloured) and letter prompts (boxed), t-SNE; a line joins a clip "
+            "to its own letter\nbold, solid line: the letter is found; thin, dotted: it is not",
             loc="left",
             fontsize=9,
         )

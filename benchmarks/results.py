@@ -120,7 +120,7 @@ def read(path: Path | str) -> Result:
 
 
 def git_commit() -> str:
-    """The commit that is checked out, with ``-dirty`` where tracked files differ; or ``unknown``."""
+    """The commit checked out, with ``-dirty`` where tracked files differ; or ``unknown``."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -131,14 +131,14 @@ def notes(ours: Mapping[str, Result]) -> list[str]:
         "cameras, the pose rows on 153 of camera 2, so these two groups are not comparable.",
         f"*ours*: {first.corpus}, split {first.split}: {first.n_evaluated} of {first.n_total} test "
         f"clips evaluated over {len(first.folds)} folds, {first.labels} letters, "
-        f"{'seeds' if len(first.seeds) > 1 else 'seed'} {', '.join(map(str, first.seeds))}, revision "
-        f"`{first.revision}`; small towers. Another corpus and other towers: no reproduction of a "
-        "paper cell, in either direction.",
+        f"seeds {', '.join(map(str, first.seeds))}, "
+        f"revision `{first.revision}`; small towers. Another corpus and other towers: no "
+        "reproduction of a paper cell, in either direction.",
         f"Dropped when the corpus was read: {refused or 'none'}.",
         "[low, high]: 95 % bootstrap interval over clips (video to text) or over letter queries "
         "(text to video). P@5 and P@10 have ceilings below 1: there are few clips a letter.",
-        "Dominant hand: the right one; a clip in which only the left hand is ever seen (Italian, and "
-        "one Turkish clip) is mirrored.",
+        "Dominant hand: the right one; a clip in which only the left hand is ever seen (Italian, "
+        "and one Turkish clip) is mirrored.",
         f"Signature: `{first.signature}`.",
     ]
 

@@ -1,9 +1,10 @@
 """Choosing learning rate and epochs on validation clips, and writing down what was tried.
 
-Decision: one grid a recipe (``tuning`` in ``params.yaml``), tried on the named rows and all folds of
-a split; the setting with the best mean validation V2T R@1 over rows and folds is what the recipe in
-``params.yaml`` should say. Test clips are not read. Cost: every cell of the grid is a full training;
-it is no part of ``make repro``, its outcome is committed (``results/tuning/<recipe>.csv``).
+Decision: one grid a recipe (``tuning`` in ``params.yaml``), tried on the named rows and all folds
+of a split; the setting with the best mean validation V2T R@1 over rows and folds is what the recipe
+in ``params.yaml`` should say. Test clips are not read. Cost: every cell of the grid is a full
+training; it is no part of ``make repro``, its outcome is committed
+(``results/tuning/<recipe>.csv``).
 """
 
 from __future__ import annotations
@@ -78,5 +79,5 @@ def tune(
         table.append({**setting, "mean": scores.mean(), **by_row, "runs": len(paths)})
     result = pd.DataFrame(table).sort_values("mean", ascending=False, kind="stable")
     with files.atomic_file(out) as partial:
-        result.to_csv(partial, index=False, float_format="%.4f")
+        result.to_csv(partial, index=False, float_format="%.6g")
     return result

@@ -136,7 +136,8 @@ def resolve(
 
     Args:
         experiments: the table of experiments (``benchmarks/experiments.yaml``).
-        params: ``params.yaml``; ``profiles.<profile>.<recipe>`` holds the numbers of the row's recipe.
+        params: ``params.yaml``; ``profiles.<profile>.<recipe>`` holds the numbers of the row's
+            recipe.
 
     Raises:
         ConfigError: a name does not exist, or a value is missing, unknown or out of range.

@@ -3,8 +3,8 @@
 Decisions
 * A batch is a pure function of (seed, epoch, clip ids): the sampler hands out ``(epoch, position)``
   keys, so augmentation depends neither on workers nor on what was loaded before.
-* Batches are as long as their longest clip, not ``max_frames``: padding changes nothing (the model's
-  closing [SEP] keeps its position) and would be most of the work.
+* Batches are as long as their longest clip, not ``max_frames``: padding changes nothing (the
+  model's closing [SEP] keeps its position) and would be most of the work.
 * Rounds over labels (the paper's FingerCLIP): each label once a round, labels with fewer clips
   repeat, batches are consecutive. With a batch of a round's size no text occurs twice in a batch.
 
@@ -87,8 +87,8 @@ class RoundsSampler(Sampler):
     Args:
         labels: one a clip.
         batch_size: clips a batch; the last batch of an epoch may be smaller.
-        reshuffle: draw the rounds anew every epoch. Without it, as in the reference, a batch has the
-            same members in every epoch and only the order of the batches changes.
+        reshuffle: draw the rounds anew every epoch. Without it, as in the reference, a batch has
+            the same members in every epoch and only the order of the batches changes.
     """
 
     def __init__(self, labels: Sequence[str], *, batch_size: int, reshuffle: bool, seed: int):

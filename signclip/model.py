@@ -2,8 +2,8 @@
 
 Decisions
 * Two BERT encoders of ``transformers`` without shared weights. The pose tower is fed with frame
-  embeddings (Linear, GELU, LayerNorm, Linear) between the [CLS] and [SEP] of its own word table; the
-  modules bear the reference's names, so released weights fit by name.
+  embeddings (Linear, GELU, LayerNorm, Linear) between the [CLS] and [SEP] of its own word table;
+  the modules bear the reference's names, so released weights fit by name.
 * The closing [SEP] of the pose tower always has position ``max_frames + 1``, as at the time of the
   paper: padding a clip little, much or not at all changes nothing, and a batch need only be as long
   as its longest clip. Cost: attention over the longest clip instead of ``max_frames``.

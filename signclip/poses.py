@@ -50,135 +50,14 @@ HIDDEN_LEGS = tuple(
 )
 # The end points of MediaPipe's FACEMESH_CONTOURS, ascending: eyes, brows, lips, outline.
 FACE_CONTOURS = (
-    0,
-    7,
-    10,
-    13,
-    14,
-    17,
-    21,
-    33,
-    37,
-    39,
-    40,
-    46,
-    52,
-    53,
-    54,
-    55,
-    58,
-    61,
-    63,
-    65,
-    66,
-    67,
-    70,
-    78,
-    80,
-    81,
-    82,
-    84,
-    87,
-    88,
-    91,
-    93,
-    95,
-    103,
-    105,
-    107,
-    109,
-    127,
-    132,
-    133,
-    136,
-    144,
-    145,
-    146,
-    148,
-    149,
-    150,
-    152,
-    153,
-    154,
-    155,
-    157,
-    158,
-    159,
-    160,
-    161,
-    162,
-    163,
-    172,
-    173,
-    176,
-    178,
-    181,
-    185,
-    191,
-    234,
-    246,
-    249,
-    251,
-    263,
-    267,
-    269,
-    270,
-    276,
-    282,
-    283,
-    284,
-    285,
-    288,
-    291,
-    293,
-    295,
-    296,
-    297,
-    300,
-    308,
-    310,
-    311,
-    312,
-    314,
-    317,
-    318,
-    321,
-    323,
-    324,
-    332,
-    334,
-    336,
-    338,
-    356,
-    361,
-    362,
-    365,
-    373,
-    374,
-    375,
-    377,
-    378,
-    379,
-    380,
-    381,
-    382,
-    384,
-    385,
-    386,
-    387,
-    388,
-    389,
-    390,
-    397,
-    398,
-    400,
-    402,
-    405,
-    409,
-    415,
-    454,
-    466,
-)
+    0, 7, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70,
+    78, 80, 81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145,
+    146, 148, 149, 150, 152, 153, 154, 155, 157, 158, 159, 160, 161, 162, 163, 172, 173, 176,
+    178, 181, 185, 191, 234, 246, 249, 251, 263, 267, 269, 270, 276, 282, 283, 284, 285, 288,
+    291, 293, 295, 296, 297, 300, 308, 310, 311, 312, 314, 317, 318, 321, 323, 324, 332, 334,
+    336, 338, 356, 361, 362, 365, 373, 374, 375, 377, 378, 379, 380, 381, 382, 384, 385, 386,
+    387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466,
+)  # fmt: skip
 
 Name = tuple[str, str]  # (component, point)
 
@@ -269,7 +148,7 @@ def check_pose(pose: Pose, *, sample: str = "pose") -> None:
 
     Raises:
         PoseError: no frame, more or fewer than one person, NaN or infinite or absurd coordinates,
-            or no point detected anywhere.
+            no point detected anywhere, or a frame rate that is not positive and finite.
     """
     data, confidence = np.ma.getdata(pose.body.data), np.asarray(pose.body.confidence)
     points = sum(len(component.points) for component in pose.header.components)
@@ -286,6 +165,8 @@ def check_pose(pose: Pose, *, sample: str = "pose") -> None:
         if not finite.all():
             frame = int(np.argwhere(~finite)[0][0])
             raise PoseError(sample, f"{what} not finite (first in frame {frame})")
+    if not (np.isfinite(pose.body.fps) and pose.body.fps > 0):
+        raise PoseError(sample, f"frame rate of {pose.body.fps} a second")
     seen = confidence > 0
     if not seen.any():
         raise PoseError(sample, "no point is detected in any frame")
@@ -320,14 +201,11 @@ def _component(name: str, points: Sequence[str]) -> tuple[Name, ...]:
     return tuple((name, point) for point in points)
 
 
-_HAND_NAMES = ("WRIST",) + tuple(
-    f"{finger}_{joint}"
-    for finger, joints in (
-        ("THUMB", ("CMC", "MCP", "IP", "TIP")),
-        *((f, ("MCP", "PIP", "DIP", "TIP")) for f in ("INDEX_FINGER", "MIDDLE_FINGER")),
-        *((f, ("MCP", "PIP", "DIP", "TIP")) for f in ("RING_FINGER", "PINKY")),
-    )
-    for joint in joints
+_FINGERS = ("INDEX_FINGER", "MIDDLE_FINGER", "RING_FINGER", "PINKY")
+_HAND_NAMES = (
+    "WRIST",
+    *(f"THUMB_{joint}" for joint in ("CMC", "MCP", "IP", "TIP")),
+    *(f"{finger}_{joint}" for finger in _FINGERS for joint in ("MCP", "PIP", "DIP", "TIP")),
 )
 # Selections that do not depend on the file; "holistic" is whatever the file has.
 _HANDS = {side: _component(side, _HAND_NAMES) for side in (LEFT_HAND, RIGHT_HAND)}
@@ -351,15 +229,24 @@ def _selection(points: str, names: tuple[Name, ...]) -> tuple[Name, ...]:
     return body + _component(FACE, tuple(map(str, FACE_CONTOURS))) + both_hands
 
 
-def select(marks: Landmarks, points: str) -> Landmarks:
+def select(marks: Landmarks, points: str, *, sample: str = "pose") -> Landmarks:
     """Pick points by name, in the selection's order.
 
     A face or hand that the file has no component for counts as never detected, like one that the
     detector missed: zeros, not valid.
+
+    Raises:
+        PoseError: the file has the component, but not all of the wanted points (a face already
+            reduced to its contours, or points of other names): zeros there would go unnoticed.
     """
     wanted, index = _selection(points, marks.names), _index(marks.names)
     source = np.array([index.get(name, -1) for name in wanted])
     present = source >= 0
+    if not present.all():
+        components = {component for component, _ in marks.names}
+        for component, point in wanted:
+            if component in components and (component, point) not in index:
+                raise PoseError(sample, f"component {component} has no point {point!r}")
     valid = marks.valid[:, source] & present
     return Landmarks(
         np.where(valid[..., None], marks.xyz[:, source], 0.0), valid, wanted, marks.fps
@@ -425,22 +312,24 @@ def normalise_hand(hand: Landmarks) -> Landmarks:
 
     Frame by frame, the palm (wrist, little-finger and index knuckles) is turned to face the camera
     and wrist to middle knuckle set upright at length 100; then the clip is moved so that its
-    smallest x, y and z are 0. Source: reference ``hand_normalization``, facts section 3.
+    smallest x, y and z are 0. Source: reference ``hand_normalization``, facts section 3. A hand
+    without extent gives NaN.
     """
-    if not hand.valid.any():
-        return hand
+    seen = hand.valid.all(axis=1)  # MediaPipe sees a hand whole or not at all
+    xyz, valid = np.zeros_like(hand.xyz), np.repeat(seen[:, None], HAND_POINTS, axis=1)
+    if not seen.any():
+        return replace(hand, xyz=xyz, valid=valid)
     at = {point: i for i, (_, point) in enumerate(hand.names)}
     normaliser = PoseNormalizer(
         plane=PoseNormalizationInfo(at["WRIST"], at["PINKY_MCP"], at["INDEX_FINGER_MCP"]),
         line=PoseNormalizationInfo(at["WRIST"], at["MIDDLE_FINGER_MCP"]),
         size=100,
     )
-    seen = hand.valid.all(axis=1)  # MediaPipe sees a hand whole or not at all
-    xyz = np.zeros_like(hand.xyz)
     masked = np.ma.masked_array(hand.xyz[seen][:, None], mask=False)
-    turned = np.ma.getdata(normaliser(masked))[:, 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        turned = np.ma.getdata(normaliser(masked))[:, 0]
     xyz[seen] = turned - turned.min(axis=(0, 1))
-    return replace(hand, xyz=xyz, valid=np.repeat(seen[:, None], HAND_POINTS, axis=1))
+    return replace(hand, xyz=xyz, valid=valid)
 
 
 def features(pose: Pose, variant: str, *, sample: str = "pose") -> Features:
@@ -448,19 +337,28 @@ def features(pose: Pose, variant: str, *, sample: str = "pose") -> Features:
 
     Raises:
         ConfigError: no such variant.
-        PoseError: the pose fails :func:`check_pose`, or its shoulders cannot be used.
+        PoseError: the pose fails :func:`check_pose`, its shoulders cannot be used, or its points
+            are not those of the variant.
     """
     if variant not in VARIANTS:
         raise ConfigError(f"unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
     row = VARIANTS[variant]
     check_pose(pose, sample=sample)
     marks = hide_legs(normalise(landmarks(pose), sample=sample))
-    if row.dominant and is_left_handed(marks):
-        marks = left_hand_as_right(marks)
-    chosen = select(marks, row.points)
+    if row.dominant:
+        marks = select(marks, "both_hands", sample=sample)  # also where the file has one hand only
+        if is_left_handed(marks):
+            marks = left_hand_as_right(marks)
+    chosen = select(marks, row.points, sample=sample)
     if row.hand_normalised:
         chosen = normalise_hand(chosen)
-    values = chosen.xyz.astype(np.float32).reshape(len(chosen.xyz), -1)
+    with np.errstate(over="ignore"):  # what does not fit float32 is refused below
+        values = chosen.xyz.astype(np.float32).reshape(len(chosen.xyz), -1)
+    if row.dims is not None and values.shape[1] != row.dims:
+        raise PoseError(
+            sample,
+            f"variant {variant} has {row.dims} dims, the points of this file give {values.shape[1]}",
+        )
     if not np.isfinite(values).all():
         raise PoseError(sample, f"variant {variant} gives values that are not finite")
     return Features(values, chosen.valid)

@@ -17,11 +17,14 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
+import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from importlib.metadata import version
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
@@ -241,10 +244,10 @@ def train(
     out = runs / config.run_folder
     with files.writing(out):
         fingerprint = run_fingerprint(config, store, rows)
-        if (out / checkpoint.METRICS).is_file():
-            if checkpoint.read_metrics(out)["fingerprint"] == fingerprint:
-                progress(config.epochs)
-                return out
+        finished = (out / checkpoint.METRICS).is_file()
+        if finished and checkpoint.read_metrics(out)["fingerprint"] == fingerprint:
+            progress(config.epochs)
+            return out
         with files.atomic_folder(out) as partial:
             _train(config, clips, store, rows, partial, fingerprint, progress)
     return out
@@ -263,12 +266,10 @@ def _train(
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     kept = clips[clips["id"].isin(store.index["id"])].set_index("id", drop=False)
-    by_role = {
-        role: examples_of(
-            config, kept.loc[[i for i in rows["id"][rows["role"] == role] if i in kept.index]]
-        )
-        for role in ("train", "validation")
-    }
+    by_role = {}
+    for role in ("train", "validation"):
+        ids = rows["id"][rows["role"] == role]
+        by_role[role] = examples_of(config, kept.loc[ids[ids.isin(kept.index)]])
     if not by_role["train"]:
         raise StoreError(f"{store.folder}: holds no training clip of split {config.split!r}")
     tokenizer = _make_tokenizer(config, [e.prompt for e in by_role["train"]], folder)
@@ -338,6 +339,13 @@ _epochs_done: Any = None  # a worker's handle on the parent's counter
 def _start_worker(counter: Any) -> None:
     global _epochs_done
     _epochs_done = counter
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot stop its workers; without this they would train on, unseen."""
+    connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _count(epochs: int) -> None:

@@ -1,0 +1,52 @@
+"""Result files: strict, traceable, whole."""
+
+import json
+
+import pytest
+
+from benchmarks import results
+from benchmarks.results import Score
+from signclip.errors import ConfigError
+
+
+def test_what_is_written_reads_back(tmp_path, result):
+    path = result().write(tmp_path)
+    assert path == tmp_path / "E3.2" / "cpu" / "retrieval.c.letters.json"
+    assert results.read(path) == result()
+
+
+@pytest.mark.parametrize(
+    "change", [{"corpus": "other"}, {"folds": [0]}, {"split_fingerprint": "x"}]
+)
+def test_the_signature_tells_results_apart(change, result):
+    assert result().signature != result(**change).signature
+
+
+def test_an_edited_result_whose_signature_is_not_its_contents_is_refused(tmp_path, result):
+    path = result().write(tmp_path)
+    path.write_text(path.read_text().replace('"corpus": "c"', '"corpus": "better"'))
+    with pytest.raises(ConfigError, match="not its content's"):
+        results.read(path)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda values: values.pop("n_total"),
+        lambda values: values.update(surprise=1),
+        lambda values: values["scores"]["V2T_R@1"].pop("low"),
+        lambda values: values.pop("signature"),
+    ],
+)
+def test_missing_and_unknown_fields_are_refused(tmp_path, edit, result):
+    path = result().write(tmp_path)
+    values = json.loads(path.read_text())
+    edit(values)
+    path.write_text(json.dumps(values))
+    with pytest.raises(ConfigError, match="not a valid result"):
+        results.read(path)
+
+
+def test_a_score_that_is_not_finite_is_refused():
+    with pytest.raises(ValueError, match="finite"):
+        Score(value=float("nan"), low=0, high=1, chance=0.1)

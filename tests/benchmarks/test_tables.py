@@ -1,0 +1,87 @@
+"""The FingerCLIP table: published numbers as they are, ours beside, never mixed up."""
+
+import csv
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from baselines import BASELINES
+from benchmarks import tables, tasks
+from benchmarks.results import Score
+
+FACTS = Path(__file__).parents[2].parent / "shared" / "paper" / "fingerclip_results.csv"
+
+
+@pytest.fixture
+def ours(result):
+    """A made-up result for each encoder of the table."""
+    names = [name for group in tables.METRICS.values() for name in group]
+    scores = {name: Score(value=0.5, low=0.4, high=0.6, chance=0.1) for name in names}
+    return {
+        name: result(encoder=name, task=tasks.RETRIEVAL, scores=scores)
+        for name in tables.encoders("fingerclip")
+    }
+
+
+@pytest.mark.skipif(not FACTS.is_file(), reason="no ../shared/paper beside the checkout")
+def test_the_published_values_are_the_authors():
+    theirs = {row["config"].removeprefix("test_"): row for row in csv.DictReader(FACTS.open())}
+    transcribed = tables.published("fingerclip").to_dict("records")
+    assert len(transcribed) == len(theirs) == 10
+    for row in transcribed:
+        source = theirs[row["config"].removeprefix("test_")]
+        for names in tables.METRICS.values():
+            for name in names:
+                column = name.replace("MedianR", "Median R")
+                assert float(row[name]) == float(source[column]), (row["config"], name)
+
+
+def test_every_published_row_and_every_floor_stands_in_the_table_once(ours):
+    table = tables.fingerclip(ours)
+    assert list(table["config"])[:10] == list(tables.published("fingerclip")["config"])
+    assert list(table["config"])[10:] == [*BASELINES, "random scores"]
+
+
+def test_rows_that_cannot_run_here_say_what_they_need_and_hold_no_number_of_ours(ours):
+    table = tables.fingerclip(ours).set_index("config")
+    for config in ("test_rwthfs_zs", "rwthfs_scratch_i3d"):
+        assert table.loc[config, "verdict"].startswith("needs RWTH-FS and")
+        assert table.loc[config, "ours_V2T_R@1"] == ""
+    assert table.loc["rwthfs_scratch_pose", "verdict"] == "needs RWTH-FS"
+
+
+def test_our_rows_carry_interval_chance_counts_and_signature(ours):
+    row = tables.fingerclip(ours).set_index("config").loc["rwthfs_scratch_hand_dominant_aug"]
+    assert row["ours_V2T_R@1_low"] == "0.4000"
+    assert row["chance_V2T_R@1"] == "0.1000"
+    assert (row["n_total"], row["n_evaluated"], row["n_dropped"]) == ("5", "4", "1")
+    assert row["dropped_because"] == "1 no hand"
+    assert row["signature"] == ours["E3.2"].signature
+
+
+def test_equal_results_give_equal_bytes_and_a_missing_result_is_named(ours, tmp_path):
+    from signclip.errors import ConfigError
+
+    written = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        for item in ours.values():
+            item.write(folder / "leaderboard")
+        tables.write(
+            "fingerclip", revision="cpu", corpus="c", split="letters", results_folder=folder
+        )
+        written.append({p.name: p.read_bytes() for p in (folder / "tables").iterdir()})
+    assert written[0] == written[1]
+    assert set(written[0]) == {"fingerclip.csv", "fingerclip.md", "fingerclip.tex"}
+    with pytest.raises(ConfigError, match="no result here"):
+        tables.write(
+            "fingerclip", revision="gpu", corpus="c", split="letters", results_folder=tmp_path / "a"
+        )
+
+
+def test_the_csv_reads_back_with_the_same_columns(ours, tmp_path):
+    for item in ours.values():
+        item.write(tmp_path / "leaderboard")
+    tables.write("fingerclip", revision="cpu", corpus="c", split="letters", results_folder=tmp_path)
+    table = pd.read_csv(tmp_path / "tables" / "fingerclip.csv")
+    assert table["ours_V2T_R@1"].notna().sum() == len(ours) + 1

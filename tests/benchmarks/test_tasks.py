@@ -1,0 +1,49 @@
+"""Retrieval over folds: the paper's definitions, pooled, with chance beside."""
+
+import numpy as np
+import pytest
+
+from benchmarks import metrics, tasks
+
+LABELS, CLIPS = 6, 30
+
+
+def fold(seed: int) -> tasks.FoldScores:
+    rng = np.random.default_rng(seed)
+    own = np.arange(CLIPS) % LABELS
+    scores = rng.normal(size=(LABELS, CLIPS)) + 1.5 * (np.arange(LABELS)[:, None] == own)
+    return tasks.FoldScores(scores.astype(np.float32), own)
+
+
+def test_one_folds_metrics_are_the_references():
+    one = fold(0)
+    square = one.scores[one.label_of_clip]
+    texts = [f"letter {i}" for i in one.label_of_clip]
+    reference = metrics.reference_retrieval(square, texts)
+    ours = tasks.retrieval([one])
+    for k in (1, 5, 10):
+        assert ours[f"V2T_R@{k}"].value == pytest.approx(reference["v2t"][f"R{k}"], abs=1e-12)
+        assert ours[f"T2V_P@{k}"].value == pytest.approx(reference["t2v"][f"P{k}"], abs=1e-12)
+    assert ours["V2T_MedianR"].value == reference["v2t"]["MedianR"]
+    assert ours["T2V_MedianR"].value == reference["t2v"]["MedianR"]
+
+
+def test_folds_are_pooled_over_clips():
+    folds = [fold(seed) for seed in range(3)]
+    each = [tasks.retrieval([one])["V2T_R@1"].value for one in folds]
+    assert tasks.retrieval(folds)["V2T_R@1"].value == pytest.approx(np.mean(each))
+
+
+def test_every_score_lies_in_its_interval_and_names_its_chance():
+    for name, score in tasks.retrieval([fold(1), fold(2)]).items():
+        assert score.low <= score.value <= score.high, name
+        assert score.chance > 0, name
+
+
+def test_random_scores_come_out_at_chance():
+    rng = np.random.default_rng(0)
+    own = np.arange(600) % LABELS
+    random = tasks.FoldScores(rng.normal(size=(LABELS, 600)).astype(np.float32), own)
+    for name, score in tasks.retrieval([random]).items():
+        if name.startswith("V2T_R"):
+            assert score.low <= score.chance <= score.high, name

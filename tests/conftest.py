@@ -1,0 +1,237 @@
+"""Fixtures of all tests: the embedded corpus, made-up poses, and the data beside the checkout."""
+
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from pose_format import Pose
+from pose_format.numpy import NumPyPoseBody
+from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
+from pose_format.utils.holistic import holistic_components
+
+from signclip import corpora, splits
+
+EMBEDDED = "spreadthesign-fingerspelling"
+SHARED = Path(__file__).parents[2] / "shared"
+COMPONENTS = ("POSE", "FACE", "LEFT_HAND", "RIGHT_HAND")
+
+
+class Embedded(NamedTuple):
+    """The embedded corpus: its tables and the folder that its paths are relative to."""
+
+    manifest: pd.DataFrame
+    dropped: pd.DataFrame
+    splits: pd.DataFrame
+    root: Path
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Embedded:
+    """Built once, about 1.5 s. Copy a table before you change it."""
+    manifest, dropped = corpora.build(EMBEDDED, progress=False)
+    return Embedded(manifest, dropped, splits.build(manifest), corpora.root(EMBEDDED))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Callable[[str], Path]:
+    """``shared("data/asl-words")``: a path beside the checkout, or a skip where it is absent."""
+
+    def path(part: str) -> Path:
+        if not (SHARED / part).exists():
+            pytest.skip(f"no ../shared/{part} beside the checkout")
+        return SHARED / part
+
+    return path
+
+
+def _pose(
+    *,
+    frames: int = 5,
+    seed: int = 0,
+    hands: Iterable[str] = ("LEFT", "RIGHT"),
+    components: Iterable[str] = COMPONENTS,
+    irises: bool = False,
+    people: int = 1,
+    fps: float = 25.0,
+) -> Pose:
+    """A made-up Holistic pose in pixels of a 640 x 480 picture; z is small, as in real files.
+
+    Args:
+        hands: which of LEFT and RIGHT are seen; the others' components are there, undetected.
+        components: which components the file has at all (names without ``_LANDMARKS``; also
+            POSE_WORLD).
+        irises: 478 face points instead of 468.
+    """
+    rng = np.random.default_rng(seed)
+    parts = [
+        component
+        for component in holistic_components(additional_face_points=10 if irises else 0)
+        if component.name.removesuffix("_LANDMARKS") in components
+    ]
+    header = PoseHeader(0.2, PoseHeaderDimensions(640, 480, 0), parts)
+    points = header.total_points()
+    data = rng.uniform((0, 0, -1), (640, 480, 1), (frames, people, points, 3)).astype(np.float32)
+    confidence = np.ones((frames, people, points), dtype=np.float32)
+    start = 0
+    for part in parts:
+        here = slice(start, start + len(part.points))
+        for side in ("LEFT", "RIGHT"):
+            if part.name == f"{side}_HAND_LANDMARKS" and side not in hands:
+                data[:, :, here], confidence[:, :, here] = 0, 0
+            if part.name == "POSE_LANDMARKS":  # shoulders stay apart, whatever the draw
+                shoulder = start + part.points.index(f"{side}_SHOULDER")
+                data[:, :, shoulder, :2] = (400, 200) if side == "LEFT" else (240, 210)
+        start = here.stop
+    return Pose(header, NumPyPoseBody(fps, data, confidence))
+
+
+@pytest.fixture(scope="session")
+def make_pose() -> Callable[..., Pose]:
+    """Makes a deterministic pose; see :func:`_pose` for the keyword arguments."""
+    return _pose
+
+
+def _bytes(pose: Pose) -> bytes:
+    buffer = BytesIO()
+    pose.write(buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def pose_bytes() -> Callable[[Pose], bytes]:
+    """Turns a pose into the bytes of its ``.pose`` file."""
+    return _bytes
+
+
+def _damaged() -> dict[str, bytes]:
+    """File contents that must be refused, by what is wrong with them."""
+
+    def changed(change: Callable[[Pose], None], **kwargs) -> bytes:
+        pose = _pose(seed=99, **kwargs)
+        change(pose)
+        return _bytes(pose)
+
+    def set_point(value: float) -> Callable[[Pose], None]:
+        def change(pose: Pose) -> None:
+            pose.body.data.data[2, 0, 40, 1] = value
+
+        return change
+
+    def hide(*names: str) -> Callable[[Pose], None]:
+        def change(pose: Pose) -> None:
+            for name in names:
+                pose.body.confidence[:, :, pose.header.get_point_index("POSE_LANDMARKS", name)] = 0
+
+        return change
+
+    def never_together(pose: Pose) -> None:
+        hide("LEFT_SHOULDER")(pose)
+        right, left = (
+            pose.header.get_point_index("POSE_LANDMARKS", f"{side}_SHOULDER")
+            for side in ("RIGHT", "LEFT")
+        )
+        pose.body.confidence[:2, :, left] = 1
+        pose.body.confidence[:2, :, right] = 0
+
+    def coincide(pose: Pose) -> None:
+        right, left = (
+            pose.header.get_point_index("POSE_LANDMARKS", f"{side}_SHOULDER")
+            for side in ("RIGHT", "LEFT")
+        )
+        pose.body.data.data[:, :, left] = pose.body.data.data[:, :, right]
+
+    whole = _bytes(_pose(seed=99))
+    return {
+        "empty": b"",
+        "zero bytes": bytes(len(whole)),
+        "not a pose": b"id,path,text\n" * 100,
+        "first byte only": whole[:1],
+        "cut in the header": whole[:300],
+        "cut behind the header": whole[: -_pose(seed=99).body.data.size * 4 - 13_000],
+        "cut in the coordinates": whole[: len(whole) // 2],
+        "cut in the confidences": whole[:-1000],
+        "last byte missing": whole[:-1],
+        "NaN coordinate": changed(set_point(np.nan)),
+        "infinite coordinate": changed(set_point(-np.inf)),
+        "absurd coordinate": changed(set_point(3e30)),
+        "NaN confidence": changed(lambda pose: pose.body.confidence.__setitem__((1, 0, 7), np.nan)),
+        "NaN frame rate": _bytes(_pose(seed=99, fps=np.nan)),
+        "frame rate zero": _bytes(_pose(seed=99, fps=0.0)),
+        "zero frames": _bytes(_pose(seed=99, frames=0)),
+        "two people": _bytes(_pose(seed=99, people=2)),
+        "nobody": _bytes(_pose(seed=99, people=0)),
+        "nothing detected": changed(lambda pose: pose.body.confidence.fill(0)),
+        "shoulders never seen": changed(hide("LEFT_SHOULDER", "RIGHT_SHOULDER")),
+        "shoulders never together": changed(never_together),
+        "shoulders coincide": changed(coincide),
+        "no body component": _bytes(_pose(seed=99, components=("FACE", "LEFT_HAND", "RIGHT_HAND"))),
+    }
+
+
+DAMAGED = _damaged()
+
+
+@pytest.fixture(params=list(DAMAGED), ids=lambda kind: kind.replace(" ", "-"))
+def damaged_kind(request) -> str:
+    """Each kind of damage, one test each."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def damaged() -> dict[str, bytes]:
+    """Kind of damage -> file content."""
+    return DAMAGED
+
+
+class FolderCorpus:
+    """A folder corpus in the making: ``add`` clips, then ``write`` its manifest.csv."""
+
+    columns = ("id", "path", "text", "sign_language", "spoken_language", "signer", "split")
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.rows: list[dict[str, str]] = []
+        root.mkdir()
+
+    def add(self, clip: str, content: bytes | None, **changes: str) -> dict[str, str]:
+        """A row, and its file unless ``content`` is None."""
+        row = {
+            "id": clip,
+            "path": f"{clip}.pose",
+            "text": "water",
+            "sign_language": "ase",
+            "spoken_language": "en",
+            "signer": "s1",
+            "split": "train",
+            **changes,
+        }
+        self.rows.append(row)
+        if content is not None:
+            (self.root / row["path"]).write_bytes(content)
+        return row
+
+    def write(self) -> Path:
+        """Write manifest.csv; returns the folder."""
+        pd.DataFrame(self.rows, columns=list(self.columns)).to_csv(
+            self.root / "manifest.csv", index=False
+        )
+        return self.root
+
+
+@pytest.fixture
+def folder_corpus(tmp_path) -> FolderCorpus:
+    """An empty folder corpus in a temporary folder."""
+    return FolderCorpus(tmp_path / "clips")
+
+
+@pytest.fixture
+def good_clips(folder_corpus) -> FolderCorpus:
+    """A folder corpus of three whole clips, one a split."""
+    for seed, split in enumerate(("train", "validation", "test")):
+        folder_corpus.add(f"good-{seed}", _bytes(_pose(seed=seed, frames=3 + seed)), split=split)
+    folder_corpus.write()
+    return folder_corpus
