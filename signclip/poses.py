@@ -4,15 +4,17 @@ Decisions
 * Reading is wrapped once: pose-format loads damaged files without a word, so every pose is checked
   (one person, at least one frame, finite, sane magnitude, something detected) and refused with one
   typed error.
-* A *variant* is a named row: which points, in which order, with which normalisation. All variants
+* A *variant* is a named row: which points, in which order, with which normalisation, and which
+  further steps (:mod:`signclip.mirror`, :mod:`signclip.anonymise`, :mod:`signclip.sign_vq`). All
   share the paper's first steps: centre on the shoulders, scale by their distance (one transform a
   clip, 3-D), hide the legs. Selection comes last, as in the paper's experiments (at the reference's
   present head it comes first, which breaks its hand-only rows; for body variants the order does not
-  matter).
+  matter). Mirroring and anonymising come before all that, as in the reference.
 * A missing point is (0, 0, 0), the middle of the shoulders, as in the reference; which points were
   seen is kept beside the numbers.
 
-Cost: float64 inside, about 1 ms for a clip of 70 frames once the layout is known.
+Cost: float64 inside, about 1 ms for a clip of 70 frames once the layout is known; anonymising
+takes 2 to 3 ms more.
 
 Units: normalised coordinates are shoulder widths; ``z`` is about 100 times smaller than ``x`` and
 ``y`` in MediaPipe files, because pose-format scales only the latter by the picture size.
@@ -20,83 +22,61 @@ Units: normalised coordinates are shoulder widths; ``z`` is about 100 times smal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from pose_format import Pose
 from pose_format.pose_header import PoseNormalizationInfo
 from pose_format.utils.normalization_3d import PoseNormalizer
 
+from signclip import sign_vq
+from signclip.anonymise import remove_appearance
 from signclip.errors import ConfigError, PoseError
+from signclip.mirror import mirror
+from signclip.points import (
+    BODY,
+    BODY_POINTS,
+    FACE,
+    FACE_CONTOURS,
+    HAND_POINTS,
+    HANDS,
+    LEFT_HAND,
+    RIGHT_HAND,
+    WORLD,
+    Features,
+    Landmarks,
+    Name,
+    index_of,
+    pairs,
+)
 
-BODY, FACE = "POSE_LANDMARKS", "FACE_LANDMARKS"
-LEFT_HAND, RIGHT_HAND = "LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS"
-WORLD = "POSE_WORLD_LANDMARKS"  # metres around the hips; no variant uses them
-
-HAND_POINTS = 21
-FACE_MESH_POINTS = 468  # with refined irises MediaPipe adds 10 behind them
 # Coordinates are pixels. MediaPipe extrapolates legs out of the picture by several times its size;
 # a flipped exponent bit is off by many orders of magnitude.
 MAX_COORDINATE = 1e6
 
+FACE_MESH_POINTS = 468  # with refined irises MediaPipe adds 10 behind them
 HIDDEN_LEGS = tuple(
     f"{side}_{joint}"
     for joint in ("KNEE", "ANKLE", "HEEL", "FOOT_INDEX")  # the hips stay, unlike in pose-format's
     for side in ("LEFT", "RIGHT")
 )
-# The end points of MediaPipe's FACEMESH_CONTOURS, ascending: eyes, brows, lips, outline.
-FACE_CONTOURS = (
-    0, 7, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70,
-    78, 80, 81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145,
-    146, 148, 149, 150, 152, 153, 154, 155, 157, 158, 159, 160, 161, 162, 163, 172, 173, 176,
-    178, 181, 185, 191, 234, 246, 249, 251, 263, 267, 269, 270, 276, 282, 283, 284, 285, 288,
-    291, 293, 295, 296, 297, 300, 308, 310, 311, 312, 314, 317, 318, 321, 323, 324, 332, 334,
-    336, 338, 356, 361, 362, 365, 373, 374, 375, 377, 378, 379, 380, 381, 382, 384, 385, 386,
-    387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466,
-)  # fmt: skip
-
-Name = tuple[str, str]  # (component, point)
-
-
-@dataclass(frozen=True)
-class Landmarks:
-    """One person's points over a clip.
-
-    Attributes:
-        xyz: float64 (frames, points, 3); zero where not valid.
-        valid: bool (frames, points); was the point detected (confidence > 0)?
-        names: (component, point) of each point.
-        fps: frames a second.
-    """
-
-    xyz: np.ndarray
-    valid: np.ndarray
-    names: tuple[Name, ...]
-    fps: float
-
-
-class Features(NamedTuple):
-    """What a model sees of a clip.
-
-    ``values`` float32 (frames, dims), point-major then x, y, z; ``valid`` bool (frames, points).
-    """
-
-    values: np.ndarray
-    valid: np.ndarray
 
 
 @dataclass(frozen=True)
 class Variant:
     """A named way from landmarks to features."""
 
-    points: str  # key of _SELECTIONS
+    points: str  # name of a selection, see select()
     dims: int | None  # None: as many as the file has
     dominant: bool = False  # take the left hand, mirrored, where the right one is never seen
     hand_normalised: bool = False  # rotate and scale the hand in 3-D (pose-format's PoseNormalizer)
+    mirrored: bool = False  # a clip in which only the left hand is seen is mirrored whole
+    anonymised: bool = False  # the first frame's appearance is replaced by the mean signer's
+    wrists_corrected: bool = False  # the body's wrists are the hands' where these are seen
+    hands_shifted: bool = False  # each hand relative to its own wrist
+    standardised: bool = False  # by SignVQ's means and standard deviations
 
 
 VARIANTS: dict[str, Variant] = {
@@ -106,7 +86,21 @@ VARIANTS: dict[str, Variant] = {
     "right_hand": Variant("right_hand", 63),
     "right_hand_normalized": Variant("right_hand", 63, hand_normalised=True),
     "both_hands": Variant("both_hands", 126),
+    "sign_vq": Variant("sign_vq", 534, hands_shifted=True, standardised=True),  # E6.1
+    "sign_vq_unscaled": Variant("sign_vq", 534, hands_shifted=True),  # E6
+    "sign_vq_anonymized": Variant(  # E6.2
+        "sign_vq", 534, anonymised=True, hands_shifted=True, standardised=True
+    ),
+    "reduced_face_anonymized": Variant("reduced_face", 609, anonymised=True),
+    # E8 and E8.1 as the paper describes them; the reference mirrors no clip
+    "reduced_face_mirrored": Variant("reduced_face", 609, mirrored=True),
+    "reduced_face_mirrored_anonymized": Variant(
+        "reduced_face", 609, mirrored=True, anonymised=True
+    ),
     # ours
+    "sign_vq_wrists": Variant(  # E6.1 with the wrist correction that the reference means to do
+        "sign_vq", 534, wrists_corrected=True, hands_shifted=True, standardised=True
+    ),
     "holistic_468": Variant("holistic_468", 1629),  # holistic without the ten refined iris points
     "dominant_hand": Variant("right_hand", 63, dominant=True),
     "dominant_hand_normalized": Variant("right_hand", 63, dominant=True, hand_normalised=True),
@@ -193,40 +187,41 @@ def landmarks(pose: Pose) -> Landmarks:
 
 
 @lru_cache(maxsize=64)
-def _index(names: tuple[Name, ...]) -> dict[Name, int]:
-    return {name: i for i, name in enumerate(names)}
-
-
-def _component(name: str, points: Sequence[str]) -> tuple[Name, ...]:
-    return tuple((name, point) for point in points)
-
-
-_FINGERS = ("INDEX_FINGER", "MIDDLE_FINGER", "RING_FINGER", "PINKY")
-_HAND_NAMES = (
-    "WRIST",
-    *(f"THUMB_{joint}" for joint in ("CMC", "MCP", "IP", "TIP")),
-    *(f"{finger}_{joint}" for finger in _FINGERS for joint in ("MCP", "PIP", "DIP", "TIP")),
-)
-# Selections that do not depend on the file; "holistic" is whatever the file has.
-_HANDS = {side: _component(side, _HAND_NAMES) for side in (LEFT_HAND, RIGHT_HAND)}
-
-
-@lru_cache(maxsize=64)
 def _selection(points: str, names: tuple[Name, ...]) -> tuple[Name, ...]:
     """The (component, point) pairs of a selection, in its order, for a file's points."""
     body = tuple(name for name in names if name[0] == BODY)
     face = tuple(name for name in names if name[0] == FACE)
-    both_hands = _HANDS[LEFT_HAND] + _HANDS[RIGHT_HAND]
+    both_hands = HANDS[LEFT_HAND] + HANDS[RIGHT_HAND]
     if points == "right_hand":
-        return _HANDS[RIGHT_HAND]
+        return HANDS[RIGHT_HAND]
     if points == "both_hands":
         return both_hands
     if points == "holistic":
         return body + face + both_hands
     if points == "holistic_468":
-        return body + _component(FACE, tuple(map(str, range(FACE_MESH_POINTS)))) + both_hands
+        return body + pairs(FACE, tuple(map(str, range(FACE_MESH_POINTS)))) + both_hands
+    contours = pairs(FACE, tuple(map(str, FACE_CONTOURS)))
+    if points == "sign_vq":
+        return sign_vq.BODY_POINTS + contours + both_hands
     assert points == "reduced_face", points
-    return body + _component(FACE, tuple(map(str, FACE_CONTOURS))) + both_hands
+    return body + contours + both_hands
+
+
+def point_names(variant: str) -> tuple[Name, ...]:
+    """(component, point) of a variant's points, for files with MediaPipe's 33 body points (and, for
+    ``holistic``, 468 face points).
+
+    Raises:
+        ConfigError: no such variant.
+    """
+    mesh = pairs(FACE, tuple(map(str, range(FACE_MESH_POINTS))))
+    return _selection(_row(variant).points, pairs(BODY, BODY_POINTS) + mesh)
+
+
+def _row(variant: str) -> Variant:
+    if variant not in VARIANTS:
+        raise ConfigError(f"unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
+    return VARIANTS[variant]
 
 
 def select(marks: Landmarks, points: str, *, sample: str = "pose") -> Landmarks:
@@ -239,7 +234,7 @@ def select(marks: Landmarks, points: str, *, sample: str = "pose") -> Landmarks:
         PoseError: the file has the component, but not all of the wanted points (a face already
             reduced to its contours, or points of other names): zeros there would go unnoticed.
     """
-    wanted, index = _selection(points, marks.names), _index(marks.names)
+    wanted, index = _selection(points, marks.names), index_of(marks.names)
     source = np.array([index.get(name, -1) for name in wanted])
     present = source >= 0
     if not present.all():
@@ -262,7 +257,7 @@ def normalise(marks: Landmarks, *, sample: str = "pose") -> Landmarks:
     Raises:
         PoseError: the shoulders are never both detected, or coincide.
     """
-    index = _index(marks.names)
+    index = index_of(marks.names)
     try:
         right, left = index[(BODY, "RIGHT_SHOULDER")], index[(BODY, "LEFT_SHOULDER")]
     except KeyError:
@@ -278,10 +273,14 @@ def normalise(marks: Landmarks, *, sample: str = "pose") -> Landmarks:
     return replace(marks, xyz=np.where(marks.valid[..., None], (marks.xyz - centre) / width, 0.0))
 
 
+def hidden_legs(names: tuple[Name, ...]) -> np.ndarray:
+    """bool (points,): the points that :func:`hide_legs` hides."""
+    return np.array([part == BODY and point in HIDDEN_LEGS for part, point in names])
+
+
 def hide_legs(marks: Landmarks) -> Landmarks:
     """Knees and below become missing: signers are filmed to the hips, the rest is guessed."""
-    legs = np.array([part == BODY and point in HIDDEN_LEGS for part, point in marks.names])
-    valid = marks.valid & ~legs
+    valid = marks.valid & ~hidden_legs(marks.names)
     return replace(marks, xyz=np.where(valid[..., None], marks.xyz, 0.0), valid=valid)
 
 
@@ -298,9 +297,9 @@ def is_left_handed(marks: Landmarks) -> bool:
 
 def left_hand_as_right(marks: Landmarks) -> Landmarks:
     """Mirror the left hand of normalised landmarks (x -> -x) into the place of the right one."""
-    index = _index(marks.names)
-    left = [index[name] for name in _HANDS[LEFT_HAND]]
-    right = [index[name] for name in _HANDS[RIGHT_HAND]]
+    index = index_of(marks.names)
+    left = [index[name] for name in HANDS[LEFT_HAND]]
+    right = [index[name] for name in HANDS[RIGHT_HAND]]
     xyz, valid = marks.xyz.copy(), marks.valid.copy()
     xyz[:, right] = marks.xyz[:, left] * np.array([-1.0, 1.0, 1.0])
     valid[:, right] = marks.valid[:, left]
@@ -340,11 +339,16 @@ def features(pose: Pose, variant: str, *, sample: str = "pose") -> Features:
         PoseError: the pose fails :func:`check_pose`, its shoulders cannot be used, or its points
             are not those of the variant.
     """
-    if variant not in VARIANTS:
-        raise ConfigError(f"unknown variant {variant!r}; there are {', '.join(VARIANTS)}")
-    row = VARIANTS[variant]
+    row = _row(variant)
     check_pose(pose, sample=sample)
-    marks = hide_legs(normalise(landmarks(pose), sample=sample))
+    marks = landmarks(pose)
+    if row.mirrored and is_left_handed(marks):
+        marks = mirror(select(marks, row.points, sample=sample), sample=sample)
+    marks = normalise(marks, sample=sample)
+    if row.anonymised:
+        marks = remove_appearance(select(marks, row.points, sample=sample), sample=sample)
+        marks = normalise(marks, sample=sample)
+    marks = hide_legs(marks)
     if row.dominant:
         marks = select(marks, "both_hands", sample=sample)  # also where the file has one hand only
         if is_left_handed(marks):
@@ -352,6 +356,12 @@ def features(pose: Pose, variant: str, *, sample: str = "pose") -> Features:
     chosen = select(marks, row.points, sample=sample)
     if row.hand_normalised:
         chosen = normalise_hand(chosen)
+    if row.wrists_corrected:
+        chosen = sign_vq.correct_wrists(chosen)
+    if row.hands_shifted:
+        chosen = sign_vq.shift_hands(chosen)
+    if row.standardised:
+        chosen = sign_vq.standardise(chosen)
     with np.errstate(over="ignore"):  # what does not fit float32 is refused below
         values = chosen.xyz.astype(np.float32).reshape(len(chosen.xyz), -1)
     if row.dims is not None and values.shape[1] != row.dims:
