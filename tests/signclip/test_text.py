@@ -185,9 +185,9 @@ def test_special_tokens_in_a_text_are_single_pieces_not_letters(tokenizer):
     assert ids[0].tolist() == [tokenizer.cls_id, tokenizer.sep_id, tokenizer.sep_id]
 
 
-def test_case_and_accents_count_only_in_a_cased_vocabulary():
+def test_case_counts_only_in_a_cased_vocabulary():
     cased, uncased = (Tokenizer.train(["Ä a"], cased=cased) for cased in (True, False))
-    for tokenizer, distinct in ((cased, 3), (uncased, 1)):
+    for tokenizer, distinct in ((cased, 3), (uncased, 2)):
         ids, _ = tokenizer.encode(["a", "A", "Ä"], max_tokens=8)
         assert len({tuple(row) for row in ids}) == distinct
 
