@@ -15,9 +15,9 @@ unexport PYTHONPATH PYTHONHOME
 
 # `dvc repro` takes no parameters on its command line; `dvc exp run -S profile=paper` is its way
 repro: $(READY)
-	$(if $(PROFILE),sed -i 's/^profile: .*/profile: $(PROFILE)/' params.yaml)
-	dvc repro $(if $(DRY),--dry)
-	@$(if $(DRY),,echo && cat results/tables/fingerclip.md)
+	$(if $(PROFILE),sed -i.old 's/^profile: .*/profile: $(PROFILE)/' params.yaml && rm params.yaml.old)
+	dvc repro
+	@echo && cat results/tables/fingerclip.md
 
 test: $(READY)
 	python -m pytest
@@ -25,11 +25,10 @@ test: $(READY)
 # A copy of the working tree in .smoke/, so that the tiny results never touch the real ones.
 smoke: $(READY)
 	rm -rf .smoke && mkdir .smoke
-	git ls-files -z --cached --others --exclude-standard | \
-	  while IFS= read -r -d '' f; do [ ! -e "$$f" ] || printf '%s\0' "$$f"; done | \
-	  xargs -0 cp --parents -t .smoke
+	git ls-files --cached --others --exclude-standard | while IFS= read -r f; do \
+	  [ ! -e "$$f" ] || { mkdir -p ".smoke/$$(dirname "$$f")" && cp "$$f" ".smoke/$$f"; }; done
 	cd .smoke && git init -q && rm -rf dvc.lock results && \
-	  sed -i 's/^profile: .*/profile: smoke/' params.yaml && dvc repro
+	  sed -i.old 's/^profile: .*/profile: smoke/' params.yaml && dvc repro
 	cd .smoke && python -m signclip verify && python -m benchmarks paper fingerclip --profile smoke
 
 lint: $(READY)
@@ -41,7 +40,7 @@ $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "Python 3.11 is needed and '$(PYTHON)' is not there; try: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, this is " + sys.version)'
-	$(PYTHON) -m venv --clear $(VENV)
+	[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
 	python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@python -c 'import cv2' || { \
 	  echo "OpenCV needs system libraries; on Debian or Ubuntu: apt-get install libgl1 libglib2.0-0"; exit 1; }

@@ -16,10 +16,9 @@ from signclip.poses import HAND_POINTS, Features
 from signclip.text import label
 
 VARIANT = "dominant_hand"
-MIDDLE = (
-    0.25,
-    0.75,
-)  # the share of a clip's frames, between lead-in and lead-out, that is averaged
+MIDDLE = (0.25, 0.75)  # the frames, between lead-in and lead-out, that are averaged
+# Two shapes differ by at most 2 a point, since no point is farther than 1 from the wrist.
+UNSEEN = -(2 * HAND_POINTS**0.5 + 1)
 
 
 def hand_shape(clip: Features) -> np.ndarray:
@@ -38,6 +37,7 @@ def hand_shape(clip: Features) -> np.ndarray:
         return np.zeros(HAND_POINTS * 3, dtype=np.float32)
     centred = frames - frames[:, :1]
     size = np.linalg.norm(centred, axis=-1).max(axis=1)
+    size[size == 0] = 1  # a hand that is one point has no shape
     return (centred / size[:, None, None]).mean(axis=0).reshape(-1).astype(np.float32)
 
 
@@ -58,8 +58,7 @@ class NearestNeighbour:
         """
         shapes = np.stack([hand_shape(clip) for clip in clips])
         distance = np.linalg.norm(self._shapes[:, None] - shapes[None], axis=-1)
-        worst = distance.max() + 1 if distance.size else 1.0
         rows = [distance[self._labels == label(name)] for name in labels]
-        return -np.stack(
-            [row.min(axis=0) if len(row) else np.full(len(shapes), worst) for row in rows]
+        return np.stack(
+            [-row.min(axis=0) if len(row) else np.full(len(shapes), UNSEEN) for row in rows]
         ).astype(np.float32)

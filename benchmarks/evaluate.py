@@ -25,9 +25,10 @@ import pandas as pd
 from baselines import BASELINES, TITLES
 from benchmarks import metrics, results, tasks
 from signclip import checkpoint, files, inference, manifest, splits
-from signclip.errors import ConfigError
+from signclip.config import RunConfig, run_name
+from signclip.errors import ConfigError, RunError
 from signclip.poses import Features
-from signclip.store import FeatureStore
+from signclip.store import FeatureStore, corpus_fingerprint
 from signclip.text import label, prompt
 
 CLIPS_FILE, GALLERY_FILE = "clips.parquet", "gallery.parquet"
@@ -41,18 +42,50 @@ class Scored(NamedTuple):
     gallery: np.ndarray | None  # float32 (labels, d)
 
 
-class RunEncoder:
-    """SignCLIP runs: one a fold, trained before."""
+class Expected(NamedTuple):
+    """What a run must have been trained as, for its score to be called so."""
 
-    def __init__(self, experiment: str, seed: int, split: str, runs: Path):
-        self._folder = runs / experiment / str(seed)
-        self._split = split
-        config = checkpoint.load(self._run(0)).config
+    experiment: str
+    profile: str
+    corpus: str
+    split: str
+    seed: int
+
+
+class RunEncoder:
+    """SignCLIP runs: one a fold, trained before, and checked to be what they are evaluated as.
+
+    Args:
+        roles: fold -> :func:`signclip.splits.fingerprint` of its rows.
+    """
+
+    def __init__(
+        self, expected: Expected, *, runs: Path, roles: dict[int, str], corpus_fingerprint: str
+    ):
+        self._expected, self._roles, self._corpus = expected, roles, corpus_fingerprint
+        self._folder = runs / expected.experiment / str(expected.seed)
+        config = self._checked(min(roles))[1]
         self.title, self.variant = config.title, config.variant
         self.parameters, self.training_seconds = 0, 0.0
 
-    def _run(self, fold: int) -> Path:
-        return self._folder / f"{self._split}-{fold}"
+    def _checked(self, fold: int) -> tuple[Path, RunConfig]:
+        """A fold's run.
+
+        Raises:
+            RunError: it was trained as something else, or on other clips or roles.
+        """
+        name = run_name(self._expected.split, fold if len(self._roles) > 1 else None)
+        folder = self._folder / name
+        config, metrics = checkpoint.read_config(folder), checkpoint.read_metrics(folder)
+        there = Expected(*(getattr(config, field) for field in Expected._fields))
+        if there != self._expected:
+            raise RunError(f"{folder}: trained as {there}, not as {self._expected}; train it again")
+        if (metrics["corpus_fingerprint"], metrics["split_fingerprint"]) != (
+            self._corpus,
+            self._roles[fold],
+        ):
+            raise RunError(f"{folder}: trained on other clips or another split; train it again")
+        return folder, config
 
     def score_fold(
         self,
@@ -62,11 +95,11 @@ class RunEncoder:
         labels: Sequence[str],
     ) -> Scored:
         """Score a fold's test clips with the fold's run; the training clips are not needed."""
-        model = inference.load(self._run(fold))
-        run = checkpoint.read_metrics(self._run(fold))
+        folder, config = self._checked(fold)
+        model, run = inference.load(folder), checkpoint.read_metrics(folder)
         self.parameters = run["parameters"]
         self.training_seconds += run["seconds"]
-        texts = model.embed_text([prompt(model.config.prompt, text=name) for name in labels])
+        texts = model.embed_text([prompt(config.prompt, text=name) for name in labels])
         embedded = model.embed_pose([clip.values for clip in clips])
         return Scored(texts @ embedded.T, embedded, texts)
 
@@ -112,17 +145,26 @@ def evaluate(
 
     Args:
         encoder: an experiment's id (its runs are read), or a name of ``baselines.BASELINES``.
+        revision: the profile that the runs were trained with.
         predictions: folder that becomes ``clips.parquet`` and ``gallery.parquet``.
 
     Raises:
         SignCLIPError: runs, store or split are missing or damaged.
     """
-    chosen: Any = (
-        Recogniser(encoder) if encoder in BASELINES else RunEncoder(encoder, seed, split, runs)
-    )
-    clips = manifest.read(data / corpus).set_index("id", drop=False)
-    store = FeatureStore(features / corpus / chosen.variant)
+    clips = manifest.read(data / corpus)
     rows = splits.read(data / corpus, split)
+    chosen: Any
+    if encoder in BASELINES:
+        chosen = Recogniser(encoder)
+    else:
+        chosen = RunEncoder(
+            Expected(encoder, revision, corpus, split, seed),
+            runs=runs,
+            roles={int(fold): splits.fingerprint(group) for fold, group in rows.groupby("fold")},
+            corpus_fingerprint=corpus_fingerprint(clips),
+        )
+    store = FeatureStore.of(clips, features / corpus / chosen.variant)
+    clips = clips.set_index("id", drop=False)
     names = clips["text"].map(label)
     labels = sorted(set(names[rows["id"][rows["role"] != "excluded"]]))
     tested, folds, predicted, gallery, dropped = 0, [], [], [], {}
@@ -163,9 +205,7 @@ def evaluate(
             .items()
         },
         corpus_fingerprint=store.meta["corpus_fingerprint"],
-        split_fingerprint=files.fingerprint(
-            rows.sort_values(["fold", "id"])[["fold", "id", "role"]].to_dict("list")
-        ),
+        split_fingerprint=splits.fingerprint(rows),
         folds=sorted(int(fold) for fold in rows["fold"].unique()),
         seeds=[seed],
         cost=results.Cost(

@@ -45,8 +45,9 @@ def letter_space(predictions: Path, *, fold: int = 0) -> tuple[Figure, pd.DataFr
     clips = pd.read_parquet(predictions / CLIPS_FILE).query("fold == @fold")
     prompts = pd.read_parquet(predictions / GALLERY_FILE).query("fold == @fold")
     clips = clips.assign(sign_language=clips["id"].str.rsplit("-", n=1).str[0])
-    # A score is a dot product, so a text's length shifts all its scores alike: directions are what
-    # the two sides share, and what is drawn.
+    # Clips and prompts lie in two cones apart (a known trait of contrastive models), and t-SNE
+    # would show only that gap: each side is centred on its own mean, and directions are drawn.
+    # Nearness in the picture is so not quite the score, which decides what counts as found.
     vectors = np.stack([*clips["embedding"], *prompts["embedding"]])
     sides = np.array(["clip"] * len(clips) + ["prompt"] * len(prompts))
     for side in ("clip", "prompt"):
@@ -64,13 +65,15 @@ def letter_space(predictions: Path, *, fold: int = 0) -> tuple[Figure, pd.DataFr
         ignore_index=True,
     )[["kind", "id", "label", "sign_language", "predicted"]]
     numbers["x"], numbers["y"] = places.T
-    return _draw_letter_space(numbers), numbers
+    return _draw_letter_space(numbers, f"{predictions.parent.name}, fold {fold}"), numbers
 
 
-def _draw_letter_space(numbers: pd.DataFrame) -> Figure:
+def _draw_letter_space(numbers: pd.DataFrame, title: str) -> Figure:
     names = sign_languages()
     tags = sorted(set(numbers["sign_language"]) - {""}, key=lambda tag: names[tag].name)
-    colours = dict(zip(tags, sns.color_palette("husl", len(tags)), strict=True))
+    # dark and light in turn, so that neighbours on the colour circle stay apart
+    palettes = [sns.husl_palette(len(tags), s=0.95, l=lightness) for lightness in (0.4, 0.68)]
+    colours = {tag: palettes[i % 2][i] for i, tag in enumerate(tags)}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.5, 6))
         axes = figure.add_subplot()
@@ -123,8 +126,10 @@ def _draw_letter_space(numbers: pd.DataFrame) -> Figure:
         )
         legend._legend_box.align = "left"
         axes.set_title(
-            "Held-out clips (coloured) and letter prompts (boxed), t-SNE; a line joins a clip "
-            "to its own letter\nbold, solid line: the letter is found; thin, dotted: it is not",
+            f"{title}: {(numbers['kind'] == 'clip').sum()} held-out clips (coloured) and the "
+            "letter prompts (boxed); a line joins a clip to its letter;\nbold, solid line: the "
+            "letter is found; thin, dotted: it is not. t-SNE of directions, each side centred on "
+            "its mean",
             loc="left",
             fontsize=9,
         )
@@ -162,12 +167,12 @@ def confusion(predictions: Path) -> tuple[Figure, pd.DataFrame]:
             xticklabels=[letter.upper() for letter in letters],
             yticklabels=[letter.upper() for letter in letters],
         )
-        axes.set(xlabel="nearest prompt", ylabel="signed letter")
+        axes.set(xlabel="prompt with the highest score", ylabel="signed letter")
         axes.tick_params(axis="both", length=0, rotation=0)
         right = int(np.trace(counts.to_numpy()))
         axes.set_title(
-            f"{right} of {len(clips)} clips at their own letter ({right / len(clips):.2f}); "
-            "numbers are clips",
+            f"{predictions.parent.name}: {right} of {len(clips)} held-out clips score their own "
+            f"letter highest ({right / len(clips):.2f}); numbers are clips",
             loc="left",
             fontsize=9,
         )
@@ -178,5 +183,6 @@ def confusion(predictions: Path) -> tuple[Figure, pd.DataFrame]:
 
 def write_fingerclip(predictions: Path, out: Path) -> None:
     """``fingerclip_letters`` and ``fingerclip_confusion`` from an encoder's predictions."""
-    save(*letter_space(predictions), out, "fingerclip_letters")
-    save(*confusion(predictions), out, "fingerclip_confusion")
+    with files.writing(out / "fingerclip"):
+        save(*letter_space(predictions), out, "fingerclip_letters")
+        save(*confusion(predictions), out, "fingerclip_confusion")

@@ -2,12 +2,14 @@
 
 Decision: unknown or missing fields are refused, so a file that loads means what the schema says;
 tables and pages are pure functions of these files. A score carries its 95 % interval and its chance
-level, a result the counts of what was and was not evaluated, and a signature from which it can be
-traced. Path: ``results/leaderboard/<encoder>/<revision>/<task>.<corpus>.<split>.json``.
+level, a result the counts of what was and was not evaluated, a signature from which it can be
+traced, and the hash of its content.
+Path: ``results/leaderboard/<encoder>/<revision>/<task>.<corpus>.<split>.json``.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -94,7 +96,8 @@ class Result(_Strict):
         """Write the result, whole or not at all; returns its path."""
         path = self.path(leaderboard)
         values = self.model_dump(mode="json") | {"signature": self.signature}
-        files.write_text(path, files.canonical_json(values))
+        with files.writing(path):
+            files.write_text(path, files.canonical_json(files.sealed(values)))
         return path
 
 
@@ -102,20 +105,20 @@ def read(path: Path | str) -> Result:
     """Read and validate a result.
 
     Raises:
-        ConfigError: missing, not JSON, a field is wrong, or the signature is not the content's.
+        ConfigError: missing, not JSON, edited after it was written, or a field is wrong.
     """
-    import json
-
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
+        whole = files.is_sealed(values)
+        del values[files.SEAL]
         signature = values.pop("signature")
         result = Result(**values)
     except OSError as error:
         raise ConfigError(f"{path}: no result here ({error.strerror})") from None
     except (json.JSONDecodeError, KeyError, TypeError, ValidationError) as error:
         raise ConfigError(f"{path}: not a valid result ({error})") from None
-    if signature != result.signature:
-        raise ConfigError(f"{path}: its signature {signature!r} is not its content's")
+    if not whole or signature != result.signature:
+        raise ConfigError(f"{path}: edited after it was written (hash or signature do not fit)")
     return result
 
 

@@ -63,7 +63,7 @@ def flip(clip: Features, swap: np.ndarray) -> Features:
 
 
 def draw_affine2d(rng: np.random.Generator, std: float = 0.2) -> Affine2D:
-    """Draw shear, rotation, scale, each N(0, std). Source: pose-format ``augment2d``, facts 3."""
+    """Draw shear, rotation and scale, each N(0, std). Source: pose-format ``augment2d``."""
     return Affine2D(*rng.normal(0.0, std, size=3))
 
 

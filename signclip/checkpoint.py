@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from signclip import files
 from signclip.config import RunConfig, read_yaml
-from signclip.errors import RunError
+from signclip.errors import ConfigError, RunError
 from signclip.model import ModelConfig, SignCLIP
 from signclip.text import TOKENIZER_FILE, Tokenizer
 
@@ -38,12 +38,16 @@ class Run(NamedTuple):
 def save(
     folder: Path, model: SignCLIP, tokenizer: Tokenizer, config: RunConfig, metrics: dict[str, Any]
 ) -> None:
-    """Write a run's files into an existing (temporary) folder; ``metrics`` gains their hashes."""
+    """Write a run's files into an existing (temporary) folder, where its curves already are.
+
+    ``metrics`` is written last and gains the hashes of all the others.
+    """
     save_file(model.state_dict(), folder / WEIGHTS)
     values = {"run": config.model_dump(mode="json"), "model": model.config.to_dict()}
     (folder / CONFIG).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     tokenizer.save(folder)
-    digests = {name: files.sha256_file(folder / name) for name in (WEIGHTS, CONFIG, TOKENIZER_FILE)}
+    names = (WEIGHTS, CONFIG, TOKENIZER_FILE, CURVES)
+    digests = {name: files.sha256_file(folder / name) for name in names}
     (folder / METRICS).write_text(files.canonical_json({**metrics, "sha256": digests}), "utf-8")
 
 
@@ -58,8 +62,21 @@ def read_metrics(folder: Path | str) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise RunError(f"{folder}: no finished run here; make it with `signclip train`") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not JSON, or not even UTF-8
         raise RunError(f"{path}: damaged ({error})") from None
+
+
+def read_config(folder: Path | str) -> RunConfig:
+    """The configuration that a run was trained with.
+
+    Raises:
+        RunError: it is missing or is no run's.
+    """
+    path = Path(folder) / CONFIG
+    try:
+        return RunConfig(**read_yaml(path)["run"])
+    except (ConfigError, KeyError, ValidationError) as error:
+        raise RunError(f"{path}: not a run's configuration ({error})") from None
 
 
 def load(folder: Path | str) -> Run:
@@ -70,12 +87,11 @@ def load(folder: Path | str) -> Run:
     """
     folder = Path(folder)
     metrics = read_metrics(folder)
-    values = read_yaml(folder / CONFIG)
+    config = read_config(folder)
     try:
-        config = RunConfig(**values["run"])
-        model = SignCLIP(ModelConfig.from_dict(values["model"]))
+        model = SignCLIP(ModelConfig.from_dict(read_yaml(folder / CONFIG)["model"]))
         model.load_state_dict(load_file(folder / WEIGHTS))
-    except (KeyError, ValidationError) as error:
+    except (ConfigError, KeyError) as error:
         raise RunError(f"{folder / CONFIG}: not a run's configuration ({error})") from None
     except (OSError, SafetensorError, RuntimeError) as error:
         raise RunError(f"{folder / WEIGHTS}: cannot be loaded ({error})") from None
@@ -88,7 +104,6 @@ def verify(folder: Path | str) -> None:
     Raises:
         RunError: naming the first file that is missing or changed.
     """
-    for name, digest in read_metrics(folder)["sha256"].items():
-        path = Path(folder) / name
-        if not path.is_file() or files.sha256_file(path) != digest:
-            raise RunError(f"{path}: content differs from its recorded sha256")
+    changed = files.first_changed(Path(folder), read_metrics(folder)["sha256"])
+    if changed is not None:
+        raise RunError(f"{changed}: content differs from its recorded sha256")

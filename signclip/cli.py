@@ -1,7 +1,8 @@
 """The command ``signclip``.
 
 Decision: every command is one call of the library with the same arguments, so a DVC stage, a shell
-and a script do the same thing. Errors that input can cause are one line on stderr and exit status 2.
+and a script do the same thing. Errors that input can cause are one line on stderr and exit status
+2.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from signclip.errors import SignCLIPError
+from signclip.errors import ConfigError, SignCLIPError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
 corpora_app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
@@ -44,6 +45,7 @@ def list_corpora(context: typer.Context) -> None:
     from signclip.corpora import CORPORA
 
     table = Table("corpus", "there", "what", "licence")
+    table.columns[0].no_wrap = True  # the name is what the other commands take
     for name, module in CORPORA.items():
         table.add_row(name, "yes" if module.find() else "no", module.TITLE, module.LICENCE)
     Console().print(table)
@@ -73,13 +75,11 @@ def build(
 
     Example: `signclip corpora build folder --path my-clips --out data/my-clips`
     """
-    from signclip import corpora, files, manifest, splits
+    from signclip import corpora, splits
 
     out = out or Path("data", name)
-    with files.writing(out):
-        clips, dropped = corpora.build(name, path)
-        manifest.write(clips, dropped, out)
-        splits.write(splits.build(clips), out)
+    clips, dropped = corpora.build(name, path)
+    corpora.write(out, clips, dropped, splits.build(clips))
     typer.echo(
         f"{out}: {len(clips)} clips, {clips['sign_language'].nunique()} sign languages, "
         f"{len(dropped)} dropped"
@@ -169,27 +169,23 @@ def train(
 @app.command()
 def verify(
     folders: Annotated[
-        list[Path] | None, typer.Argument(help="Stores, runs, or folders of them.")
+        list[Path] | None, typer.Argument(help="Default: data, features, runs and results.")
     ] = None,
 ) -> None:
-    """Hash feature stores and runs again and name what changed.
+    """Hash corpora, stores, runs and results again and name what changed.
 
     Example: `signclip verify features runs`
     """
-    from signclip import checkpoint, store
+    from signclip.verify import verify as check
 
-    checked, damaged = 0, 0
-    for folder in folders or [Path("features"), Path("runs")]:
-        found = [(path.parent, store.FeatureStore) for path in sorted(folder.rglob(store.META))]
-        found += [(path.parent, None) for path in sorted(folder.rglob(checkpoint.METRICS))]
-        for path, kind in found:
-            checked += 1
-            try:
-                kind(path).verify() if kind else checkpoint.verify(path)
-            except SignCLIPError as error:
-                damaged += 1
-                typer.echo(f"damaged: {error}", err=True)
-    typer.echo(f"{checked} stores and runs checked, {damaged} damaged")
+    for folder in folders or []:
+        if not folder.is_dir():
+            raise ConfigError(f"{folder}: no such folder")
+    everything = map(Path, ("data", "features", "runs", "results"))
+    checked, damaged = check(folders or [folder for folder in everything if folder.is_dir()])
+    for problem in damaged:
+        typer.echo(f"damaged: {problem}", err=True)
+    typer.echo(f"{checked} corpora, stores, runs and results checked, {len(damaged)} damaged")
     if damaged or not checked:
         raise typer.Exit(1)
 

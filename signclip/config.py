@@ -75,13 +75,18 @@ class RunConfig(_Strict):
     # where and which
     corpus: str
     split: str
-    fold: int = Field(ge=0)
+    fold: int | None = Field(None, ge=0)  # None: the split has one fold
     seed: int
 
     @property
     def run_folder(self) -> Path:
-        """``<experiment>/<seed>/<split>-<fold>``, below ``runs/``."""
-        return Path(self.experiment, str(self.seed), f"{self.split}-{self.fold}")
+        """``<experiment>/<seed>/<split>[-<fold>]``, below ``runs/``."""
+        return Path(self.experiment, str(self.seed), run_name(self.split, self.fold))
+
+
+def run_name(split: str, fold: int | None) -> str:
+    """The last part of a run's path: the split, and the fold where there are several."""
+    return split if fold is None else f"{split}-{fold}"
 
 
 def read_yaml(path: Path | str) -> dict[str, Any]:
@@ -129,7 +134,7 @@ def resolve(
     profile: str,
     corpus: str,
     split: str,
-    fold: int,
+    fold: int | None,
     seed: int,
 ) -> RunConfig:
     """The configuration of one run.

@@ -86,13 +86,14 @@ class RoundsSampler(Sampler):
 
     Args:
         labels: one a clip.
-        batch_size: clips a batch; the last batch of an epoch may be smaller.
+        batch_size: clips a batch, but never more than a round holds: a text that is twice in a
+            batch would be its own negative. The last batch of an epoch may be smaller.
         reshuffle: draw the rounds anew every epoch. Without it, as in the reference, a batch has
             the same members in every epoch and only the order of the batches changes.
     """
 
     def __init__(self, labels: Sequence[str], *, batch_size: int, reshuffle: bool, seed: int):
-        self.labels, self.batch_size = np.asarray(labels), batch_size
+        self.labels, self.batch_size = np.asarray(labels), min(batch_size, len(set(labels)))
         self.reshuffle, self.seed, self.epoch = reshuffle, seed, 0
         self._classes = sorted(set(labels))
         self.rounds = max(int((self.labels == name).sum()) for name in self._classes)

@@ -13,10 +13,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from signclip.errors import BusyError
 
@@ -43,9 +43,37 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def first_changed(folder: Path, digests: Mapping[str, str]) -> Path | None:
+    """The first of the listed files that is missing or whose content is not the recorded one."""
+    for name, digest in digests.items():
+        path = folder / name
+        if not path.is_file() or sha256_file(path) != digest:
+            return path
+    return None
+
+
+SEAL = "content_sha256"
+
+
+def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with the digest of all the others added."""
+    content = {key: value for key, value in values.items() if key != SEAL}
+    return content | {SEAL: sha256_bytes(canonical_json(content).encode())}
+
+
+def is_sealed(values: Mapping[str, Any]) -> bool:
+    """Is the digest there, and of just this content?"""
+    return SEAL in values and sealed(values) == values
+
+
 def fingerprint(value: Any) -> str:
     """Twelve hex digits that change when ``value`` (anything JSON can hold) changes."""
     return sha256_bytes(canonical_json(value).encode())[:12]
+
+
+def _flush(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 @contextmanager
@@ -57,8 +85,7 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
     partial.unlink(missing_ok=True)
     try:
         yield partial
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
+        _flush(partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -68,16 +95,22 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
 def atomic_folder(path: Path | str) -> Iterator[Path]:
     """Yield an empty temporary folder; it replaces ``path`` when the block ends without an error.
 
-    What a killed predecessor left under the temporary name is thrown away first.
+    What a killed predecessor left under the temporary name is thrown away first; where it was
+    killed between the two renames, its old folder is put back.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}{PARTIAL}")
+    old = path.with_name(f".{path.name}.old")
+    if old.exists() and not path.exists():
+        os.replace(old, path)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
         yield partial
-        old = path.with_name(f".{path.name}.old")
+        for file in partial.rglob("*"):
+            if file.is_file():
+                _flush(file)
         shutil.rmtree(old, ignore_errors=True)
         if path.exists():
             os.replace(path, old)
@@ -93,6 +126,13 @@ def write_text(path: Path | str, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def _is_at(file: IO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 @contextmanager
 def writing(path: Path | str) -> Iterator[None]:
     """Hold the lock of an output (a file or a folder) while it is written.
@@ -103,11 +143,19 @@ def writing(path: Path | str) -> Iterator[None]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # beside the output, not in it: DVC deletes a stage's outputs before it runs the stage
-    with open(path.with_name(f".{path.name}.lock"), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(
-                f"{path}: another process is writing it; wait for it or stop it first"
-            ) from None
-        yield
+    name = path.with_name(f".{path.name}.lock")
+    while True:
+        with open(name, "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BusyError(
+                    f"{path}: another process is writing it; wait for it or stop it first"
+                ) from None
+            if not _is_at(lock, name):  # its last holder removed it between our two calls
+                continue
+            try:
+                yield
+            finally:
+                name.unlink()
+            return

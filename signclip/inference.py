@@ -1,8 +1,8 @@
 """Using a trained model: embed poses, embed texts, compare them.
 
 Decisions
-* Embeddings do not depend on company: masks are honoured, so a list gives what each item alone gives
-  (up to float32 rounding). Clips are embedded in batches of like length.
+* Embeddings do not depend on company: masks are honoured, so a list gives what each item alone
+  gives (up to float32 rounding). Clips are embedded in batches of like length.
 * A clip longer than the model's ``max_frames`` is cut to its first frames, as in training, and
   counted in ``SignCLIPModel.cut_clips``.
 * ``embed_pose`` needs no tokenizer and ``embed_text`` no pose tower.

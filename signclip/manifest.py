@@ -1,8 +1,8 @@
 """The manifest: one row a clip, the same for every corpus.
 
 Decisions
-* One Parquet file with fixed columns, checked when written and when read; a clip that cannot be used
-  is a row of ``dropped.csv`` with the reason, never a silent gap.
+* One Parquet file with fixed columns, checked when written and when read; a clip that cannot be
+  used is a row of ``dropped.csv`` with the reason, never a silent gap.
 * A manifest that contradicts itself (a missing column, a duplicate id, an unknown tag) is refused
   whole, because guessing which row is right would be worse than stopping. A damaged file only costs
   its own clip.
@@ -38,7 +38,8 @@ def check_rows(rows: pd.DataFrame, *, source: str, columns: Iterable[str] = GIVE
     """Refuse rows that break the schema.
 
     Raises:
-        ManifestError: a column is missing; an id is empty or occurs twice; a path or text is empty.
+        ManifestError: a column is missing; an id is empty or occurs twice; a path, text or tag is
+            empty.
         LanguageTagError: a tag is not in the registry (the sample is named).
     """
     for column in columns:
@@ -46,11 +47,12 @@ def check_rows(rows: pd.DataFrame, *, source: str, columns: Iterable[str] = GIVE
             raise ManifestError(
                 source, f"column {column!r} is missing; a manifest has {', '.join(columns)}"
             )
-    for column in ("id", "path", "text"):
-        empty = rows.index[rows[column].astype(str).str.strip() == ""]
-        if len(empty):
-            row = rows.loc[empty[0]]
-            raise ManifestError(row["id"] or f"{source}, row {empty[0]}", f"empty {column}")
+    for column in ("id", "path", "text", "sign_language"):
+        empty = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
+        if empty.any():
+            position = int(empty.to_numpy().argmax())
+            sample = f"{source}, row {position}" if column == "id" else rows["id"].iloc[position]
+            raise ManifestError(sample, f"empty {column}")
     twice = rows["id"][rows["id"].duplicated()]
     if len(twice):
         raise ManifestError(twice.iloc[0], f"this id occurs more than once in {source}")
@@ -70,8 +72,8 @@ def measure(
     Args:
         rows: mappings with the columns :data:`GIVEN`; ``path`` is relative to ``root``.
 
-    A clip whose content another clip already has is dropped too: the same frames under two ids could
-    stand on both sides of a split.
+    A clip whose content another clip already has is dropped too: the same frames under two ids
+    could stand on both sides of a split.
     """
     kept: list[dict[str, Any]] = []
     dropped: list[dict[str, str]] = []
@@ -82,7 +84,10 @@ def measure(
         try:
             if not path.is_file():
                 raise PoseError(row["id"], "the file does not exist")
-            data = path.read_bytes()
+            try:
+                data = path.read_bytes()
+            except OSError as error:
+                raise PoseError(row["id"], f"cannot be read ({error.strerror})") from None
             digest = files.sha256_bytes(data)
             if digest in first_with:
                 raise SampleError(row["id"], f"same content as {first_with[digest]}")
@@ -98,15 +103,6 @@ def measure(
         pd.DataFrame(kept, columns=list(COLUMNS)),
         pd.DataFrame(dropped, columns=list(DROPPED_COLUMNS)),
     )
-
-
-def write(manifest: pd.DataFrame, dropped: pd.DataFrame, folder: Path) -> None:
-    """Write ``manifest.parquet`` and ``dropped.csv``, each whole or not at all."""
-    check_rows(manifest, source=str(folder), columns=COLUMNS)
-    with files.atomic_file(folder / MANIFEST_FILE) as partial:
-        manifest[list(COLUMNS)].to_parquet(partial, index=False)
-    with files.atomic_file(folder / DROPPED_FILE) as partial:
-        dropped[list(DROPPED_COLUMNS)].to_csv(partial, index=False)
 
 
 def read(folder: Path | str) -> pd.DataFrame:

@@ -312,10 +312,10 @@ def normalise_hand(hand: Landmarks) -> Landmarks:
     Frame by frame, the palm (wrist, little-finger and index knuckles) is turned to face the camera
     and wrist to middle knuckle set upright at length 100; then the clip is moved so that its
     smallest x, y and z are 0. Source: reference ``hand_normalization``, facts section 3. A hand
-    without extent gives NaN.
+    that is no more than a point or a line cannot be turned: its frame counts as not seen.
     """
     seen = hand.valid.all(axis=1)  # MediaPipe sees a hand whole or not at all
-    xyz, valid = np.zeros_like(hand.xyz), np.repeat(seen[:, None], HAND_POINTS, axis=1)
+    xyz, valid = np.zeros_like(hand.xyz), np.zeros_like(hand.valid)
     if not seen.any():
         return replace(hand, xyz=xyz, valid=valid)
     at = {point: i for i, (_, point) in enumerate(hand.names)}
@@ -326,8 +326,11 @@ def normalise_hand(hand: Landmarks) -> Landmarks:
     )
     masked = np.ma.masked_array(hand.xyz[seen][:, None], mask=False)
     with np.errstate(divide="ignore", invalid="ignore"):
-        turned = np.ma.getdata(normaliser(masked))[:, 0]
-    xyz[seen] = turned - turned.min(axis=(0, 1))
+        turned = normaliser(masked)[:, 0]
+    seen[seen] = ~np.ma.getmaskarray(turned).any(axis=(1, 2))  # masked where it divided by zero
+    turned = turned.compressed().reshape(-1, HAND_POINTS, 3)
+    if len(turned):
+        xyz[seen], valid[seen] = turned - turned.min(axis=(0, 1)), True
     return replace(hand, xyz=xyz, valid=valid)
 
 
@@ -364,11 +367,9 @@ def features(pose: Pose, variant: str, *, sample: str = "pose") -> Features:
         chosen = sign_vq.standardise(chosen)
     with np.errstate(over="ignore"):  # what does not fit float32 is refused below
         values = chosen.xyz.astype(np.float32).reshape(len(chosen.xyz), -1)
-    if row.dims is not None and values.shape[1] != row.dims:
-        raise PoseError(
-            sample,
-            f"variant {variant} has {row.dims} dims, the points of this file give {values.shape[1]}",
-        )
+    if row.dims not in (None, values.shape[1]):
+        reason = f"the file's points give {values.shape[1]} dims"
+        raise PoseError(sample, f"{reason}, variant {variant} has {row.dims}")
     if not np.isfinite(values).all():
         raise PoseError(sample, f"variant {variant} gives values that are not finite")
     return Features(values, chosen.valid)

@@ -151,13 +151,13 @@ def check_disjoint(table: pd.DataFrame, manifest: pd.DataFrame) -> None:
             other, other_role = first.setdefault(sha[clip], (clip, role))
             if other_role != role or other != clip:
                 raise ConfigError(
-                    f"split {name}, fold {fold}: {clip} ({role}) and {other} ({other_role}) are the "
-                    "same file or clip"
+                    f"split {name}, fold {fold}: {clip} ({role}) and {other} ({other_role}) are "
+                    "the same file or clip"
                 )
 
 
 def build(manifest: pd.DataFrame) -> pd.DataFrame:
-    """All splits that a manifest allows: ``official`` where it has one, the others where it has none.
+    """All splits that a manifest allows: ``official`` where it has one, else the others.
 
     Raises:
         ConfigError: a split puts one content on two sides.
@@ -168,22 +168,25 @@ def build(manifest: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def write(table: pd.DataFrame, folder: Path) -> None:
-    """Write ``splits.parquet``, whole or not at all."""
-    with files.atomic_file(folder / SPLITS_FILE) as partial:
-        table.to_parquet(partial, index=False)
+def fingerprint(rows: pd.DataFrame) -> str:
+    """Changes when any clip's fold or role in the given rows of a split does."""
+    ordered = rows.sort_values(["fold", "id"])
+    return files.fingerprint(ordered[["fold", "id", "role"]].to_dict("list"))
 
 
 def read(folder: Path | str, split: str) -> pd.DataFrame:
     """The rows of one split.
 
     Raises:
-        ConfigError: the corpus has no such split.
+        ConfigError: the corpus has no such split, or its table is damaged.
     """
     path = Path(folder) / SPLITS_FILE
     if not path.is_file():
         raise ConfigError(f"{path}: no splits here; build them with `signclip corpora build`")
-    table = pd.read_parquet(path)
+    try:
+        table = pd.read_parquet(path)
+    except Exception as error:  # pyarrow's errors share no base with its missing-file errors
+        raise ConfigError(f"{path}: not a Parquet file ({error})") from None
     if split not in set(table["split"]):
         there = ", ".join(sorted(table["split"].unique()))
         raise ConfigError(f"no split {split!r} in {folder}; there are {there}")

@@ -23,11 +23,12 @@ import numpy as np
 import pandas as pd
 
 from signclip import files, poses
-from signclip.errors import SampleError, StoreError
+from signclip.errors import ConfigError, PoseError, SampleError, StoreError
 from signclip.poses import Features
 from signclip.progress import bar
 
 FORMAT = 1
+DTYPES = ("float32", "float16")
 FEATURES, VALID, INDEX, DROPPED, META = (
     "features.bin",
     "valid.bin",
@@ -60,9 +61,15 @@ def write(
         dtype: float32, or float16 for large corpora.
 
     Raises:
-        StoreError: a file changed since the manifest was made, or no clip is left.
+        ConfigError: no such variant or dtype.
+        StoreError: a file changed since the manifest was made, the files are not of one layout, or
+            no clip is left.
         BusyError: another process writes this store.
     """
+    if variant not in poses.VARIANTS:
+        raise ConfigError(f"unknown variant {variant!r}; there are {', '.join(poses.VARIANTS)}")
+    if dtype not in DTYPES:
+        raise ConfigError(f"unknown dtype {dtype!r}; there are {', '.join(DTYPES)}")
     with files.writing(folder), files.atomic_folder(folder) as partial:
         index, dropped, dims, offset = [], [], None, 0
         with open(partial / FEATURES, "wb") as values, open(partial / VALID, "wb") as bits:
@@ -70,6 +77,7 @@ def write(
             for row in bar(rows, desc=f"packing {variant}", unit="clip", disable=not progress):
                 try:
                     clip = _clip_features(row, root, variant)
+                    packed = _cast(clip.values, dtype, sample=row["id"])
                 except SampleError as error:
                     dropped.append({"id": row["id"], "path": row["path"], "reason": error.reason})
                     continue
@@ -79,7 +87,7 @@ def write(
                         f"{row['id']}: {clip.values.shape[1]} dims where the others have {dims}; "
                         f"variant {variant} needs files of one layout"
                     )
-                values.write(clip.values.astype(dtype).tobytes())
+                values.write(packed.tobytes())
                 bits.write(np.packbits(clip.valid, axis=1).tobytes())
                 index.append((row["id"], offset, len(clip.values), row["fps"], row["sha256"]))
                 offset += len(clip.values)
@@ -119,6 +127,14 @@ def _clip_features(row: dict, root: Path, variant: str) -> Features:
     return poses.features(poses.read_pose(path), variant, sample=row["id"])
 
 
+def _cast(values: np.ndarray, dtype: str, *, sample: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        packed = values.astype(dtype)
+    if not np.isfinite(packed).all():  # float16 ends at 65504: nearly coinciding shoulders do that
+        raise PoseError(sample, f"a value of {np.abs(values).max():.3g} does not fit {dtype}")
+    return packed
+
+
 class FeatureStore:
     """A store opened for reading. Values are views of the memory map: copy before you change them.
 
@@ -134,14 +150,16 @@ class FeatureStore:
             raise StoreError(
                 f"{self.folder}: no feature store here; make it with `signclip pack`"
             ) from None
-        except json.JSONDecodeError as error:
+        except ValueError as error:  # not JSON, or not even UTF-8
             raise StoreError(f"{self.folder / META}: damaged ({error})") from None
-        if self.meta.get("format") != FORMAT:
-            raise StoreError(
-                f"{self.folder}: store format {self.meta.get('format')} is not {FORMAT}"
-            )
-        self.dims, self.points = self.meta["dims"], self.meta["points"]
-        frames, dtype = self.meta["frames"], np.dtype(self.meta["dtype"])
+        try:
+            kind = self.meta["format"]
+            if kind != FORMAT:
+                raise StoreError(f"{self.folder}: store format {kind} is not {FORMAT}")
+            self.dims, self.points = self.meta["dims"], self.meta["points"]
+            frames, dtype = self.meta["frames"], np.dtype(self.meta["dtype"])
+        except (KeyError, TypeError) as error:
+            raise StoreError(f"{self.folder / META}: damaged ({error!r})") from None
         row_bytes = -(-self.points // 8)
         for name, size in (
             (FEATURES, frames * self.dims * dtype.itemsize),
@@ -150,12 +168,27 @@ class FeatureStore:
             path = self.folder / name
             if not path.is_file() or path.stat().st_size != size:
                 raise StoreError(f"{path}: missing or cut short ({size} bytes expected)")
-        self.index = pd.read_parquet(self.folder / INDEX)
+        try:
+            self.index = pd.read_parquet(self.folder / INDEX)
+        except Exception as error:  # pyarrow's errors share no base with its missing-file errors
+            raise StoreError(f"{self.folder / INDEX}: missing or damaged ({error})") from None
         self._values = np.memmap(self.folder / FEATURES, dtype, "r", shape=(frames, self.dims))
         self._valid = np.memmap(self.folder / VALID, np.uint8, "r", shape=(frames, row_bytes))
         self._row = {clip: i for i, clip in enumerate(self.index["id"])}
         self._offset = self.index["offset"].to_numpy()
         self._frames = self.index["frames"].to_numpy()
+
+    @classmethod
+    def of(cls, manifest: pd.DataFrame, folder: Path | str) -> FeatureStore:
+        """Open the store that was packed from just this manifest.
+
+        Raises:
+            StoreError: it was packed from another one (or see the class).
+        """
+        store = cls(folder)
+        if store.meta["corpus_fingerprint"] != corpus_fingerprint(manifest):
+            raise StoreError(f"{store.folder}: packed from another manifest; pack it again")
+        return store
 
     def __len__(self) -> int:
         return len(self._row)
@@ -183,8 +216,9 @@ class FeatureStore:
         """Hash every file again.
 
         Raises:
-            StoreError: naming the first file that differs from what ``meta.json`` states.
+            StoreError: naming the first file that is missing or differs from what ``meta.json``
+                states.
         """
-        for name, digest in self.meta["sha256"].items():
-            if files.sha256_file(self.folder / name) != digest:
-                raise StoreError(f"{self.folder / name}: content differs from its recorded sha256")
+        changed = files.first_changed(self.folder, self.meta["sha256"])
+        if changed is not None:
+            raise StoreError(f"{changed}: content differs from its recorded sha256")

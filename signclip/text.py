@@ -59,8 +59,8 @@ def sign_languages() -> dict[str, SignLanguage]:
     }
 
 
-# What people write for a sign language whose tag is another: codes of spoken languages' associations
-# and national abbreviations. Only used to suggest, never to translate silently.
+# What people write for a sign language whose tag is another: national abbreviations and ISO codes
+# of other languages that read like them. Only used to suggest, never to translate silently.
 _ALIASES = {"lis": "ise", "asl": "ase", "bsl": "bfi", "dgs": "gsg", "lsf": "fsl", "libras": "bzs"}
 
 
@@ -105,7 +105,7 @@ def prompt(template: str, *, text: str, sign_language: str = "", spoken_language
     )
     try:
         return template.format(**fields)
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         raise ConfigError(
             f"prompt template {template!r}: {error!r}; fields are {sorted(fields)}"
         ) from None
@@ -129,11 +129,13 @@ class Tokenizer:
     ) -> Tokenizer:
         """Make a WordPiece vocabulary from ``texts`` (their order does not matter).
 
-        Whole words by frequency, and every character as a start and as a continuation, so that a new
-        word is spelt and not unknown. The ``tokenizers`` trainer is not used: it breaks ties by hash
-        order, and two runs of it on equal prompts gave two vocabularies.
+        Whole words by frequency, and every character as a start and as a continuation, so that a
+        new word is spelt and not unknown. The ``tokenizers`` trainer is not used: it breaks ties by
+        hash order, and two runs of it on equal prompts gave two vocabularies. Without ``cased``,
+        accents are dropped too, as in BERT's uncased models.
         """
-        normalizer = normalizers.BertNormalizer(lowercase=not cased)
+        # accents stay: without them 176 labels of the embedded corpus would be 135 texts
+        normalizer = normalizers.BertNormalizer(lowercase=not cased, strip_accents=False)
         splitter = pre_tokenizers.BertPreTokenizer()
         words = Counter(
             word
@@ -156,12 +158,16 @@ class Tokenizer:
         """Read ``tokenizer.json`` (ours, or a Hugging Face BERT tokenizer's) from a folder.
 
         Raises:
-            ConfigError: there is no such file.
+            ConfigError: there is no such file, it is damaged, or no BERT vocabulary.
         """
         path = Path(folder) / TOKENIZER_FILE
         if not path.is_file():
             raise ConfigError(f"{path}: no tokenizer here")
-        return cls(FastTokenizer.from_file(str(path)))
+        try:
+            fast = FastTokenizer.from_file(str(path))
+        except Exception as error:  # the library raises nothing more precise
+            raise ConfigError(f"{path}: damaged ({error})") from None
+        return cls(fast)
 
     def save(self, folder: Path | str) -> None:
         """Write ``tokenizer.json`` into a folder."""

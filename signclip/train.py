@@ -10,7 +10,7 @@ Decisions
 * Validation is exact: cross-entropy and R@1 of each validation clip against all prompts of training
   and validation, independent of batch composition (unlike the reference's validation loss).
 
-Cost: the ``cpu`` profile takes 15 to 30 s a FingerCLIP fold on one core.
+Cost: the ``cpu`` profile takes 40 to 50 s a FingerCLIP fold on one core.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ from signclip.store import FeatureStore
 from signclip.text import TOKENIZER_FILE, Tokenizer, label, prompt
 
 # The code that decides a run's weights: its hash is part of a run's fingerprint.
-_DECIDING = ("augment", "data", "losses", "model", "optim", "text", "train")
+_DECIDING = ("augment", "checkpoint", "data", "losses", "model", "optim", "store", "text", "train")
+_PACKAGES = ("mmengine", "numpy", "tokenizers", "torch", "transformers")
 Progress = Callable[[int], None]
 
 
@@ -127,7 +128,10 @@ class Validate(Hook):
         }
         if self.inputs is not None:
             row |= self._validation(runner.model.signclip)
-            if row["validation_loss"] < self.best_loss:
+            if (
+                self.config.select == "lowest_validation_loss"
+                and row["validation_loss"] < self.best_loss
+            ):
                 self.best_loss = row["validation_loss"]
                 self.best_weights = copy.deepcopy(runner.model.signclip.state_dict())
         self.rows.append(row)
@@ -156,9 +160,9 @@ def run_fingerprint(config: RunConfig, store: FeatureStore, rows: pd.DataFrame) 
             "config": config.model_dump(mode="json"),
             "corpus": store.meta["corpus_fingerprint"],
             "features": store.meta["sha256"],
-            "roles": rows[["id", "role"]].sort_values("id").to_dict("list"),
+            "roles": splits.fingerprint(rows),
             "code": {name: files.sha256_file(here / f"{name}.py") for name in _DECIDING},
-            "versions": {name: version(name) for name in ("torch", "transformers", "mmengine")},
+            "versions": {name: version(name) for name in _PACKAGES},
         }
     )
 
@@ -183,7 +187,12 @@ def examples_of(config: RunConfig, clips: pd.DataFrame) -> list[Example]:
 def _make_tokenizer(config: RunConfig, prompts: Sequence[str], folder: Path) -> Tokenizer:
     if config.init is None:
         return Tokenizer.train(prompts, cased=config.cased)
-    AutoTokenizer.from_pretrained(config.init).save_pretrained(folder / "hub")
+    try:
+        AutoTokenizer.from_pretrained(config.init).save_pretrained(folder / "hub")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"init {config.init!r} is neither a folder nor reachable: {error}"
+        ) from None
     shutil.copy(folder / "hub" / TOKENIZER_FILE, folder / TOKENIZER_FILE)
     shutil.rmtree(folder / "hub")
     return Tokenizer.load(folder)
@@ -224,9 +233,10 @@ def train(
     runs: Path,
     progress: Progress = lambda epochs: None,
 ) -> Path:
-    """Train one run; returns its folder ``runs/<experiment>/<seed>/<split>-<fold>``.
+    """Train one run; returns its folder ``runs/<experiment>/<seed>/<split>[-<fold>]``.
 
     Args:
+        config: ``fold`` None stands for the only fold, 0.
         corpus: folder with manifest and splits (``signclip corpora build``).
         features: folder whose sub-folder ``<variant>`` is the feature store (``signclip pack``).
         progress: called with the number of epochs finished since the last call.
@@ -236,21 +246,38 @@ def train(
             the unfinished run stays; an earlier finished one does.
     """
     clips = manifest.read(corpus)
-    store = FeatureStore(features / config.variant)
+    store = FeatureStore.of(clips, features / config.variant)
     rows = splits.read(corpus, config.split)
-    rows = rows[rows["fold"] == config.fold]
+    rows = rows[rows["fold"] == (config.fold or 0)]
     if rows.empty:
         raise ConfigError(f"split {config.split!r} has no fold {config.fold}")
     out = runs / config.run_folder
     with files.writing(out):
         fingerprint = run_fingerprint(config, store, rows)
-        finished = (out / checkpoint.METRICS).is_file()
-        if finished and checkpoint.read_metrics(out)["fingerprint"] == fingerprint:
+        if _is_finished(out, config, fingerprint):
             progress(config.epochs)
             return out
         with files.atomic_folder(out) as partial:
             _train(config, clips, store, rows, partial, fingerprint, progress)
     return out
+
+
+def _is_finished(out: Path, config: RunConfig, fingerprint: str) -> bool:
+    """Is this very run there and whole? A damaged one is trained again.
+
+    Raises:
+        ConfigError: the folder holds a run on another corpus, which would be overwritten.
+    """
+    try:
+        checkpoint.verify(out)
+        there = checkpoint.read_config(out)
+    except RunError:
+        return False
+    if there.corpus != config.corpus:
+        raise ConfigError(
+            f"{out} holds a run on corpus {there.corpus!r}; give another folder with --runs"
+        )
+    return checkpoint.read_metrics(out)["fingerprint"] == fingerprint
 
 
 def _train(
@@ -317,12 +344,13 @@ def _train(
     runner.train()
     shutil.rmtree(folder / "mmengine")
 
-    if config.select == "lowest_validation_loss" and validate.best_weights is not None:
+    if validate.best_weights is not None:
         model.load_state_dict(validate.best_weights)
     pd.DataFrame(validate.rows).to_csv(folder / checkpoint.CURVES, index=False)
     metrics = {
         "fingerprint": fingerprint,
         "corpus_fingerprint": store.meta["corpus_fingerprint"],
+        "split_fingerprint": splits.fingerprint(rows),
         "clips": {role: len(examples) for role, examples in by_role.items()},
         "clips_not_in_store": int((~rows["id"].isin(store.index["id"])).sum()),
         "parameters": sum(p.numel() for p in model.parameters()),

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sysconfig
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_every_installed_package_is_pinned_to_its_version():
         line.split("==") for line in (ROOT / "constraints.txt").read_text().split() if "==" in line
     )
     pins = {canonical(name): version for name, version in pins.items()}
-    for package in distributions():
+    for package in distributions(path=[sysconfig.get_path("purelib")]):
         name = canonical(package.metadata["Name"])
         if name in {"signclip", "pip", "setuptools"}:
             continue

@@ -17,13 +17,14 @@ from types import ModuleType
 
 import pandas as pd
 
-from signclip import manifest
+from signclip import files, manifest, splits
 from signclip.corpora import folder, spreadthesign_fingerspelling
-from signclip.errors import ConfigError
+from signclip.errors import ConfigError, ManifestError
 
 CORPORA: dict[str, ModuleType] = {
     module.NAME: module for module in (spreadthesign_fingerspelling, folder)
 }
+META_FILE = "meta.json"
 
 
 def corpus(name: str) -> ModuleType:
@@ -53,10 +54,53 @@ def root(name: str, path: Path | str | None = None) -> Path:
 def build(
     name: str, path: Path | str | None = None, *, progress: bool = True
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Manifest and dropped clips of a corpus (see :func:`signclip.manifest.measure`)."""
+    """Manifest and dropped clips of a corpus (see :func:`signclip.manifest.measure`).
+
+    Raises:
+        ConfigError: the corpus is not there.
+        ManifestError: its rows break the schema, or none of its clips can be used.
+    """
     folder_ = root(name, path)
     rows, refused = corpus(name).rows(folder_)
     manifest.check_rows(pd.DataFrame(rows, columns=list(manifest.GIVEN)), source=name)
     kept, dropped = manifest.measure(rows, folder_, source=name, progress=progress)
+    if kept.empty:
+        first = f"; {dropped['id'][0]}: {dropped['reason'][0]}" if len(dropped) else ""
+        raise ManifestError(folder_, f"no clip can be used ({len(dropped)} dropped{first})")
     refused_table = pd.DataFrame(refused, columns=list(manifest.DROPPED_COLUMNS))
     return kept, pd.concat([refused_table, dropped], ignore_index=True)
+
+
+def write(
+    folder: Path, clips: pd.DataFrame, dropped: pd.DataFrame, split_table: pd.DataFrame
+) -> None:
+    """Write a corpus folder, whole or not at all.
+
+    It holds ``manifest.parquet``, ``dropped.csv``, ``splits.parquet`` and ``meta.json`` (counts and
+    the hashes of the others): a manifest never stands beside another manifest's splits.
+
+    Raises:
+        ManifestError: the manifest breaks the schema.
+        ConfigError: a split puts one content on two sides, or the folder holds something else (it
+            is replaced, so with the clips themselves in it they would be lost).
+        BusyError: another process writes this folder.
+    """
+    names = (manifest.MANIFEST_FILE, manifest.DROPPED_FILE, splits.SPLITS_FILE)
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if others := sorted(there - {*names, META_FILE}):
+        raise ConfigError(
+            f"{folder} holds {others[0]}, which is no part of a built corpus; choose another folder"
+        )
+    manifest.check_rows(clips, source=str(folder), columns=manifest.COLUMNS)
+    splits.check_disjoint(split_table, clips)
+    with files.writing(folder), files.atomic_folder(folder) as partial:
+        clips[list(manifest.COLUMNS)].to_parquet(partial / manifest.MANIFEST_FILE, index=False)
+        columns = list(manifest.DROPPED_COLUMNS)
+        dropped[columns].to_csv(partial / manifest.DROPPED_FILE, index=False)
+        split_table.to_parquet(partial / splits.SPLITS_FILE, index=False)
+        meta = {
+            "clips": len(clips),
+            "dropped": len(dropped),
+            "sha256": {name: files.sha256_file(partial / name) for name in names},
+        }
+        (partial / META_FILE).write_text(files.canonical_json(meta), encoding="utf-8")

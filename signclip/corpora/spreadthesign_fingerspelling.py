@@ -1,8 +1,8 @@
-"""The embedded corpus: fingerspelling of 19 sign languages, inside the package ``spoken-to-signed``.
+"""The embedded corpus: fingerspelling of 19 sign languages, in the package ``spoken-to-signed``.
 
-600 MediaPipe Holistic poses, by their names filmed for Spreadthesign (Swiss German, ``sgg``, apart),
-appearance removed, one clip a (sign language, letter). Decisions: the 26 rows that list the American
-files again as French are dropped (they would leak across every split); a clip's id is
+600 MediaPipe Holistic poses, by their names filmed for Spreadthesign (Swiss German, ``sgg``,
+apart), appearance removed, one clip a (sign language, letter). Decisions: the 26 rows that list the
+American files again as French are dropped (they would leak across every split); a clip's id is
 ``<tag>-<letter>``; who signs is not recorded, so ``signer`` is empty. Cost: nothing is copied, the
 files are read from the installed package.
 """

@@ -47,3 +47,9 @@ def test_the_nearest_clip_decides_and_a_label_never_seen_comes_last():
     assert scores.shape == (3, 2)
     assert scores.argmax(axis=0).tolist() == [0, 1]
     assert scores.argmin(axis=0).tolist() == [2, 2]
+    assert np.array_equal(floor.score([clip(1)], ["a", "b", "c"])[:, 0], scores[:, 1])
+
+
+def test_a_hand_that_is_one_point_has_a_finite_shape():
+    point = clip(0)._replace(values=np.ones((12, 63), dtype=np.float32))
+    assert np.isfinite(hand_shape(point)).all()

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import evaluate as evaluation
 from benchmarks import results
 from signclip import config, corpora, manifest, splits, store, text, train
+from signclip.errors import RunError
 
 ROOT = Path(__file__).parents[2]
 NAME = "spreadthesign-fingerspelling"
@@ -40,13 +41,23 @@ def folders(tmp_path_factory) -> dict[str, Path]:
     found = {name: folder / name for name in ("data", "features", "runs")}
     clips, dropped = corpora.build(NAME, progress=False)
     clips = clips[clips["text"].map(text.label).isin(splits.LATIN)]
-    manifest.write(clips, dropped, found["data"] / NAME)
-    splits.write(splits.letters(clips), found["data"] / NAME)
+    corpora.write(found["data"] / NAME, clips, dropped, splits.letters(clips))
     out = found["features"] / NAME / "dominant_hand"
     store.write(clips, corpora.root(NAME), "dominant_hand", out, progress=False)
     for fold in range(splits.FOLDS):
         trained(found, fold)
     return found
+
+
+def run_encoder(folders, **changes) -> evaluation.RunEncoder:
+    rows = splits.read(folders["data"] / NAME, "letters")
+    expected = dict(experiment="E3.2", profile="smoke", corpus=NAME, split="letters", seed=0)
+    return evaluation.RunEncoder(
+        evaluation.Expected(**{**expected, **changes}),
+        runs=folders["runs"],
+        roles={fold: splits.fingerprint(group) for fold, group in rows.groupby("fold")},
+        corpus_fingerprint=store.corpus_fingerprint(manifest.read(folders["data"] / NAME)),
+    )
 
 
 @pytest.fixture(params=["E3.2", "nearest-neighbour"])
@@ -55,7 +66,7 @@ def encoder(request, folders):
     chosen = (
         evaluation.Recogniser(request.param)
         if request.param in evaluation.BASELINES
-        else evaluation.RunEncoder(request.param, 0, "letters", folders["runs"])
+        else run_encoder(folders)
     )
     features = store.FeatureStore(folders["features"] / NAME / chosen.variant)
     clips = manifest.read(folders["data"] / NAME).set_index("id")
@@ -109,17 +120,44 @@ def test_the_gallery_is_the_same_26_prompts_for_every_clip(folders, tmp_path):
         assert tuple(fold["label"]) == splits.LATIN
 
 
-@pytest.mark.parametrize("name", ["E3.2", "nearest-neighbour"])
-def test_the_languages_in_the_manifest_change_no_score(name, folders, tmp_path):
+def test_the_languages_in_the_manifest_change_no_score(folders, tmp_path, monkeypatch):
     """With every clip's language renamed, results stay: no encoder is told a clip's language."""
-    before = measured(name, folders, tmp_path / "before")
-    scrambled = dict(folders, data=tmp_path / "data")
+    names = ("E3.2", "nearest-neighbour")
+    before = {name: measured(name, folders, tmp_path / "before").scores for name in names}
+    read, same = manifest.read, store.corpus_fingerprint(manifest.read(folders["data"] / NAME))
+
+    def scrambled(folder: Path) -> pd.DataFrame:
+        clips = read(folder)
+        tags = clips["sign_language"].sample(frac=1, random_state=0).to_numpy()
+        assert (tags != clips["sign_language"]).any()
+        return clips.assign(sign_language=tags)
+
+    monkeypatch.setattr(evaluation.manifest, "read", scrambled)
+    for module in (evaluation, store):  # else the runs and stores would, rightly, be refused
+        monkeypatch.setattr(module, "corpus_fingerprint", lambda clips: same)
+    for name in names:
+        assert measured(name, folders, tmp_path / "after").scores == before[name]
+
+
+@pytest.mark.parametrize(
+    "other", [{"profile": "paper"}, {"corpus": "mine"}, {"seed": 1}, {"experiment": "E3"}]
+)
+def test_runs_are_not_evaluated_as_what_they_are_not(folders, other):
+    with pytest.raises(RunError, match=r"trained as|no finished run|not a run"):
+        run_encoder(folders, **other)
+
+
+def test_runs_of_another_split_are_refused_since_they_may_have_trained_on_the_test_clips(
+    folders, tmp_path
+):
     clips = manifest.read(folders["data"] / NAME)
-    clips["sign_language"] = clips["sign_language"].sample(frac=1, random_state=0).to_numpy()
-    dropped = manifest.read_dropped(folders["data"] / NAME)
-    manifest.write(clips, dropped, scrambled["data"] / NAME)
-    splits.write(splits.read(folders["data"] / NAME, "letters"), scrambled["data"] / NAME)
-    assert measured(name, scrambled, tmp_path / "after").scores == before.scores
+    table = splits.read(folders["data"] / NAME, "letters").assign(
+        fold=lambda rows: (rows["fold"] + 1) % splits.FOLDS
+    )
+    data = tmp_path / "data"
+    corpora.write(data / NAME, clips, manifest.read_dropped(folders["data"] / NAME), table)
+    with pytest.raises(RunError, match="another split"):
+        measured("E3.2", dict(folders, data=data), tmp_path)
 
 
 def test_every_clip_is_tested_once_and_counted(folders, tmp_path):
@@ -135,10 +173,14 @@ def test_every_clip_is_tested_once_and_counted(folders, tmp_path):
 def test_a_test_clip_without_features_is_counted_as_dropped(folders, tmp_path):
     clips = manifest.read(folders["data"] / NAME)
     test = splits.read(folders["data"] / NAME, "letters").query("fold == 0 and role == 'test'")
-    fewer = clips[clips["id"] != test["id"].iloc[0]]
+    lost = set(clips["path"][clips["id"] == test["id"].iloc[0]])
+    lexicon = tmp_path / "lexicon"
+    for path in set(clips["path"]) - lost:
+        (lexicon / path).parent.mkdir(parents=True, exist_ok=True)
+        (lexicon / path).symlink_to(corpora.root(NAME) / path)
     features = tmp_path / "features"
     out = features / NAME / "dominant_hand"
-    store.write(fewer, corpora.root(NAME), "dominant_hand", out, progress=False)
+    store.write(clips, lexicon, "dominant_hand", out, progress=False)
     result = measured("nearest-neighbour", dict(folders, features=features), tmp_path)
     assert result.n_dropped == {"not in the feature store": 1}
     assert (result.n_total, result.n_evaluated) == (410, 409)

@@ -22,10 +22,13 @@ def test_the_signature_tells_results_apart(change, result):
     assert result().signature != result(**change).signature
 
 
-def test_an_edited_result_whose_signature_is_not_its_contents_is_refused(tmp_path, result):
+@pytest.mark.parametrize(
+    ("old", "new"), [('"corpus": "c"', '"corpus": "better"'), ('"value": 0.5', '"value": 0.9')]
+)
+def test_an_edited_result_is_refused(tmp_path, result, old, new):
     path = result().write(tmp_path)
-    path.write_text(path.read_text().replace('"corpus": "c"', '"corpus": "better"'))
-    with pytest.raises(ConfigError, match="not its content's"):
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ConfigError, match="edited after it was written"):
         results.read(path)
 
 

@@ -30,8 +30,7 @@ def folders(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("train")
     clips, dropped = corpora.build(NAME, progress=False)
     clips = clips[clips["text"].map(signclip.text.label).isin(splits.LATIN)]
-    manifest.write(clips, dropped, folder / "data")
-    splits.write(splits.letters(clips), folder / "data")
+    corpora.write(folder / "data", clips, dropped, splits.letters(clips))
     root = corpora.root(NAME)
     store.write(clips, root, "dominant_hand", folder / "features" / "dominant_hand", progress=False)
     return {"corpus": folder / "data", "features": folder / "features"}
@@ -124,6 +123,31 @@ def test_missing_inputs_are_named(folders, tmp_path):
         train.train(resolved(fold=7), **folders, runs=tmp_path)
     with pytest.raises(RunError, match="no finished run here"):
         signclip.load(tmp_path / "nowhere")
+
+
+def test_a_damaged_run_is_trained_again(folders, tmp_path):
+    folder = train.train(resolved(), **folders, runs=tmp_path)
+    whole = weights(folder)
+    for name in (checkpoint.WEIGHTS, checkpoint.CURVES, checkpoint.METRICS):
+        (folder / name).write_bytes((folder / name).read_bytes()[:-20] + b"{" * 20)
+        train.train(resolved(), **folders, runs=tmp_path)
+        checkpoint.verify(folder)
+        assert weights(folder) == whole
+
+
+def test_a_store_of_another_manifest_is_refused(folders, tmp_path):
+    clips = manifest.read(folders["corpus"])
+    clips.loc[0, "text"] = "B"
+    table = splits.letters(clips)
+    corpora.write(tmp_path / "data", clips, manifest.read_dropped(folders["corpus"]), table)
+    with pytest.raises(StoreError, match="packed from another manifest"):
+        train.train(resolved(), **dict(folders, corpus=tmp_path / "data"), runs=tmp_path)
+
+
+def test_a_run_on_another_corpus_is_not_overwritten(folders, tmp_path):
+    train.train(resolved(), **folders, runs=tmp_path)
+    with pytest.raises(ConfigError, match="holds a run on corpus"):
+        train.train(resolved(corpus="mine"), **folders, runs=tmp_path)
 
 
 def test_one_failing_fold_does_not_cost_the_others(folders, tmp_path):

@@ -1,0 +1,118 @@
+"""Augmentation: the reference's numbers on the reference's draws; draws keyed by clip and epoch."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signclip import augment, poses
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "preprocess.npz"
+LEXICON_CLIPS = {
+    "fs_small": "gss/fs-sts15d91ae5814762b8db5918873547e20b.pose",
+    "fs_gappy_hands": "mfs/fs-sts9f6aa264d7e77a57ed62bfd2a3e5a154.pose",
+}
+DRAWS = augment.Affine2D(shear=0.3, rotation=-0.4, scale=0.25)
+
+
+def agree(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """The meaning of 'agree' in issue 2."""
+    return ours.shape == theirs.shape and bool(
+        (np.abs(ours - theirs) <= 1e-5 * np.maximum(1, np.abs(theirs))).all()
+    )
+
+
+def reference_draws() -> augment.Affine2D:
+    """What the reference drew right after seeding: shear, rotation, scale, one after the other."""
+    legacy = np.random.RandomState(123)
+    return augment.Affine2D(*(legacy.normal(0, 0.2, size=1)[0] for _ in range(3)))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_augment2d_is_pose_formats_on_the_same_draws(make_pose, monkeypatch, seed):
+    pose = make_pose(seed=seed)
+    draws = augment.draw_affine2d(augment.generator(seed, 0, "clip"))
+    in_order = iter(draws)
+    monkeypatch.setattr(np.random, "normal", lambda **kwargs: np.array([next(in_order)]))
+    theirs = pose.body.augment2d().data.filled(0)
+    assert next(in_order, None) is None  # all three were used
+    values = pose.body.data.filled(0)[:, 0].reshape(len(theirs), -1)
+    assert agree(augment.augment2d(values, draws), theirs[:, 0].reshape(len(theirs), -1))
+
+
+@pytest.mark.parametrize("clip", LEXICON_CLIPS)
+def test_augment2d_agrees_with_our_copy_of_the_reference_numbers(embedded, clip):
+    values = poses.preprocess(poses.read_pose(embedded.root / LEXICON_CLIPS[clip]), "reduced_face")
+    ours = augment.augment2d(values, reference_draws())
+    assert agree(ours.ravel()[::5], np.load(GOLDEN)[f"augment2d_every_5th.{clip}"])
+
+
+@pytest.mark.parametrize("clip", [*LEXICON_CLIPS, "house"])
+def test_augment2d_agrees_with_the_reference(embedded, shared, clip):
+    folder = shared("reference/preprocess")
+    path = folder / "house.pose" if clip == "house" else embedded.root / LEXICON_CLIPS[clip]
+    values = poses.preprocess(poses.read_pose(path), "reduced_face")
+    expected = np.load(folder / f"augment2d__train.{clip}.npz")["feat"]
+    assert agree(augment.augment2d(values, reference_draws()), expected)
+    assert not agree(values, expected)
+
+
+def test_augment2d_leaves_z_and_missing_points_and_its_input_alone():
+    values = np.random.default_rng(0).normal(size=(4, 15)).astype(np.float32)
+    values[:, 3:6] = 0
+    before = values.copy()
+    ours = augment.augment2d(values, DRAWS)
+    assert ours.dtype == np.float32
+    assert ours.shape == values.shape
+    assert np.array_equal(ours[:, 2::3], values[:, 2::3])
+    assert (ours[:, 3:6] == 0).all()
+    assert np.array_equal(values, before)
+    assert not np.allclose(ours[:, 0::3], values[:, 0::3])
+
+
+def test_draws_of_zero_change_nothing():
+    values = np.random.default_rng(0).normal(size=(4, 15)).astype(np.float32)
+    assert np.array_equal(augment.augment2d(values, augment.Affine2D(0, 0, 0)), values)
+
+
+@pytest.mark.parametrize(
+    ("draws", "expected"),
+    [
+        (augment.Affine2D(0.5, 0, 0), [[1, 0.5], [0, 1]]),
+        (augment.Affine2D(0, np.pi / 2, 0), [[0, -1], [1, 0]]),
+        (augment.Affine2D(0, 0, 0.5), [[1, 0], [0, 1.5]]),
+    ],
+    ids=["shear", "rotation", "scale"],
+)
+def test_each_draw_does_what_its_name_says(draws, expected):
+    """Rows are the images of the x and the y unit vector."""
+    units = np.float32([[1, 0, 0], [0, 1, 0]])
+    assert np.allclose(augment.augment2d(units, draws)[:, :2], expected, atol=1e-6)
+
+
+def test_all_frames_of_a_clip_are_turned_alike():
+    frame = np.random.default_rng(0).normal(size=(1, 15)).astype(np.float32)
+    ours = augment.augment2d(np.repeat(frame, 5, axis=0), DRAWS)
+    assert (ours == ours[0]).all()
+
+
+def test_draws_depend_on_seed_epoch_and_clip_and_on_nothing_else():
+    def draws(*key) -> augment.Affine2D:
+        return augment.draw_affine2d(augment.generator(*key))
+
+    expected = draws(0, 3, "ase-a")
+    draws(0, 4, "ase-b")
+    np.random.default_rng(1).normal()
+    assert draws(0, 3, "ase-a") == expected
+    others = {draws(1, 3, "ase-a"), draws(0, 4, "ase-a"), draws(0, 3, "ase-b"), expected}
+    assert len(others) == 4
+
+
+@pytest.mark.parametrize("std", [0.2, 0.05])
+def test_draws_are_centred_and_have_the_standard_deviation_asked_for(std):
+    draws = np.array(
+        [augment.draw_affine2d(augment.generator(0, 0, f"clip-{i}"), std) for i in range(2000)]
+    )
+    assert np.abs(draws.mean(axis=0)).max() < 4 * std / np.sqrt(2000)
+    assert np.abs(draws.std(axis=0) / std - 1).max() < 0.08
+    assert np.abs(np.corrcoef(draws.T) - np.eye(3)).max() < 0.1

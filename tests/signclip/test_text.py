@@ -1,0 +1,241 @@
+"""Tags, labels, prompts and tokens."""
+
+import csv
+import json
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signclip import text
+from signclip.errors import ConfigError, LanguageTagError
+from signclip.text import Tokenizer
+
+PROMPTS = [f"Fingerspell the letter {letter} in sign language." for letter in "ABCXYZ"]
+UNKNOWN = text.SPECIAL_TOKENS.index("[UNK]")  # special tokens come first
+
+
+# Tags
+
+
+def test_the_registry_holds_the_papers_41_tags_and_swiss_german():
+    registry = text.sign_languages()
+    assert sum(row.in_pretraining for row in registry.values()) == 41
+    assert [tag for tag, row in registry.items() if not row.in_pretraining] == ["sgg"]
+    assert registry["rsl-by"].iso639_3 == "rsl"
+    assert registry["gss-cy"].iso639_3 == "gss"
+    clips = [row.pretraining_clips for row in registry.values()]
+    assert clips == sorted(clips, reverse=True)
+    assert all(len(row.iso639_3) == 3 for row in registry.values())
+
+
+def test_the_registry_agrees_with_the_papers_statistics(shared):
+    with open(shared("paper/spreadthesign_languages.csv"), encoding="utf-8") as file:
+        published = {row["sign_language"]: int(row["examples"]) for row in csv.DictReader(file)}
+    ours = {tag: row for tag, row in text.sign_languages().items() if row.in_pretraining}
+    assert {tag: row.pretraining_clips for tag, row in ours.items()} == published
+
+
+@pytest.mark.parametrize("tag", text.sign_languages())
+def test_every_tag_of_the_registry_is_found(tag):
+    assert text.sign_language(tag).tag == tag
+
+
+@pytest.mark.parametrize(
+    ("tag", "near"),
+    [
+        ("lis", "ise (Italian Sign Language)"),
+        ("LIS", "ise (Italian Sign Language)"),
+        ("asl", "ase (American Sign Language)"),
+        ("dgs", "gsg (German Sign Language)"),
+        ("bsl", "bfi (British Sign Language)"),
+        ("Italian", "ise (Italian Sign Language)"),
+        ("ASE", "ase (American Sign Language)"),
+        ("rsl_by", "rsl-by"),
+    ],
+)
+def test_an_unknown_tag_is_refused_with_near_ones(tag, near):
+    with pytest.raises(LanguageTagError) as caught:
+        text.sign_language(tag)
+    assert repr(tag) in str(caught.value)
+    assert near in str(caught.value)
+
+
+@pytest.mark.parametrize("tag", ["", " ase", "qqqq"])
+def test_a_tag_without_near_ones_is_refused_too(tag):
+    with pytest.raises(LanguageTagError, match="unknown sign-language tag"):
+        text.sign_language(tag)
+
+
+# Labels
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("A", "a"), ("É", "e\N{COMBINING ACUTE ACCENT}"), (" ch ", "CH"), ("Σ", "σ"), ("Σ", "ς")],
+)
+def test_labels_that_differ_in_case_composition_or_space_are_one(one, other):
+    assert text.label(one) == text.label(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("a", "ä"), ("i", "ı"), ("c", "č"), ("А", "A"), ("n", "ñ")]
+)
+def test_labels_that_differ_otherwise_are_two(one, other):
+    """The fourth pair is a Cyrillic and a Latin letter that look alike."""
+    assert text.label(one) != text.label(other)
+
+
+@given(st.text())
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+def test_a_label_is_its_own_label_and_normal(value):
+    once = text.label(value)
+    assert text.label(once) == once
+    assert unicodedata.is_normalized("NFC", once)
+    assert once == once.strip()
+
+
+# Prompts
+
+
+def test_a_prompt_fills_in_what_it_names():
+    assert text.prompt("{TEXT}", text="ch") == "CH"
+    template = "<{spoken_language}> <{sign_language}> {text}"
+    assert (
+        text.prompt(template, text="Water", sign_language="ase", spoken_language="en")
+        == "<en> <ase> Water"
+    )
+    assert text.prompt("no field", text="a") == "no field"
+
+
+@pytest.mark.parametrize(
+    "template", ["{gloss}", "{}", "{0}", "{text", "{text.x}", "{text[x]}", "{text:d}"]
+)
+def test_a_bad_prompt_template_is_refused_and_the_fields_are_named(template):
+    with pytest.raises(ConfigError, match="sign_language"):
+        text.prompt(template, text="a")
+
+
+def test_braces_in_a_text_are_no_fields():
+    assert text.prompt("say {text}", text="{sign_language}") == "say {sign_language}"
+
+
+# Tokens
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer.train(PROMPTS)
+
+
+def test_a_sequence_is_cls_pieces_sep_and_padding_is_masked(tokenizer):
+    ids, mask = tokenizer.encode(["a", PROMPTS[0]], max_tokens=64)
+    assert ids.dtype == np.int64
+    assert mask.dtype == bool
+    pieces = ["fingerspell", "the", "letter", "a", "in", "sign", "language", "."]
+    assert ids.shape == mask.shape == (2, len(pieces) + 2)
+    assert ids[0, :3].tolist() == [tokenizer.cls_id, ids[0, 1], tokenizer.sep_id]
+    assert ids[1, 4] == ids[0, 1]  # the letter
+    assert mask.sum(axis=1).tolist() == [3, len(pieces) + 2]
+    assert (ids[~mask] == tokenizer.pad_id).all()
+    assert (ids[mask] != tokenizer.pad_id).all()
+
+
+def test_one_text_encodes_as_it_does_among_many(tokenizer):
+    many, mask = tokenizer.encode([*PROMPTS, "a much longer text than the others"], max_tokens=64)
+    for i, prompt in enumerate(PROMPTS):
+        alone, _ = tokenizer.encode([prompt], max_tokens=64)
+        assert many[i][mask[i]].tolist() == alone[0].tolist()
+
+
+def test_at_most_three_fewer_pieces_than_max_tokens_are_kept(tokenizer):
+    long = "a " * 100
+    for max_tokens in (3, 4, 12, 64):
+        ids, mask = tokenizer.encode([long], max_tokens=max_tokens)
+        assert mask.sum() == max_tokens - 3 + 2  # [CLS] and [SEP]
+        assert ids[0, -1] == tokenizer.sep_id
+
+
+def test_no_texts_are_no_rows(tokenizer):
+    ids, mask = tokenizer.encode([], max_tokens=64)
+    assert len(ids) == len(mask) == 0
+
+
+def test_the_prompts_letters_are_told_apart_and_known(tokenizer):
+    ids, mask = tokenizer.encode(PROMPTS, max_tokens=64)
+    assert mask.all()
+    assert len({tuple(row) for row in ids}) == len(PROMPTS)
+    assert UNKNOWN not in ids
+
+
+def test_a_letter_of_no_prompt_is_the_unknown_piece(tokenizer):
+    assert UNKNOWN in tokenizer.encode(["ж"], max_tokens=64)[0]
+
+
+def test_a_new_word_is_spelt_and_not_unknown(tokenizer):
+    ids, _ = tokenizer.encode(["quickly jumped"], max_tokens=64)
+    assert UNKNOWN not in ids
+    assert len(ids[0]) > 10
+
+
+def test_special_tokens_in_a_text_are_single_pieces_not_letters(tokenizer):
+    ids, _ = tokenizer.encode(["[SEP]"], max_tokens=64)
+    assert ids[0].tolist() == [tokenizer.cls_id, tokenizer.sep_id, tokenizer.sep_id]
+
+
+def test_case_counts_only_in_a_cased_vocabulary():
+    cased, uncased = (Tokenizer.train(["Ä a"], cased=cased) for cased in (True, False))
+    for tokenizer, distinct in ((cased, 3), (uncased, 2)):
+        ids, _ = tokenizer.encode(["a", "A", "Ä"], max_tokens=8)
+        assert len({tuple(row) for row in ids}) == distinct
+
+
+def test_a_vocabulary_depends_neither_on_the_order_of_prompts_nor_on_the_run(tmp_path):
+    for name, prompts in (("one", PROMPTS), ("other", PROMPTS[::-1] * 2)):
+        (tmp_path / name).mkdir()
+        Tokenizer.train(prompts).save(tmp_path / name)
+    one, other = ((tmp_path / name / text.TOKENIZER_FILE).read_bytes() for name in ("one", "other"))
+    assert one == other
+
+
+def test_a_vocabulary_is_no_larger_than_asked_beyond_its_letters():
+    words = [f"word{chr(97 + i)}{chr(97 + j)}" for i in range(20) for j in range(20)]
+    small = Tokenizer.train(words, vocab_size=300)
+    assert small.vocab_size == 300
+    ids, _ = small.encode(words, max_tokens=64)
+    assert len({tuple(row) for row in ids}) == len(words)
+
+
+def test_a_saved_tokenizer_encodes_alike(tokenizer, tmp_path):
+    tokenizer.save(tmp_path)
+    again = Tokenizer.load(tmp_path)
+    assert again.vocab_size == tokenizer.vocab_size
+    for ours, theirs in zip(
+        again.encode(PROMPTS, max_tokens=64), tokenizer.encode(PROMPTS, max_tokens=64), strict=True
+    ):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff\x00"])
+def test_a_missing_or_damaged_tokenizer_is_refused_naming_the_file(tmp_path, content):
+    if content is not None:
+        (tmp_path / text.TOKENIZER_FILE).write_bytes(content)
+    with pytest.raises(ConfigError, match=text.TOKENIZER_FILE):
+        Tokenizer.load(tmp_path)
+
+
+def test_a_tokenizer_without_berts_special_tokens_is_refused(tokenizer, tmp_path):
+    tokenizer.save(tmp_path)
+    data = (tmp_path / text.TOKENIZER_FILE).read_text().replace("[CLS]", "<s>")
+    json.loads(data)
+    (tmp_path / text.TOKENIZER_FILE).write_text(data)
+    with pytest.raises(ConfigError, match="CLS"):
+        Tokenizer.load(tmp_path)
+
+
+def test_letters_that_differ_by_an_accent_are_different_texts():
+    tokenizer = Tokenizer.train([f"letter {letter}" for letter in "AÁÄÅĄ"])
+    ids, _ = tokenizer.encode([f"letter {letter}" for letter in "AÁÄÅĄ"], max_tokens=10)
+    assert len({tuple(row) for row in ids}) == 5
