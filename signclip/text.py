@@ -131,10 +131,10 @@ class Tokenizer:
 
         Whole words by frequency, and every character as a start and as a continuation, so that a
         new word is spelt and not unknown. The ``tokenizers`` trainer is not used: it breaks ties by
-        hash order, and two runs of it on equal prompts gave two vocabularies. Without ``cased``,
-        accents are dropped too, as in BERT's uncased models.
+        hash order, and two runs of it on equal prompts gave two vocabularies. Accents count also
+        without ``cased``, unlike in BERT's uncased models.
         """
-        # accents stay: without them 176 labels of the embedded corpus would be 135 texts
+        # without them 176 labels of the embedded corpus would be 135 texts
         normalizer = normalizers.BertNormalizer(lowercase=not cased, strip_accents=False)
         splitter = pre_tokenizers.BertPreTokenizer()
         words = Counter(

@@ -31,7 +31,7 @@ class Reference:
     step: int
 
     def check(self, ours: np.ndarray, name: str) -> None:
-        """Issue 3's bar: equal shapes, and |a - b| <= 1e-5 * max(1, |b|)."""
+        """Agreement: equal shapes, and |a - b| <= 1e-5 * max(1, |b|)."""
         assert ours.dtype == np.float32
         theirs, ours = self.numbers(name), ours.ravel()[:: self.step]
         assert ours.shape == theirs.shape

@@ -16,7 +16,7 @@ DRAWS = augment.Affine2D(shear=0.3, rotation=-0.4, scale=0.25)
 
 
 def agree(ours: np.ndarray, theirs: np.ndarray) -> bool:
-    """The meaning of 'agree' in issue 2."""
+    """The meaning of 'agree' everywhere."""
     return ours.shape == theirs.shape and bool(
         (np.abs(ours - theirs) <= 1e-5 * np.maximum(1, np.abs(theirs))).all()
     )

@@ -23,7 +23,7 @@ BODY_POINTS, LEGS = 33, range(25, 33)  # knees, ankles, heels, toes stand last
 
 
 def agree(ours: np.ndarray, theirs: np.ndarray) -> bool:
-    """The meaning of 'agree' in issue 2 (shapes are equal, |a - b| <= 1e-5 * max(1, |b|))."""
+    """The meaning of 'agree' everywhere (shapes are equal, |a - b| <= 1e-5 * max(1, |b|))."""
     return ours.shape == theirs.shape and bool(
         (np.abs(ours - theirs) <= 1e-5 * np.maximum(1, np.abs(theirs))).all()
     )

@@ -193,6 +193,17 @@ def test_unseen_language_needs_five_languages_that_share_labels():
         splits.unseen_language(made_up(4))
 
 
+def test_in_domain_never_holds_out_the_last_clip_of_a_label():
+    """Two clips a label: drawn without care, a fifth would take both of some label."""
+    for letters in ("abcdefghijklmnopqrstuvwxyz", "абвгґдеєжзиіїйклмнопрст"):
+        clips = made_up(2, letters)
+        table = splits.in_domain(clips).merge(clips[["id", "text"]], on="id")
+        held_out = role(table, "test", "validation")
+        assert len(held_out) >= 0.2 * len(clips)
+        assert not held_out["text"].duplicated().any()
+        assert set(held_out["text"]) <= set(role(table, "train")["text"])
+
+
 def test_case_and_composition_do_not_make_a_label_another_one():
     clips = made_up(5, letters="x")
     clips["text"] = ["é", "É", "e\N{COMBINING ACUTE ACCENT}", "E\N{COMBINING ACUTE ACCENT}", " é"]
