@@ -1,5 +1,6 @@
 """Fixtures of all tests: the embedded corpus, made-up poses, and the data beside the checkout."""
 
+import os
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +17,7 @@ from pose_format.utils.holistic import holistic_components
 from signclip import corpora, splits
 
 EMBEDDED = "spreadthesign-fingerspelling"
-SHARED = Path(__file__).parents[2] / "shared"
+SHARED = Path(os.environ.get("SHARED", Path(__file__).parents[2] / "shared"))
 COMPONENTS = ("POSE", "FACE", "LEFT_HAND", "RIGHT_HAND")
 
 
