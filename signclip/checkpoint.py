@@ -1,9 +1,17 @@
-"""Run folders: what a finished training leaves, read strictly.
+"""Model folders: what a finished training, or an imported checkpoint, leaves; read strictly.
 
-``model.safetensors`` (weights), ``config.yaml`` (the run's configuration and the model's sizes),
-``tokenizer.json``, ``metrics.json`` (curves, counts, times, fingerprint, hashes), ``curves.csv``.
-Decision: weights are safetensors, never a pickle; the hashes in ``metrics.json`` let
-``signclip verify`` find a changed byte. Cost: the weights' size.
+``model.safetensors`` (weights), ``config.yaml``, ``tokenizer.json`` (a released model may lack it),
+``metrics.json`` (curves, counts, times, fingerprint, hashes); runs also have ``curves.csv``, models
+saved for others a ``README.md``.
+
+Decisions
+* One form for all: ``config.yaml`` holds ``model`` (the sizes) and either ``run`` (how it was
+  trained here, the variant and the prompt among it) or, for a model from elsewhere, ``variant`` and
+  ``prompt`` alone.
+* Weights are safetensors, never a pickle; the hashes in ``metrics.json`` let ``signclip verify``
+  find a changed byte.
+
+Cost: the weights' size.
 """
 
 from __future__ import annotations
@@ -21,33 +29,53 @@ from signclip import files
 from signclip.config import RunConfig, read_yaml
 from signclip.errors import ConfigError, RunError
 from signclip.model import ModelConfig, SignCLIP
+from signclip.released import from_reference as from_reference
 from signclip.text import TOKENIZER_FILE, Tokenizer
 
 WEIGHTS, CONFIG, METRICS, CURVES = "model.safetensors", "config.yaml", "metrics.json", "curves.csv"
+CARD = "README.md"
 
 
 class Run(NamedTuple):
-    """A finished run, opened."""
+    """A finished run or an imported model, opened."""
 
-    config: RunConfig
+    config: RunConfig | None  # how it was trained; None: elsewhere
     model: SignCLIP
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | None
     metrics: dict[str, Any]
+    variant: str | None  # of the features, signclip.poses.VARIANTS; None: not known
+    prompt: str  # template of its texts
 
 
 def save(
-    folder: Path, model: SignCLIP, tokenizer: Tokenizer, config: RunConfig, metrics: dict[str, Any]
+    folder: Path,
+    model: SignCLIP,
+    tokenizer: Tokenizer | None,
+    config: RunConfig | None,
+    metrics: dict[str, Any],
+    *,
+    variant: str | None = None,
+    prompt: str = "",
 ) -> None:
-    """Write a run's files into an existing (temporary) folder, where its curves already are.
+    """Write a model's files into an existing (temporary) folder, where its curves already are.
 
     ``metrics`` is written last and gains the hashes of all the others.
+
+    Args:
+        config: of the run, where it was trained here; it decides ``variant`` and ``prompt`` then.
     """
     save_file(model.state_dict(), folder / WEIGHTS)
-    values = {"run": config.model_dump(mode="json"), "model": model.config.to_dict()}
+    if config is None:
+        values: dict[str, Any] = {"variant": variant, "prompt": prompt}
+    else:
+        values = {"run": config.model_dump(mode="json")}
+    values["model"] = model.config.to_dict()
     (folder / CONFIG).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-    tokenizer.save(folder)
+    if tokenizer is not None:
+        tokenizer.save(folder)
     names = (WEIGHTS, CONFIG, TOKENIZER_FILE, CURVES)
-    digests = {name: files.sha256_file(folder / name) for name in names}
+    there = [name for name in names if (folder / name).is_file()]
+    digests = {name: files.sha256_file(folder / name) for name in there}
     (folder / METRICS).write_text(files.canonical_json({**metrics, "sha256": digests}), "utf-8")
 
 
@@ -61,7 +89,10 @@ def read_metrics(folder: Path | str) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise RunError(f"{folder}: no finished run here; make it with `signclip train`") from None
+        raise RunError(
+            f"{folder}: no finished run here; make it with `signclip train`, or import a released "
+            "checkpoint with `signclip import-checkpoint`"
+        ) from None
     except ValueError as error:  # not JSON, or not even UTF-8
         raise RunError(f"{path}: damaged ({error})") from None
 
@@ -80,22 +111,30 @@ def read_config(folder: Path | str) -> RunConfig:
 
 
 def load(folder: Path | str) -> Run:
-    """Open a run; the model is in evaluation mode.
+    """Open a model folder; the model is in evaluation mode.
 
     Raises:
         RunError: it is missing or damaged, or its weights do not fit its configuration.
     """
     folder = Path(folder)
     metrics = read_metrics(folder)
-    config = read_config(folder)
     try:
-        model = SignCLIP(ModelConfig.from_dict(read_yaml(folder / CONFIG)["model"]))
+        values = read_yaml(folder / CONFIG)
+        if "run" in values:
+            config = read_config(folder)
+            variant, prompt = config.variant, config.prompt
+        else:
+            config, variant, prompt = None, values["variant"], values["prompt"]
+        model = SignCLIP(ModelConfig.from_dict(values["model"]))
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (ConfigError, KeyError) as error:
-        raise RunError(f"{folder / CONFIG}: not a run's configuration ({error})") from None
+        raise RunError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
     except (OSError, SafetensorError, RuntimeError) as error:
         raise RunError(f"{folder / WEIGHTS}: cannot be loaded ({error})") from None
-    return Run(config, model.eval(), Tokenizer.load(folder), metrics)
+    # a run's tokenizer is part of it; to a released model a user may add one
+    given = TOKENIZER_FILE in metrics.get("sha256", {}) or (folder / TOKENIZER_FILE).is_file()
+    tokenizer = Tokenizer.load(folder) if given else None
+    return Run(config, model.eval(), tokenizer, metrics, variant, prompt)
 
 
 def verify(folder: Path | str) -> None:
@@ -107,3 +146,52 @@ def verify(folder: Path | str) -> None:
     changed = files.first_changed(Path(folder), read_metrics(folder)["sha256"])
     if changed is not None:
         raise RunError(f"{changed}: content differs from its recorded sha256")
+
+
+def card(run: Run, name: str) -> str:
+    """A short model card in Markdown: what it is, how to use it, where it comes from.
+
+    Args:
+        name: of the folder, for the example.
+    """
+    sizes = run.model.config
+    text = "in `tokenizer.json`" if run.tokenizer else "not included: `embed_text` needs it"
+    source = run.metrics.get("source")
+    if run.config is not None:
+        config = run.config
+        origin = (
+            f"Trained as experiment {config.experiment} ({config.title}), profile "
+            f"{config.profile}, seed {config.seed}, on fold {config.fold} of split "
+            f"{config.split} of {config.corpus}."
+        )
+    elif source is not None:
+        origin = (
+            f"Imported from `{source['file']}` (sha256 `{source['sha256']}`), a checkpoint in the "
+            "layout of the authors of SignCLIP (Jiang et al., EMNLP 2024, "
+            "https://github.com/J22Melody/fairseq). The weights are theirs and come without a "
+            "licence that we know of: ask them before you pass this folder on."
+        )
+    else:
+        origin = "Not recorded."
+    return f"""# SignCLIP: {name}
+
+| | |
+|---|---|
+| parameters | {sum(p.numel() for p in run.model.parameters()):,} |
+| pose tower | {sizes.pose_layers} layers of width {sizes.hidden_size} |
+| text tower | {sizes.text_layers} layers of width {sizes.hidden_size} |
+| features | {run.variant or "variant not known"}, {sizes.frame_dims} numbers a frame |
+| longest clip | {sizes.max_frames} frames |
+| vocabulary | {sizes.vocab_size:,} word pieces, {text} |
+| prompts | `{run.prompt}` |
+| score | {"cosine" if sizes.normalise else "dot product"} |
+
+```python
+import signclip
+
+model = signclip.load("{name}")
+model.embed_pose(["clip.pose"])  # float32 (1, {sizes.hidden_size})
+```
+
+{origin}
+"""

@@ -27,6 +27,13 @@ FeatureFolder = Annotated[
 ]
 Runs = Annotated[Path, typer.Option(help="Folder of runs.")]
 CORPUS = "spreadthesign-fingerspelling"
+TokenizerSource = Annotated[
+    str | None,
+    typer.Option(
+        help="Vocabulary of a released model: a folder with tokenizer.json or vocab.txt, or a "
+        "hub's name such as bert-base-cased."
+    ),
+]
 
 
 @app.callback()
@@ -164,6 +171,90 @@ def train(
     )
     for path in paths:
         typer.echo(path)
+
+
+@app.command("import-checkpoint")
+def import_checkpoint(
+    released: Annotated[Path, typer.Argument(help="One of the authors' files.")],
+    out: Annotated[Path, typer.Argument(help="A new folder; `signclip.load` opens it.")],
+    variant: Annotated[
+        str | None,
+        typer.Option(help="Which features it was trained on. Default: by its numbers a frame."),
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="Template of its texts. Default: SignCLIP's pretraining.")
+    ] = None,
+    tokenizer: TokenizerSource = None,
+    attention_heads: Annotated[int, typer.Option(help="Of both towers.")] = 12,
+    max_frames: Annotated[int, typer.Option(help="max_video_len of its recipe.")] = 256,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="max_len of its recipe. Default: 64; FingerCLIP's is 96.")
+    ] = None,
+    normalise: Annotated[
+        bool, typer.Option("--normalise", help="It was trained on unit vectors (E5.2).")
+    ] = False,
+) -> None:
+    """Turn a released checkpoint into safetensors, a configuration and a model card.
+
+    Example: `signclip import-checkpoint released.pt models/E7.2 --tokenizer bert-base-cased`
+    """
+    from signclip import inference
+
+    model = inference.import_checkpoint(
+        released,
+        out,
+        variant=variant,
+        prompt=prompt,
+        tokenizer=tokenizer,
+        attention_heads=attention_heads,
+        max_frames=max_frames,
+        max_tokens=max_tokens,
+        normalise=normalise,
+    )
+    typer.echo(
+        f"{out}: {model.metrics['parameters']:,} parameters, variant "
+        f"{model.variant or 'not known'}, {'with' if model.tokenizer else 'without'} vocabulary"
+    )
+
+
+@app.command()
+def embed(
+    model: Annotated[Path, typer.Argument(help="A run, an imported model, or a released file.")],
+    poses: Annotated[
+        list[Path] | None, typer.Argument(help="`.pose` files, or folders of them.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="`.npz` or `.parquet`.")] = Path("embeddings.npz"),
+    text: Annotated[list[str] | None, typer.Option(help="A prompt, as it is; repeatable.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="A file of prompts, one a line.")] = None,
+    long: Annotated[
+        str, typer.Option(help="Clips over the model's limit: truncate, windows or drop.")
+    ] = "truncate",
+    variant: Annotated[
+        str | None, typer.Option(help="Which features a model from elsewhere was trained on.")
+    ] = None,
+    tokenizer: TokenizerSource = None,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda.")] = "cpu",
+) -> None:
+    """Embed poses and texts into one file.
+
+    Clips that cannot be used are listed in `<out>.dropped.csv` with the reason; the others are
+    written all the same, and the exit status is 1.
+
+    Example: `signclip embed models/E7.2 clips/ --text "<en> <ase> house" --out house.npz`
+    """
+    from signclip import embedding, inference
+
+    paths, prompts = embedding.pose_files(poses or []), embedding.prompts(text or [], texts)
+    embedding.check_out(out)
+    opened = inference.load(model, tokenizer=tokenizer, variant=variant).to(device)
+    written = embedding.embed(opened, paths, prompts, out, long=long)
+    typer.echo(f"{out}: {written.poses} poses and {written.texts} texts of {written.dims} numbers")
+    if written.long:
+        typer.echo(f"  {written.long} clips over the limit of {written.limit} frames: {long}")
+    if written.dropped:
+        typer.echo(f"  {written.dropped} clips dropped: {embedding.dropped_file(out)}")
+    if written.failed:
+        raise typer.Exit(1)
 
 
 @app.command()

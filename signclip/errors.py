@@ -47,6 +47,10 @@ class RunError(SignCLIPError):
     """A training run is missing, unfinished, or does not fit what is asked of it."""
 
 
+class CheckpointError(SignCLIPError):
+    """A checkpoint cannot be read safely, or its keys and shapes are not those of SignCLIP."""
+
+
 class ConfigError(SignCLIPError):
     """A parameter, an experiment or a split does not exist or contradicts another."""
 

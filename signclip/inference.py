@@ -3,28 +3,57 @@
 Decisions
 * Embeddings do not depend on company: masks are honoured, so a list gives what each item alone
   gives (up to float32 rounding). Clips are embedded in batches of like length.
-* A clip longer than the model's ``max_frames`` is cut to its first frames, as in training, and
-  counted in ``SignCLIPModel.cut_clips``.
+* A clip longer than the model's ``max_frames`` is cut to its first frames, as in training, or left
+  out, or embedded window by window; each time counted in ``SignCLIPModel.long_clips`` and logged.
 * ``embed_pose`` needs no tokenizer and ``embed_text`` no pose tower.
+* Texts are embedded as they are; only a sign-language tag that nobody trained with is refused,
+  because to the model it would be just other word pieces.
+
+Cost: the features of at most ``_CHUNK`` clips are in memory at a time (0.6 GB at 609 numbers a
+frame and 256 frames).
 """
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
 from pose_format import Pose
 
-from signclip import checkpoint, poses
-from signclip.config import RunConfig
+from signclip import checkpoint, files, poses, released
 from signclip.data import pad_frames
-from signclip.errors import PoseError
+from signclip.errors import ConfigError, PoseError
 from signclip.model import SignCLIP
-from signclip.text import Tokenizer
+from signclip.progress import bar
+from signclip.text import BERT_VOCABULARIES, Tokenizer, check_prompt_tag
 
 PoseLike = Pose | Path | str | np.ndarray
+# what becomes of a clip over max_frames
+LongPolicy = Literal["truncate", "drop", "windows"]
+VIDEO_SUFFIXES = {".mp4", ".mov", ".webm", ".avi", ".mkv", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv"}
+_CHUNK = 1024
+_log = logging.getLogger(__name__)
+
+
+class Embedded(NamedTuple):
+    """Embeddings of the clips that have one, and what became of the others.
+
+    Attributes:
+        embeddings: float32 (kept, d).
+        kept: int64 (kept,), the positions in the given list that the rows belong to, ascending.
+        long: positions of clips over ``max_frames``; with the policy ``drop`` they are not kept.
+        errors: position -> why the clip cannot be used.
+    """
+
+    embeddings: np.ndarray
+    kept: np.ndarray
+    long: list[int]
+    errors: dict[int, PoseError]
 
 
 class SignCLIPModel:
@@ -32,29 +61,82 @@ class SignCLIPModel:
 
     Attributes:
         model: the two towers; calling this object calls it.
-        config: the run that it comes from.
-        cut_clips: how many clips were cut to ``max_frames`` so far.
+        variant: of the features that it sees; None: not known, then only features can be embedded.
+        prompt: template of the texts that it was trained with.
+        config: the run that it comes from; None where it was trained elsewhere.
+        long_clips: how many clips over ``max_frames`` were met so far, by policy.
     """
 
-    def __init__(self, model: SignCLIP, tokenizer: Tokenizer, config: RunConfig):
-        self.model, self.tokenizer, self.config = model.eval(), tokenizer, config
-        self.cut_clips = 0
+    def __init__(self, run: checkpoint.Run):
+        self.model: SignCLIP = run.model.eval()
+        self.config, self.metrics = run.config, run.metrics
+        self.variant, self.prompt = run.variant, run.prompt
+        self.long_clips: Counter[str] = Counter()
+        self.tokenizer = run.tokenizer
+        if self.tokenizer is not None:
+            self._check_vocabulary(self.tokenizer)
+        if self.variant is not None:
+            self._check_variant(self.variant)
 
     def __call__(self, *args, **kwargs):
         """The towers themselves; see :meth:`signclip.model.SignCLIP.forward`."""
         return self.model(*args, **kwargs)
+
+    def _check_variant(self, variant: str) -> None:
+        if variant not in poses.VARIANTS:
+            raise ConfigError(f"unknown variant {variant!r}; there are {', '.join(poses.VARIANTS)}")
+        dims, own = poses.VARIANTS[variant].dims, self.model.config.frame_dims
+        if dims is not None and dims != own:
+            raise ConfigError(f"variant {variant!r} has {dims} numbers a frame, the model {own}")
+
+    def _check_vocabulary(self, tokenizer: Tokenizer) -> None:
+        own = self.model.config.vocab_size
+        if tokenizer.vocab_size != own:
+            name = f" ({BERT_VOCABULARIES[own]})" if own in BERT_VOCABULARIES else ""
+            raise ConfigError(
+                f"the tokenizer has {tokenizer.vocab_size} word pieces, the model's text tower "
+                f"{own}{name}: not its vocabulary"
+            )
+
+    def to(self, device: str | torch.device) -> SignCLIPModel:
+        """Move the towers to a device, e.g. ``"cuda"``; embeddings still come back as arrays."""
+        self.model.to(device)
+        return self
+
+    @property
+    def dims(self) -> int:
+        """Numbers an embedding."""
+        return self.model.config.hidden_size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the towers are."""
+        return next(self.model.parameters()).device
 
     def features(self, pose: PoseLike, *, sample: str = "pose") -> np.ndarray:
         """What the pose tower sees of a pose: float32 (frames, dims).
 
         Raises:
             PoseError: the pose cannot be used, or features have the wrong shape or are not finite.
+            ConfigError: the model's variant is not known.
         """
         if isinstance(pose, str | Path):
+            if Path(pose).suffix.lower() in VIDEO_SUFFIXES:
+                raise PoseError(pose, "a video; its pose must be extracted into a .pose file first")
             sample, pose = str(pose), poses.read_pose(pose)
         if isinstance(pose, Pose):
-            return poses.features(pose, self.config.variant, sample=sample).values
-        values, dims = np.asarray(pose, dtype=np.float32), self.model.config.frame_dims
+            if self.variant is None:
+                raise ConfigError(
+                    f"it is not known which variant the model's {self.model.config.frame_dims} "
+                    "numbers a frame are: load it with variant=..., or give features"
+                )
+            return poses.features(pose, self.variant, sample=sample).values
+        dims = self.model.config.frame_dims
+        try:
+            with np.errstate(over="ignore"):  # what does not fit float32 is refused below
+                values = np.asarray(pose, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise PoseError(sample, "no pose, no path, and no array of numbers") from None
         if values.ndim != 2 or values.shape[1] != dims or not len(values):
             raise PoseError(
                 sample,
@@ -64,50 +146,253 @@ class SignCLIPModel:
             raise PoseError(sample, "features are not finite")
         return values
 
-    @torch.inference_mode()
-    def embed_pose(self, items: Sequence[PoseLike], *, batch_size: int = 64) -> np.ndarray:
+    def embed_pose(
+        self, items: Sequence[PoseLike], *, long: LongPolicy = "truncate", batch_size: int = 64
+    ) -> np.ndarray:
         """Embed poses: float32 (n, d).
 
         Args:
             items: each a ``pose_format.Pose``, the path of a ``.pose`` file, or features
                 (frames, dims) of the model's variant.
+            long: what becomes of a clip over ``max_frames``. ``truncate``: its first frames (as in
+                training); ``windows``: the mean over consecutive windows of ``max_frames``, each
+                weighted by its frames, so that a last window of one frame does not count like a
+                full one; ``drop``: no row at all (:meth:`embed_clips` tells which rows are whose).
 
         Raises:
             PoseError: an item cannot be used; its path or position is named.
         """
-        clips = [self.features(item, sample=f"item {i}") for i, item in enumerate(items)]
+        return self.embed_clips(items, long=long, batch_size=batch_size).embeddings
+
+    def embed_clips(
+        self,
+        items: Sequence[PoseLike],
+        *,
+        long: LongPolicy = "truncate",
+        batch_size: int = 64,
+        keep_going: bool = False,
+        progress: bool = False,
+    ) -> Embedded:
+        """:meth:`embed_pose`, telling what became of each item.
+
+        Args:
+            keep_going: collect unusable items in ``errors`` instead of stopping at the first.
+            progress: show a progress bar.
+
+        Raises:
+            PoseError: an item cannot be used, without ``keep_going``.
+        """
+        if isinstance(items, str | Path | Pose):
+            raise TypeError("a list of poses is expected; put a single one into a list")
+        if long not in get_args(LongPolicy):
+            raise ConfigError(f"long={long!r}; there are {', '.join(get_args(LongPolicy))}")
         limit = self.model.config.max_frames
-        self.cut_clips += sum(len(clip) > limit for clip in clips)
-        out = np.empty((len(clips), self.model.config.hidden_size), dtype=np.float32)
-        order = sorted(range(len(clips)), key=lambda i: len(clips[i]))
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            frames, mask = pad_frames([clips[i] for i in chosen], limit)
-            out[chosen] = self.model.pose_embeddings(frames, mask).numpy()
-        return out
+        rows, kept, over, errors = [np.empty((0, self.dims), dtype=np.float32)], [], [], {}
+        with bar(total=len(items), desc="poses", unit="clip", disable=not progress) as shown:
+            for start in range(0, len(items), _CHUNK):
+                clips: list[list[np.ndarray]] = []  # the windows of each clip
+                for position in range(start, min(start + _CHUNK, len(items))):
+                    try:
+                        values = self.features(items[position], sample=f"item {position}")
+                    except PoseError as error:
+                        if not keep_going:
+                            raise
+                        errors[position] = error
+                        shown.update()
+                        continue
+                    if len(values) > limit:
+                        over.append(position)
+                        if long == "drop":
+                            shown.update()
+                            continue
+                    end = len(values) if long == "windows" else limit
+                    clips.append([values[i : i + limit] for i in range(0, end, limit)])
+                    kept.append(position)
+                rows.append(self._embed_windows(clips, batch_size))
+                shown.update(len(clips))
+        if over:
+            self.long_clips[long] += len(over)
+            _log.warning(
+                "%d of %d clips have more than %d frames: %s", len(over), len(items), limit, long
+            )
+        return Embedded(np.concatenate(rows), np.array(kept, dtype=np.int64), over, errors)
 
     @torch.inference_mode()
-    def embed_text(self, texts: Sequence[str], *, batch_size: int = 256) -> np.ndarray:
-        """Embed prompts as they are: float32 (n, d)."""
-        out = np.empty((len(texts), self.model.config.hidden_size), dtype=np.float32)
+    def _embed_windows(self, clips: Sequence[list[np.ndarray]], batch_size: int) -> np.ndarray:
+        """Clips of one or more windows (frames, dims) each -> float32 (clips, d)."""
+        windows = [window for clip in clips for window in clip]
+        out = np.empty((len(windows), self.dims), dtype=np.float32)
+        order = sorted(range(len(windows)), key=lambda i: len(windows[i]))
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            inputs = pad_frames([windows[i] for i in chosen], self.model.config.max_frames)
+            frames, mask = (tensor.to(self.device) for tensor in inputs)
+            out[chosen] = self.model.pose_embeddings(frames, mask).cpu().numpy()
+        if len(windows) == len(clips):
+            return out
+        means = np.empty((len(clips), self.dims), dtype=np.float32)
+        first = 0
+        for row, clip in enumerate(clips):
+            own = out[first : first + len(clip)]
+            first += len(clip)
+            means[row] = own[0]
+            if len(clip) > 1:
+                means[row] = np.average(own, axis=0, weights=[len(window) for window in clip])
+                if self.model.config.normalise:
+                    means[row] /= np.linalg.norm(means[row])
+        return means
+
+    @torch.inference_mode()
+    def embed_text(
+        self, texts: Sequence[str], *, check_tags: bool = True, batch_size: int = 256
+    ) -> np.ndarray:
+        """Embed prompts as they are: float32 (n, d).
+
+        A released model has no vocabulary with it; ``bert-base-cased`` (or ``-uncased``, by the
+        size of the text tower) is then looked for in the hub's cache and on the hub.
+
+        Args:
+            check_tags: refuse prompts like ``<en> <lis> house`` whose tag is not in the registry.
+
+        Raises:
+            ConfigError: there is no vocabulary.
+            LanguageTagError: see ``check_tags``; near tags are named.
+        """
+        if isinstance(texts, str):
+            raise TypeError("a list of texts is expected; put a single one into a list")
+        if check_tags:
+            for text in texts:
+                check_prompt_tag(text)
+        tokenizer = self._vocabulary()
+        out = np.empty((len(texts), self.dims), dtype=np.float32)
         for start in range(0, len(texts), batch_size):
             chosen = list(texts[start : start + batch_size])
-            tokens = self.tokenizer.encode(chosen, max_tokens=self.model.config.max_tokens)
-            out[start : start + len(chosen)] = self.model.text_embeddings(
-                *(torch.from_numpy(array) for array in tokens)
-            ).numpy()
+            tokens = tokenizer.encode(chosen, max_tokens=self.model.config.max_tokens)
+            out[start : start + len(chosen)] = (
+                self.model.text_embeddings(
+                    *(torch.from_numpy(array).to(self.device) for array in tokens)
+                )
+                .cpu()
+                .numpy()
+            )
         return out
 
-    def similarity(self, items: Sequence[PoseLike], texts: Sequence[str]) -> np.ndarray:
+    def _vocabulary(self) -> Tokenizer:
+        if self.tokenizer is None:
+            size = self.model.config.vocab_size
+            needed = BERT_VOCABULARIES.get(size, "its own")
+            hint = (
+                f"embed_text needs the model's vocabulary ({needed}, {size} word pieces), which is "
+                "not stored with it: load it with tokenizer=... (on the command line --tokenizer), "
+                "a folder with tokenizer.json or vocab.txt"
+            )
+            if size not in BERT_VOCABULARIES:
+                raise ConfigError(hint)
+            try:
+                tokenizer = Tokenizer.from_pretrained(needed)
+            except ConfigError as error:
+                raise ConfigError(f"{hint}. Tried: {error}") from None
+            self._check_vocabulary(tokenizer)
+            self.tokenizer = tokenizer
+        return self.tokenizer
+
+    def similarity(
+        self, items: Sequence[PoseLike], texts: Sequence[str], *, long: LongPolicy = "truncate"
+    ) -> np.ndarray:
         """Scores as the model was trained: float32 (poses, texts), dot products or cosines."""
-        return self.embed_pose(items) @ self.embed_text(texts).T
+        return self.embed_pose(items, long=long) @ self.embed_text(texts).T
+
+    def save_pretrained(self, folder: Path | str) -> Path:
+        """Write weights, configuration, tokenizer and a model card into a new folder.
+
+        :func:`load` opens it; see :mod:`signclip.checkpoint` for the files.
+
+        Raises:
+            ConfigError: the folder is there and not empty.
+            BusyError: another process is writing it.
+        """
+        folder = Path(folder)
+        run = checkpoint.Run(
+            self.config, self.model, self.tokenizer, self.metrics, self.variant, self.prompt
+        )
+        with files.writing(folder):
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise ConfigError(f"{folder}: is there already; give a new folder")
+            with files.atomic_folder(folder) as partial:
+                checkpoint.save(
+                    partial,
+                    self.model,
+                    self.tokenizer,
+                    self.config,
+                    self.metrics,
+                    variant=self.variant,
+                    prompt=self.prompt,
+                )
+                card = checkpoint.card(run, folder.name)
+                (partial / checkpoint.CARD).write_text(card, encoding="utf-8")
+        return folder
 
 
-def load(path: Path | str) -> SignCLIPModel:
-    """Open a run folder, e.g. ``signclip.load("runs/E3.2/0/letters-0")``.
+def load(
+    path: Path | str,
+    *,
+    tokenizer: Tokenizer | Path | str | None = None,
+    variant: str | None = None,
+    prompt: str | None = None,
+    **reference: Any,
+) -> SignCLIPModel:
+    """Open a model: ``signclip.load("runs/E3.2/0/letters-0")``, ``signclip.load("released.pt")``.
+
+    Args:
+        path: a run folder, a folder that :meth:`SignCLIPModel.save_pretrained` or
+            ``signclip import-checkpoint`` wrote, or one of the authors' files.
+        tokenizer: a vocabulary for a model that has none with it: a folder with ``tokenizer.json``
+            or ``vocab.txt``, or a hub's name (``bert-base-cased``).
+        variant, prompt: of a model that was not trained here. Default of a file: by its number of
+            dims a frame, see :data:`signclip.released.VARIANTS`, and the paper's prompt.
+        reference: for a file, the keyword arguments of
+            :func:`signclip.checkpoint.from_reference`: ``max_frames``, ``normalise``, ...
 
     Raises:
         RunError: there is no finished run, or it is damaged.
+        CheckpointError: the file is not a SignCLIP checkpoint, or would run code.
+        ConfigError: the arguments do not fit the model.
     """
-    run = checkpoint.load(path)
-    return SignCLIPModel(run.model, run.tokenizer, run.config)
+    path = Path(path)
+    if path.is_file() or path.suffix == ".pt":
+        model = checkpoint.from_reference(path, **reference)
+        known = released.VARIANTS.get(model.config.frame_dims)
+        source = {"source": {"file": path.name}}
+        run = checkpoint.Run(None, model, None, source, known, released.PROMPT)
+    else:
+        if reference:
+            raise ConfigError(f"{path}: a folder; {', '.join(reference)} belong to released files")
+        run = checkpoint.load(path)
+    if run.config is not None and not (tokenizer is variant is prompt is None):
+        raise ConfigError(f"{path}: a run; its tokenizer, variant and prompt are fixed")
+    if tokenizer is not None and not isinstance(tokenizer, Tokenizer):
+        tokenizer = Tokenizer.from_pretrained(tokenizer)
+    return SignCLIPModel(
+        run._replace(
+            tokenizer=tokenizer or run.tokenizer,
+            variant=variant or run.variant,
+            prompt=prompt or run.prompt,
+        )
+    )
+
+
+def import_checkpoint(path: Path | str, out: Path | str, **options: Any) -> SignCLIPModel:
+    """:func:`load` a released file and :meth:`~SignCLIPModel.save_pretrained` it.
+
+    Raises:
+        CheckpointError, ConfigError: as the two do; or ``path`` is a folder.
+    """
+    if Path(path).is_dir():
+        raise ConfigError(f"{path}: a folder; signclip.load opens it as it is, if it is a model's")
+    model = load(path, **options)
+    model.metrics = {
+        "source": {"file": Path(path).name, "sha256": files.sha256_file(path)},
+        "parameters": sum(parameter.numel() for parameter in model.model.parameters()),
+    }
+    model.save_pretrained(out)
+    return model

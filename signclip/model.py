@@ -9,6 +9,10 @@ Decisions
   as its longest clip. Cost: attention over the longest clip instead of ``max_frames``.
 * An embedding is the mean of the last layer over the real frames (tokens) and the closing [SEP],
   without [CLS]. The score is a plain dot product unless ``normalise`` makes it a cosine.
+* Optional 1-D convolutions over time stand before the frame network (the reference's v0 models).
+  There every clip is followed by zero frames up to ``max_frames``, and from the second layer on,
+  what the first made of them reaches back into the clip's end. Here the same numbers come out, from
+  only as many zero frames as reach back: whatever the padding holds, and however much it is.
 * One tower runs without the other.
 
 Source: facts sections 2 and 8; reference ``MMFusionSeparate``, ``MMBertForEncoder``.
@@ -25,6 +29,8 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertModel
 
 from signclip.errors import ConfigError
+
+CONV_KERNEL = 17  # frames a convolution sees (reference: VideoConv1D)
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,19 @@ class ModelConfig:
     pose_sep_id: int = 1
     projection: bool = False  # a linear map behind each tower (E5.1)
     normalise: bool = False  # unit length, so that the score is a cosine (E5.2)
+    conv_layers: int = 0  # 1-D convolutions over time before the frame network
 
     def __post_init__(self) -> None:
         for name in ("frame_dims", "vocab_size", "hidden_size", "pose_layers", "text_layers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"model: {name} is {getattr(self, name)}, must be at least 1")
+        if self.conv_layers < 0:
+            raise ConfigError(f"model: conv_layers is {self.conv_layers}, must be at least 0")
+        if not max(self.pose_cls_id, self.pose_sep_id) < self.pose_vocab_size:
+            raise ConfigError(
+                f"model: [CLS] and [SEP] are rows {self.pose_cls_id} and {self.pose_sep_id} of the "
+                f"pose tower's word table, which has {self.pose_vocab_size}"
+            )
         if self.hidden_size % self.attention_heads:
             raise ConfigError(
                 f"model: hidden_size {self.hidden_size} is no multiple of attention_heads "
@@ -114,6 +128,28 @@ class FrameMLP(nn.Module):
         return self.linear2(self.LayerNorm(F.gelu(self.linear1(frames))))
 
 
+class FrameConvolutions(nn.Module):
+    """Convolutions over time, D channels to D, nothing in between (reference: ``VideoConv1D``)."""
+
+    def __init__(self, layers: int, frame_dims: int, max_frames: int):
+        super().__init__()
+        self.layers, self.max_frames = layers, max_frames
+        for i in range(layers):
+            conv = nn.Conv1d(frame_dims, frame_dims, CONV_KERNEL, padding="same")
+            self.add_module(f"conv1d_{i}", conv)
+
+    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """frames (b, t, dims), mask bool (b, t) -> (b, t, dims); see the module's decisions."""
+        t = frames.shape[1]
+        # each layer behind the first looks half a kernel further into the zero frames
+        reach = (self.layers - 1) * (CONV_KERNEL // 2)
+        frames = frames.masked_fill(~mask[..., None], 0.0)
+        frames = F.pad(frames, (0, 0, 0, min(reach, self.max_frames - t))).transpose(1, 2)
+        for i in range(self.layers):
+            frames = self.get_submodule(f"conv1d_{i}")(frames)
+        return frames.transpose(1, 2)[:, :t]
+
+
 class Projection(nn.Module):
     """A linear map without bias (the reference's ``multimodal_projection``)."""
 
@@ -138,6 +174,10 @@ class PoseTower(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
+        if config.conv_layers:
+            self.videoconv = FrameConvolutions(
+                config.conv_layers, config.frame_dims, config.max_frames
+            )
         self.videomlp = FrameMLP(config.frame_dims, config.hidden_size)
         bert = config.bert(layers=config.pose_layers, vocab_size=config.pose_vocab_size)
         self.bert = BertModel(bert, add_pooling_layer=False)
@@ -149,6 +189,8 @@ class PoseTower(nn.Module):
             raise ConfigError(
                 f"{t} frames exceed max_frames {self.config.max_frames}: cut clips first"
             )
+        if self.config.conv_layers:
+            frames = self.videoconv(frames, mask)
         ends = torch.tensor(
             [self.config.pose_cls_id, self.config.pose_sep_id], device=frames.device
         )

@@ -5,6 +5,7 @@ Decisions
   Spreadthesign's English part, facts from its statistics, plus ``sgg``). They are plain word pieces
   to the tokenizer, so a wrong one is silent there; here it is refused, with near matches.
 * Labels are compared NFC-normalised and casefolded; prompts keep the case they are given in.
+* The paper's vocabularies are read from a folder (``tokenizer.json`` or ``vocab.txt``) or a hub.
 * Offline, a WordPiece vocabulary is trained on the corpus's own prompts and stored with the run; it
   is never called the paper's BERT. Cost: milliseconds for a few hundred prompts.
 """
@@ -13,6 +14,8 @@ from __future__ import annotations
 
 import csv
 import difflib
+import json
+import re
 import string
 import unicodedata
 from collections import Counter
@@ -29,7 +32,9 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers
 from signclip.errors import ConfigError, LanguageTagError
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-TOKENIZER_FILE = "tokenizer.json"
+TOKENIZER_FILE, VOCABULARY_FILE = "tokenizer.json", "vocab.txt"
+# The paper's vocabularies by their number of word pieces (facts section 2.1).
+BERT_VOCABULARIES = {28_996: "bert-base-cased", 30_522: "bert-base-uncased"}
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,35 @@ def sign_language(tag: str) -> SignLanguage:
     raise LanguageTagError(f"unknown sign-language tag {tag!r}{hint}")
 
 
+_TAGGED = re.compile(r"<[^<>\s]{2,3}> <([^<>]+)>")
+
+
+def check_prompt_tag(text: str) -> None:
+    """Refuse a prompt like ``<en> <lis> house`` whose sign-language tag nobody trained with.
+
+    Raises:
+        LanguageTagError: it has the form ``<spoken> <sign> ...`` with a tag not in the registry.
+    """
+    tagged = _TAGGED.match(text)
+    if tagged:
+        sign_language(tagged[1])
+
+
 def label(text: str) -> str:
     """The form in which texts are compared: NFC, casefolded, outer white space removed."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
+
+
+# Templates by the name of what the paper and its code prompt so (facts 2, 1.7).
+PROMPTS = {
+    "fingerclip": "Fingerspell the letter {TEXT} in German Sign Language.",  # E0 to E3.2
+    "pretraining": "<{spoken_language}> <{sign_language}> {text}",  # E4 to E8.1, SignCLIP-Suisse
+    "isolated": "<en> <ase> {text}",  # isolated recognition of ASL with the pretraining's tags
+    "isolated_bsl": "<en> <bfi> {text}",  # the same for BOBSL
+    "isolated_named": "<American Sign Language> {text}",  # the same without them
+    "isolated_v0": 'Sign the sign "{text}" in American Sign Language.',  # Kaggle asl-signs, early
+    "identification": "<{spoken_language}> <{sign_language}> ",  # of the sign language: no text
+}
 
 
 def prompt(template: str, *, text: str, sign_language: str = "", spoken_language: str = "") -> str:
@@ -98,23 +129,35 @@ def prompt(template: str, *, text: str, sign_language: str = "", spoken_language
     ``{TEXT}`` is the text in upper case (the paper's FingerCLIP prompts name letters so).
 
     Raises:
-        ConfigError: the template names a field that does not exist.
+        ConfigError: the template names a field that does not exist, or a language not given.
     """
-    fields = dict(
-        text=text, TEXT=text.upper(), sign_language=sign_language, spoken_language=spoken_language
-    )
+    fields = {"text": text, "TEXT": text.upper()}
+    languages = {"sign_language": sign_language, "spoken_language": spoken_language}
+    fields |= {name: tag for name, tag in languages.items() if tag}
     try:
         return template.format(**fields)
     except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         raise ConfigError(
-            f"prompt template {template!r}: {error!r}; fields are {sorted(fields)}"
+            f"prompt template {template!r}: {error!r}; fields are {sorted({*fields, *languages})}, "
+            "and a language that it names must be given"
         ) from None
+
+
+def _is_cased(folder: Path, vocab: Iterable[str]) -> bool:
+    try:
+        told = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        return not told["do_lower_case"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return any(piece != piece.lower() for piece in set(vocab) - set(SPECIAL_TOKENS))
 
 
 class Tokenizer:
     """Word pieces to padded id arrays. Wraps a ``tokenizers`` tokenizer file."""
 
     def __init__(self, fast: FastTokenizer):
+        # a file may ask for both; `encode` does them itself
+        fast.no_truncation()
+        fast.no_padding()
         self._fast = fast
         self.vocab_size: int = fast.get_vocab_size()
         self.pad_id, self.cls_id, self.sep_id = (
@@ -155,18 +198,82 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path | str) -> Tokenizer:
-        """Read ``tokenizer.json`` (ours, or a Hugging Face BERT tokenizer's) from a folder.
+        """Read a folder's ``tokenizer.json`` (ours, or a Hugging Face BERT's) or ``vocab.txt``.
 
         Raises:
-            ConfigError: there is no such file, it is damaged, or no BERT vocabulary.
+            ConfigError: there is neither, or it is damaged or no BERT vocabulary.
         """
         path = Path(folder) / TOKENIZER_FILE
+        if not path.is_file() and (Path(folder) / VOCABULARY_FILE).is_file():
+            return cls.from_vocabulary(folder)
         if not path.is_file():
             raise ConfigError(f"{path}: no tokenizer here")
         try:
             fast = FastTokenizer.from_file(str(path))
         except Exception as error:  # the library raises nothing more precise
             raise ConfigError(f"{path}: damaged ({error})") from None
+        return cls(fast)
+
+    @classmethod
+    def from_vocabulary(cls, folder: Path | str, *, cased: bool | None = None) -> Tokenizer:
+        """A BERT tokenizer from a folder's ``vocab.txt``, one word piece a line.
+
+        Args:
+            cased: keep upper case and accents? Default: what ``tokenizer_config.json`` beside it
+                says, else whether any word piece has an upper-case letter.
+
+        Raises:
+            ConfigError: the file is not there or is no BERT vocabulary.
+        """
+        path = Path(folder) / VOCABULARY_FILE
+        try:
+            # not splitlines(): BERT's word pieces contain Unicode's other line separators
+            pieces = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read ({error})") from None
+        vocab = {piece.removesuffix("\r"): i for i, piece in enumerate(pieces)}
+        missing = [token for token in SPECIAL_TOKENS if token not in vocab]
+        if missing or len(vocab) != len(pieces):
+            what = f"no {', '.join(missing)}" if missing else "a word piece stands twice"
+            raise ConfigError(f"{path}: not a BERT vocabulary ({what})")
+        if cased is None:
+            cased = _is_cased(Path(folder), vocab)
+        fast = FastTokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
+        fast.normalizer = normalizers.BertNormalizer(lowercase=not cased)
+        fast.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        fast.decoder = decoders.WordPiece()
+        fast.add_special_tokens(list(SPECIAL_TOKENS))
+        return cls(fast)
+
+    @classmethod
+    def from_pretrained(cls, source: Path | str) -> Tokenizer:
+        """A tokenizer by folder, or by its name on the Hugging Face hub (``bert-base-cased``).
+
+        The local cache is asked first. Cost: a download of some hundred KB, once.
+
+        Raises:
+            ConfigError: neither the folder nor the hub has it, or the hub is out of reach.
+        """
+        if Path(source).is_dir():
+            return cls.load(source)
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from transformers import AutoTokenizer
+
+        name = str(source)
+        try:
+            try:
+                found = AutoTokenizer.from_pretrained(name, local_files_only=True)
+            except OSError:
+                # one look without retries: transformers takes 48 s to notice a missing network
+                get_hf_file_metadata(hf_hub_url(name, "config.json"), timeout=10)
+                found = AutoTokenizer.from_pretrained(name)
+            fast = FastTokenizer.from_str(found.backend_tokenizer.to_str())
+        except Exception as error:  # hub and transformers have a type for each failure
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ConfigError(
+                f"tokenizer {name!r}: no folder of that name, and not to be had from the hub "
+                f"({reason}); give a folder with {TOKENIZER_FILE} or {VOCABULARY_FILE}"
+            ) from None
         return cls(fast)
 
     def save(self, folder: Path | str) -> None:

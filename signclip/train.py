@@ -38,7 +38,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
-from transformers import AutoTokenizer, BertModel
+from transformers import BertModel
 
 from signclip import checkpoint, files, losses, manifest, splits
 from signclip.config import RunConfig
@@ -48,7 +48,7 @@ from signclip.model import ModelConfig, SignCLIP
 from signclip.optim import FairseqAdam, PolynomialDecay
 from signclip.progress import bar
 from signclip.store import FeatureStore
-from signclip.text import TOKENIZER_FILE, Tokenizer, label, prompt
+from signclip.text import Tokenizer, label, prompt
 
 # The code that decides a run's weights: its hash is part of a run's fingerprint.
 _DECIDING = ("augment", "checkpoint", "data", "losses", "model", "optim", "store", "text", "train")
@@ -184,20 +184,6 @@ def examples_of(config: RunConfig, clips: pd.DataFrame) -> list[Example]:
     ]
 
 
-def _make_tokenizer(config: RunConfig, prompts: Sequence[str], folder: Path) -> Tokenizer:
-    if config.init is None:
-        return Tokenizer.train(prompts, cased=config.cased)
-    try:
-        AutoTokenizer.from_pretrained(config.init).save_pretrained(folder / "hub")
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"init {config.init!r} is neither a folder nor reachable: {error}"
-        ) from None
-    shutil.copy(folder / "hub" / TOKENIZER_FILE, folder / TOKENIZER_FILE)
-    shutil.rmtree(folder / "hub")
-    return Tokenizer.load(folder)
-
-
 def _make_model(config: RunConfig, frame_dims: int, tokenizer: Tokenizer) -> SignCLIP:
     """A fresh model, or one whose two towers start from a text BERT, as in the paper (facts 2)."""
     sizes = config.towers.model_dump()
@@ -299,7 +285,11 @@ def _train(
         by_role[role] = examples_of(config, kept.loc[ids[ids.isin(kept.index)]])
     if not by_role["train"]:
         raise StoreError(f"{store.folder}: holds no training clip of split {config.split!r}")
-    tokenizer = _make_tokenizer(config, [e.prompt for e in by_role["train"]], folder)
+    tokenizer = (
+        Tokenizer.train([e.prompt for e in by_role["train"]], cased=config.cased)
+        if config.init is None
+        else Tokenizer.from_pretrained(config.init)
+    )
     model = _make_model(config, store.dims, tokenizer)
 
     dataset = ClipDataset(by_role["train"], store, augmentations=config.augment, seed=config.seed)

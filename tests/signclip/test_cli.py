@@ -69,7 +69,10 @@ def test_the_commands_are_found():
 
 
 @pytest.mark.parametrize("path", commands(), ids=" ".join)
-def test_the_help_of_every_command_holds_an_example_that_it_understands(signclip, path):
+def test_the_help_of_every_command_holds_an_example_that_it_understands(
+    signclip, path, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "200")  # so that no example is wrapped
     outcome = signclip(*path, "--help")
     assert outcome.status == 0
     (example,) = (

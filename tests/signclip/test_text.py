@@ -262,3 +262,23 @@ def test_letters_that_differ_by_an_accent_are_different_texts():
     tokenizer = Tokenizer.train([f"letter {letter}" for letter in "AÁÄÅĄ"])
     ids, _ = tokenizer.encode([f"letter {letter}" for letter in "AÁÄÅĄ"], max_tokens=10)
     assert len({tuple(row) for row in ids}) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("fingerclip", "Fingerspell the letter A in German Sign Language."),
+        ("pretraining", "<en> <ase> a"),
+        ("isolated", "<en> <ase> a"),
+        ("isolated_v0", 'Sign the sign "a" in American Sign Language.'),
+        ("identification", "<en> <ase> "),
+    ],
+)
+def test_the_papers_prompts_are_filled_as_its_code_does(name, expected):
+    fields = dict(text="a", sign_language="ase", spoken_language="en")
+    assert text.prompt(text.PROMPTS[name], **fields) == expected
+
+
+def test_a_prompt_is_not_filled_with_a_language_that_is_not_given():
+    with pytest.raises(ConfigError, match="spoken_language"):
+        text.prompt(text.PROMPTS["pretraining"], text="a", sign_language="ase")

@@ -1,0 +1,162 @@
+"""Embeddings of files, in one file: what ``signclip embed`` does.
+
+Decisions
+* The form follows the suffix. ``.npz``: ``pose_ids``, ``pose_embeddings``, ``texts``,
+  ``text_embeddings`` (float32). ``.parquet``: one row an embedding with ``kind`` (pose or text),
+  ``id`` (path or prompt) and ``embedding``. Equal input gives equal bytes.
+* One unusable clip does not cost the others: it becomes a row of ``<out>.dropped.csv`` (id,
+  reason). A list of an earlier call does not stay: the two files always belong together.
+
+Cost: embeddings are held in memory until written (3 KB each at width 768).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from signclip import files
+from signclip.errors import ConfigError
+from signclip.inference import LongPolicy, SignCLIPModel
+
+SUFFIXES = (".npz", ".parquet")
+
+
+class Written(NamedTuple):
+    """What :func:`embed` did, in numbers."""
+
+    poses: int
+    texts: int
+    dims: int  # numbers an embedding
+    failed: int  # clips that cannot be used
+    dropped: int  # rows of the list of dropped clips: the failed ones, and long ones by policy
+    long: int  # clips over the limit
+    limit: int  # frames
+
+
+def pose_files(paths: Iterable[Path]) -> list[Path]:
+    """Files as given, folders as the ``.pose`` files below them in order of name, each once.
+
+    Raises:
+        ConfigError: a folder has none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.rglob("*.pose")) if path.is_dir() else [path]
+        if not inside:
+            raise ConfigError(f"{path}: no .pose file in this folder")
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def prompts(given: Sequence[str], path: Path | None) -> list[str]:
+    """Given prompts, then those of a UTF-8 file, one a line; empty lines do not count.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    if path is None:
+        return list(given)
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    return [*given, *(line.strip() for line in lines if line.strip())]
+
+
+def dropped_file(out: Path) -> Path:
+    """Where the clips that ``out`` lacks are listed."""
+    return out.with_name(f"{out.name}.dropped.csv")
+
+
+def check_out(out: Path) -> None:
+    """Refuse a suffix that is no form.
+
+    Raises:
+        ConfigError: it is not one of :data:`SUFFIXES`.
+    """
+    if out.suffix not in SUFFIXES:
+        raise ConfigError(f"{out}: must end in {' or '.join(SUFFIXES)}")
+
+
+def embed(
+    model: SignCLIPModel,
+    paths: Sequence[Path],
+    texts: Sequence[str],
+    out: Path,
+    *,
+    long: LongPolicy = "truncate",
+    progress: bool = True,
+) -> Written:
+    """Embed pose files and prompts and write them.
+
+    Raises:
+        ConfigError: there is nothing to embed, the suffix is no form, or the model has no
+            vocabulary for the texts.
+        BusyError: another process is writing ``out``.
+    """
+    check_out(out)
+    if not paths and not texts:
+        raise ConfigError("nothing to embed: give .pose files, folders of them, or texts")
+    text_embeddings = model.embed_text(texts) if texts else np.empty((0, model.dims), np.float32)
+    clips = model.embed_clips(paths, long=long, keep_going=True, progress=progress)
+    reasons = {position: error.reason for position, error in clips.errors.items()}
+    limit = model.model.config.max_frames
+    if long == "drop":
+        reasons |= dict.fromkeys(clips.long, f"more than {limit} frames")
+    ids = [str(paths[i]) for i in clips.kept]
+    with files.writing(out):
+        with files.atomic_file(out) as partial:
+            _write(partial, out.suffix, ids, clips.embeddings, texts, text_embeddings)
+        if reasons:
+            with files.atomic_file(dropped_file(out)) as partial:
+                _write_dropped(partial, [(str(paths[i]), reasons[i]) for i in sorted(reasons)])
+        else:
+            dropped_file(out).unlink(missing_ok=True)
+    return Written(
+        poses=len(ids),
+        texts=len(texts),
+        dims=model.dims,
+        failed=len(clips.errors),
+        dropped=len(reasons),
+        long=len(clips.long),
+        limit=limit,
+    )
+
+
+def _write(
+    path: Path,
+    suffix: str,
+    ids: Sequence[str],
+    pose_embeddings: np.ndarray,
+    texts: Sequence[str],
+    text_embeddings: np.ndarray,
+) -> None:
+    if suffix == ".npz":
+        with open(path, "wb") as file:  # np.savez would add a suffix to the temporary name
+            np.savez(
+                file,
+                pose_ids=np.array(ids, dtype=np.str_),
+                pose_embeddings=pose_embeddings,
+                texts=np.array(texts, dtype=np.str_),
+                text_embeddings=text_embeddings,
+            )
+        return
+    rows = np.concatenate([pose_embeddings, text_embeddings])
+    values = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1])
+    kinds = ["pose"] * len(ids) + ["text"] * len(texts)
+    table = pa.table({"kind": kinds, "id": [*ids, *texts], "embedding": values})
+    parquet.write_table(table, path)
+
+
+def _write_dropped(path: Path, rows: Iterable[tuple[str, str]]) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("id", "reason"))
+        writer.writerows(rows)

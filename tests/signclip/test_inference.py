@@ -1,0 +1,276 @@
+"""Embedding: independent of company, with a stated policy for long clips and bad input."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import signclip
+from signclip import checkpoint, config, inference
+from signclip.errors import ConfigError, LanguageTagError, PoseError, RunError
+from signclip.inference import SignCLIPModel
+from signclip.model import ModelConfig, SignCLIP
+from signclip.text import Tokenizer
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 16
+SIZES = dict(
+    frame_dims=6,
+    vocab_size=5,
+    hidden_size=16,
+    attention_heads=2,
+    intermediate_size=32,
+    pose_layers=2,
+    text_layers=1,
+    max_frames=LIMIT,
+    max_tokens=10,
+    position_embeddings=LIMIT + 2,
+)
+
+
+def made(**sizes) -> SignCLIPModel:
+    """A model of random weights that takes features only."""
+    torch.manual_seed(3)
+    towers = SignCLIP(ModelConfig(**{**SIZES, **sizes}))
+    for parameter in towers.parameters():  # fresh layers hardly look at their input; these do
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.5)
+    return SignCLIPModel(checkpoint.Run(None, towers, None, {}, None, "{text}"))
+
+
+def clip(length: int) -> np.ndarray:
+    return np.random.default_rng(length).normal(size=(length, 6)).astype(np.float32)
+
+
+@pytest.mark.parametrize("sizes", [{}, {"conv_layers": 2}, {"projection": True, "normalise": True}])
+@pytest.mark.parametrize("long", ["truncate", "windows"])
+def test_a_list_gives_what_each_clip_alone_gives(sizes, long):
+    model = made(**sizes)
+    lengths = [*range(1, 3 * LIMIT, 2), 1, LIMIT, LIMIT, 100, 2]
+    clips = [clip(length) for length in lengths]
+    alone = np.concatenate([model.embed_pose([one], long=long) for one in clips])
+    assert np.abs(alone[0] - alone[1]).max() > 0.01  # clips do differ
+    for batch_size in (1, 3, 64):
+        together = model.embed_pose(clips, long=long, batch_size=batch_size)
+        assert together.dtype == np.float32
+        assert np.abs(together - alone).max() <= 1e-5
+    backwards = model.embed_pose(clips[::-1], long=long)[::-1]
+    assert np.abs(backwards - alone).max() <= 1e-5
+
+
+def test_chunks_change_nothing(monkeypatch):
+    model, clips = made(), [clip(length) for length in (3, 40, 9, 1, 16, 17, 20)]
+    whole = model.embed_clips(clips, long="drop")
+    monkeypatch.setattr(inference, "_CHUNK", 2)
+    parts = model.embed_clips(clips, long="drop")
+    assert np.abs(whole.embeddings - parts.embeddings).max() <= 1e-5
+    assert whole.kept.tolist() == parts.kept.tolist() == [0, 2, 3, 4]
+    assert whole.long == parts.long == [1, 5, 6]
+
+
+def test_long_clips_follow_the_policy_and_are_counted_and_logged(caplog):
+    model, clips = made(), [clip(3), clip(40), clip(LIMIT)]
+    truncated = model.embed_pose(clips)
+    assert np.abs(truncated[1] - model.embed_pose([clips[1][:LIMIT]])[0]).max() <= 1e-5
+    with caplog.at_level(logging.WARNING):
+        windows = model.embed_pose(clips, long="windows")
+    assert "1 of 3 clips have more than 16 frames: windows" in caplog.text
+    parts = model.embed_pose([clips[1][:16], clips[1][16:32], clips[1][32:]])
+    assert np.abs(windows[1] - np.average(parts, axis=0, weights=[16, 16, 8])).max() <= 1e-5
+    assert np.abs(windows[[0, 2]] - truncated[[0, 2]]).max() <= 1e-5
+    dropped = model.embed_pose(clips, long="drop")
+    assert np.abs(dropped - truncated[[0, 2]]).max() <= 1e-5
+    assert model.long_clips == {"truncate": 1, "windows": 1, "drop": 1}
+    with pytest.raises(ConfigError, match="there are truncate, drop, windows"):
+        model.embed_pose(clips, long="cut")
+
+
+def test_windows_of_a_normalised_model_have_unit_length():
+    embedding = made(normalise=True).embed_pose([clip(40)], long="windows")
+    assert np.linalg.norm(embedding) == pytest.approx(1)
+
+
+def test_nothing_gives_no_rows():
+    model = made()
+    assert model.embed_pose([]).shape == (0, 16)
+    assert model.embed_pose([clip(20)], long="drop").shape == (0, 16)
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (np.full((2, 6), np.nan), "not finite"),
+        (np.array([[0, 0, 0, 0, 0, np.inf]]), "not finite"),
+        (np.full((2, 6), 1e300), "not finite"),
+        (np.zeros((0, 6)), "with a frame is expected"),
+        (np.zeros((2, 5)), "shape \\(2, 5\\)"),
+        (np.zeros(6), "shape \\(6,\\)"),
+        ([[1, 2], [3]], "no array of numbers"),
+        (None, "with a frame is expected"),
+        ("a/clip.MP4", "a video"),
+        (Path("nowhere.pose"), "cannot be read"),
+    ],
+)
+def test_unusable_items_are_named_or_collected(bad, reason):
+    model = made()
+    name = str(bad) if isinstance(bad, str | Path) else "item 1"
+    with pytest.raises(PoseError, match=f"^{name}: .*{reason}"):
+        model.embed_pose([clip(2), bad])
+    embedded = model.embed_clips([clip(2), bad, clip(3)], keep_going=True)
+    assert embedded.kept.tolist() == [0, 2]
+    assert list(embedded.errors) == [1]
+    assert embedded.embeddings.shape == (2, 16)
+
+
+def test_a_single_item_in_place_of_a_list_is_refused(make_pose):
+    for single in ("a.pose", Path("a.pose"), make_pose()):
+        with pytest.raises(TypeError, match="put a single one into a list"):
+            made().embed_pose(single)
+    with pytest.raises(TypeError, match="put a single one into a list"):
+        made().embed_text("house")
+
+
+def test_poses_paths_and_features_embed_alike(
+    released_file, given, make_pose, pose_bytes, tmp_path
+):
+    model = signclip.load(released_file(), **given)
+    pose = make_pose(frames=20)
+    path = tmp_path / "clip.pose"
+    path.write_bytes(pose_bytes(pose))
+    features = signclip.poses.preprocess(pose, "reduced_face")
+    embeddings = [model.embed_pose([item]) for item in (pose, path, str(path), features)]
+    for other in embeddings[1:]:
+        assert np.array_equal(embeddings[0], other)
+    with pytest.raises(ConfigError, match="not known which variant"):
+        made().embed_pose([pose])
+
+
+def test_texts_without_a_vocabulary_say_what_is_missing(released_file, given, monkeypatch):
+    model = signclip.load(released_file(), **given)
+    assert model.embed_pose([np.zeros((2, 609))]).shape == (1, 16)
+    with pytest.raises(ConfigError, match=r"vocabulary \(its own, 110 word pieces\).*tokenizer="):
+        model.embed_text(["house"])
+
+    def offline(name):
+        raise ConfigError(f"tokenizer {name!r}: no network")
+
+    monkeypatch.setattr(Tokenizer, "from_pretrained", offline)
+    paper = made(vocab_size=28_996)
+    with pytest.raises(ConfigError, match=r"bert-base-cased, 28996 .* Tried: .*no network"):
+        paper.embed_text(["house"])
+
+
+def test_a_vocabulary_is_looked_for_by_the_text_towers_size(monkeypatch):
+    words = [chr(0x4E00 + i) for i in range(20_000)] + [chr(0xAC00 + i) for i in range(8_991)]
+    asked = []
+
+    def hub(name):
+        asked.append(name)
+        return _tokenizer(words)
+
+    monkeypatch.setattr(Tokenizer, "from_pretrained", hub)
+    model = made(vocab_size=28_996)
+    assert model.embed_text(["a", "b"]).shape == model.embed_text(["c", "d"]).shape == (2, 16)
+    assert asked == ["bert-base-cased"]
+
+
+def _tokenizer(words: list[str]) -> Tokenizer:
+    from tokenizers import Tokenizer as Fast
+    from tokenizers import models
+
+    from signclip.text import SPECIAL_TOKENS
+
+    vocab = {piece: i for i, piece in enumerate([*SPECIAL_TOKENS, *words])}
+    return Tokenizer(Fast(models.WordPiece(vocab, unk_token="[UNK]")))
+
+
+def test_another_models_vocabulary_is_refused(released_file, given, vocabulary):
+    with pytest.raises(ConfigError, match="7 word pieces, the model's text tower 110"):
+        signclip.load(released_file(), tokenizer=_tokenizer(["a", "b"]), **given)
+    assert signclip.load(released_file(), tokenizer=vocabulary, **given).tokenizer
+
+
+def test_a_wrong_sign_language_tag_is_refused_with_the_near_one(released_file, given, vocabulary):
+    model = signclip.load(released_file(), tokenizer=vocabulary, **given)
+    with pytest.raises(LanguageTagError, match=r"'lis'; did you mean ise \(Italian"):
+        model.embed_text(["<en> <ase> house", "<en> <lis> house"])
+    texts = ["<en> <lis> house"]
+    assert model.embed_text(texts, check_tags=False).shape == (1, 16)
+    assert model.embed_text(["< a house", "<en> house", ""]).shape == (3, 16)
+
+
+def test_texts_do_not_depend_on_company(released_file, given, vocabulary):
+    model = signclip.load(released_file(), tokenizer=vocabulary, **given)
+    texts = ["", "a", "house", "<en> <ase> house", "abcdefghijklmnop", "é houses"]
+    alone = np.concatenate([model.embed_text([text]) for text in texts])
+    for batch_size in (2, 256):
+        assert np.abs(model.embed_text(texts, batch_size=batch_size) - alone).max() <= 1e-5
+
+
+def run() -> checkpoint.Run:
+    """A run of the smoke profile, untrained."""
+    tokenizer = Tokenizer.train(["Fingerspell the letter A in sign language."])
+    resolved = config.resolve(
+        ROOT / "benchmarks/experiments.yaml",
+        ROOT / "params.yaml",
+        "E3.2",
+        profile="smoke",
+        corpus="spreadthesign-fingerspelling",
+        split="letters",
+        fold=0,
+        seed=0,
+    )
+    sizes = dict(frame_dims=63, vocab_size=tokenizer.vocab_size, **resolved.towers.model_dump())
+    model = SignCLIP(ModelConfig(**sizes)).eval()
+    return checkpoint.Run(
+        resolved, model, tokenizer, {"seconds": 1.5}, resolved.variant, resolved.prompt
+    )
+
+
+def test_a_saved_run_opens_as_the_same_run(tmp_path):
+    model = SignCLIPModel(run())
+    out = model.save_pretrained(tmp_path / "mine")
+    opened = signclip.load(out)
+    features = [np.random.default_rng(0).normal(size=(9, 63))]
+    assert np.array_equal(opened.embed_pose(features), model.embed_pose(features))
+    assert np.array_equal(opened.embed_text(["a", "b"]), model.embed_text(["a", "b"]))
+    assert opened.config == model.config
+    assert opened.metrics["seconds"] == 1.5
+    assert "experiment E3.2" in (out / "README.md").read_text()
+    checkpoint.verify(out)
+    with pytest.raises(ConfigError, match="is there already"):
+        model.save_pretrained(out)
+    with pytest.raises(ConfigError, match="fixed"):
+        signclip.load(out, variant="right_hand")
+    with pytest.raises(ConfigError, match="max_frames belong to released files"):
+        signclip.load(out, max_frames=3)
+
+
+def test_run_folders_written_before_this_form_open_too(tmp_path):
+    """Their config.yaml holds `run` and `model`, and the model has no word of convolutions."""
+    model = SignCLIPModel(run())
+    out = model.save_pretrained(tmp_path / "mine")
+    values = yaml.safe_load((out / "config.yaml").read_text())
+    assert set(values) == {"run", "model"}
+    del values["model"]["conv_layers"]
+    (out / "config.yaml").write_text(yaml.safe_dump(values))
+    assert signclip.load(out).variant == "dominant_hand"
+
+
+def test_a_runs_tokenizer_must_be_there_and_another_models_may_be_added(
+    released_file, given, vocabulary, tmp_path
+):
+    out = SignCLIPModel(run()).save_pretrained(tmp_path / "mine")
+    (out / "tokenizer.json").unlink()
+    with pytest.raises(ConfigError, match="no tokenizer here"):
+        signclip.load(out)
+    imported = tmp_path / "imported"
+    inference.import_checkpoint(released_file(), imported, **given)
+    Tokenizer.load(vocabulary).save(imported)
+    assert signclip.load(imported).embed_text(["house"]).shape == (1, 16)
+    (imported / "metrics.json").unlink()
+    with pytest.raises(RunError, match="no finished run here"):
+        signclip.load(imported)
