@@ -21,9 +21,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="
 corpora_app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
 app.add_typer(corpora_app, name="corpora")
 
-Data = Annotated[Path, typer.Option(help="Folder of corpora: <data>/<corpus>/manifest.parquet.")]
+Data = Annotated[Path, typer.Option(help="Folder of corpora, one folder each.")]
 FeatureFolder = Annotated[
-    Path, typer.Option(help="Folder of stores: <features>/<corpus>/<variant>/.")
+    Path, typer.Option(help="Folder of stores: a corpus, then a variant.")
 ]
 Runs = Annotated[Path, typer.Option(help="Folder of runs.")]
 CORPUS = "spreadthesign-fingerspelling"
@@ -75,7 +75,7 @@ def show(name: str) -> None:
 @corpora_app.command()
 def build(
     name: str,
-    out: Annotated[Path | None, typer.Option(help="Default: data/<name>.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Default: data/NAME.")] = None,
     path: Annotated[Path | None, typer.Option(help="Where your copy of the corpus is.")] = None,
 ) -> None:
     """Read a corpus: write its manifest, its dropped clips with reasons, and its splits.
