@@ -22,9 +22,7 @@ corpora_app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
 app.add_typer(corpora_app, name="corpora")
 
 Data = Annotated[Path, typer.Option(help="Folder of corpora, one folder each.")]
-FeatureFolder = Annotated[
-    Path, typer.Option(help="Folder of stores: a corpus, then a variant.")
-]
+FeatureFolder = Annotated[Path, typer.Option(help="Folder of stores: a corpus, then a variant.")]
 Runs = Annotated[Path, typer.Option(help="Folder of runs.")]
 CORPUS = "spreadthesign-fingerspelling"
 TokenizerSource = Annotated[
