@@ -42,7 +42,7 @@ POSE_CLS_ID, POSE_SEP_ID = 101, 102  # of both bert-base vocabularies
 MAX_TOKENS = 64  # max_len of every SignCLIP recipe (facts section 4)
 PROMPT = PROMPTS["pretraining"]
 # Variants by numbers a frame. 534 is not here: E6 and E6.1 differ in scale only.
-VARIANTS = {609: "reduced_face", 63: "right_hand", 126: "both_hands", 1629: "holistic"}
+VARIANTS = {609: "reduced_face", 63: "right_hand", 126: "both_hands", 1629: "holistic_468"}
 _POSE, _TEXT = "video_encoder.bert", "text_encoder"
 POOLERS = tuple(
     f"{tower}.pooler.dense.{kind}" for tower in (_POSE, _TEXT) for kind in ("weight", "bias")
