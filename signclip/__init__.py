@@ -7,15 +7,16 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
-__all__ = ["load"]
+__all__ = ["checkpoint", "load", "poses"]
 
 
 def __getattr__(name: str) -> Any:
     # torch and transformers take seconds to import; `signclip --help` should not
     if name == "load":
-        from signclip.inference import load
-
-        return load
+        return importlib.import_module("signclip.inference").load
+    if name in __all__:
+        return importlib.import_module(f"signclip.{name}")
     raise AttributeError(f"module 'signclip' has no attribute {name!r}")

@@ -104,6 +104,19 @@ def embed(
     check_out(out)
     if not paths and not texts:
         raise ConfigError("nothing to embed: give .pose files, folders of them, or texts")
+    with files.writing(out):  # before the work: a busy output should not cost it
+        return _embed(model, paths, texts, out, long=long, progress=progress)
+
+
+def _embed(
+    model: SignCLIPModel,
+    paths: Sequence[Path],
+    texts: Sequence[str],
+    out: Path,
+    *,
+    long: LongPolicy,
+    progress: bool,
+) -> Written:
     text_embeddings = model.embed_text(texts) if texts else np.empty((0, model.dims), np.float32)
     clips = model.embed_clips(paths, long=long, keep_going=True, progress=progress)
     reasons = {position: error.reason for position, error in clips.errors.items()}
@@ -111,14 +124,13 @@ def embed(
     if long == "drop":
         reasons |= dict.fromkeys(clips.long, f"more than {limit} frames")
     ids = [str(paths[i]) for i in clips.kept]
-    with files.writing(out):
-        with files.atomic_file(out) as partial:
-            _write(partial, out.suffix, ids, clips.embeddings, texts, text_embeddings)
-        if reasons:
-            with files.atomic_file(dropped_file(out)) as partial:
-                _write_dropped(partial, [(str(paths[i]), reasons[i]) for i in sorted(reasons)])
-        else:
-            dropped_file(out).unlink(missing_ok=True)
+    with files.atomic_file(out) as partial:
+        _write(partial, out.suffix, ids, clips.embeddings, texts, text_embeddings)
+    if reasons:
+        with files.atomic_file(dropped_file(out)) as partial:
+            _write_dropped(partial, [(str(paths[i]), reasons[i]) for i in sorted(reasons)])
+    else:
+        dropped_file(out).unlink(missing_ok=True)
     return Written(
         poses=len(ids),
         texts=len(texts),

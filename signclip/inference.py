@@ -9,7 +9,7 @@ Decisions
 * Texts are embedded as they are; only a sign-language tag that nobody trained with is refused,
   because to the model it would be just other word pieces.
 
-Cost: the features of at most ``_CHUNK`` clips are in memory at a time (0.6 GB at 609 numbers a
+Cost: the features of at most ``_CHUNK`` clips are in memory at a time (0.2 GB at 609 numbers a
 frame and 256 frames).
 """
 
@@ -36,7 +36,7 @@ PoseLike = Pose | Path | str | np.ndarray
 # what becomes of a clip over max_frames
 LongPolicy = Literal["truncate", "drop", "windows"]
 VIDEO_SUFFIXES = {".mp4", ".mov", ".webm", ".avi", ".mkv", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv"}
-_CHUNK = 1024
+_CHUNK = 256
 _log = logging.getLogger(__name__)
 
 
@@ -99,8 +99,16 @@ class SignCLIPModel:
             )
 
     def to(self, device: str | torch.device) -> SignCLIPModel:
-        """Move the towers to a device, e.g. ``"cuda"``; embeddings still come back as arrays."""
-        self.model.to(device)
+        """Move the towers to a device, e.g. ``"cuda"``; embeddings still come back as arrays.
+
+        Raises:
+            ConfigError: there is no such device here.
+        """
+        try:
+            self.model.to(device)
+        except (AssertionError, RuntimeError) as error:  # torch built without it, or no such name
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"device {str(device)!r} cannot be used ({reason})") from None
         return self
 
     @property
@@ -134,7 +142,8 @@ class SignCLIPModel:
         dims = self.model.config.frame_dims
         try:
             with np.errstate(over="ignore"):  # what does not fit float32 is refused below
-                values = np.asarray(pose, dtype=np.float32)
+                # under a mask anything may lie; a missing point is zero
+                values = np.asarray(np.ma.filled(pose, 0), dtype=np.float32)
         except (TypeError, ValueError):
             raise PoseError(sample, "no pose, no path, and no array of numbers") from None
         if values.ndim != 2 or values.shape[1] != dims or not len(values):
@@ -359,10 +368,10 @@ def load(
         ConfigError: the arguments do not fit the model.
     """
     path = Path(path)
-    if path.is_file() or path.suffix == ".pt":
+    if path.is_file() or (path.suffix == ".pt" and not path.is_dir()):
         model = checkpoint.from_reference(path, **reference)
         known = released.VARIANTS.get(model.config.frame_dims)
-        source = {"source": {"file": path.name}}
+        source = {"source": _source(path)}
         run = checkpoint.Run(None, model, None, source, known, released.PROMPT)
     else:
         if reference:
@@ -381,6 +390,11 @@ def load(
     )
 
 
+def _source(path: Path) -> dict[str, str]:
+    """What a model card says of where the weights come from."""
+    return {"file": path.name, "sha256": files.sha256_file(path)}
+
+
 def import_checkpoint(path: Path | str, out: Path | str, **options: Any) -> SignCLIPModel:
     """:func:`load` a released file and :meth:`~SignCLIPModel.save_pretrained` it.
 
@@ -391,7 +405,7 @@ def import_checkpoint(path: Path | str, out: Path | str, **options: Any) -> Sign
         raise ConfigError(f"{path}: a folder; signclip.load opens it as it is, if it is a model's")
     model = load(path, **options)
     model.metrics = {
-        "source": {"file": Path(path).name, "sha256": files.sha256_file(path)},
+        "source": _source(Path(path)),
         "parameters": sum(parameter.numel() for parameter in model.model.parameters()),
     }
     model.save_pretrained(out)

@@ -47,6 +47,7 @@ _POSE, _TEXT = "video_encoder.bert", "text_encoder"
 POOLERS = tuple(
     f"{tower}.pooler.dense.{kind}" for tower in (_POSE, _TEXT) for kind in ("weight", "bias")
 )
+_POSITION_IDS = {f"{tower}.embeddings.position_ids" for tower in (_POSE, _TEXT)}
 _NAMED = 8  # keys of each kind that an error message spells out
 
 Shape = tuple[int, ...]
@@ -154,8 +155,16 @@ def _weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
     weights = {
         key.removeprefix(PREFIX): value
         for key, value in state.items()
-        if not key.endswith(".position_ids")
+        if key.removeprefix(PREFIX) not in _POSITION_IDS
     }
+    # an expanded tensor of a few bytes can claim terabytes, once copied
+    odd = [
+        key
+        for key, value in weights.items()
+        if value.layout != torch.strided or value.device.type != "cpu" or not value.is_contiguous()
+    ]
+    if odd:
+        raise CheckpointError(f"{name}: tensors that do not hold their own numbers: {_some(odd)}")
     twice = [key for key in weights if key in state and PREFIX + key in state]
     if twice:
         raise CheckpointError(f"{name}: keys both with and without {PREFIX!r}: {_some(twice)}")

@@ -1,0 +1,45 @@
+"""What README and design call works after a plain ``import signclip``."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import signclip
+from signclip.errors import ConfigError
+
+
+def test_the_public_modules_are_there_after_a_plain_import():
+    code = (
+        "import signclip; signclip.poses.preprocess; signclip.checkpoint.from_reference; "
+        "signclip.load"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_plain_import_does_not_load_torch():
+    code = "import sys, signclip; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_released_file_opened_directly_can_be_saved(released_file, given, tmp_path):
+    model = signclip.load(released_file(), **given)
+    model.save_pretrained(tmp_path / "saved.pt")
+    again = signclip.load(tmp_path / "saved.pt")
+    clip = np.random.default_rng(0).normal(size=(5, 609)).astype(np.float32)
+    assert np.array_equal(model.embed_pose([clip]), again.embed_pose([clip]))
+
+
+def test_what_lies_under_a_mask_does_not_count(released_file, given):
+    model = signclip.load(released_file(), **given)
+    clip = np.random.default_rng(0).normal(size=(5, 609)).astype(np.float32)
+    masked = np.ma.masked_array(clip, mask=clip > 1)
+    filled = np.where(clip > 1, 0, clip)
+    assert np.array_equal(model.embed_pose([masked]), model.embed_pose([filled]))
+
+
+def test_a_device_that_is_not_there_is_refused(released_file, given):
+    model = signclip.load(released_file(), **given)
+    with pytest.raises(ConfigError, match="device 'teapot' cannot be used"):
+        model.to("teapot")
