@@ -48,7 +48,7 @@ def tune(
         raise ConfigError(f"{params}: no tuning grid {recipe!r}; there are {', '.join(grids)}")
     grid = dict(grids[recipe])
     rows, split = grid.pop("rows"), grid.pop("split")
-    folds = sorted(splits.read(data / corpus, split)["fold"].unique())
+    folds = splits.fold_numbers(splits.read(data / corpus, split))
     table = []
     for values in itertools.product(*grid.values()):
         setting = dict(zip(grid, values, strict=True))
@@ -61,7 +61,7 @@ def tune(
                 profile=profile,
                 corpus=corpus,
                 split=split,
-                fold=int(fold),
+                fold=fold,
                 seed=seed,
             ).model_copy(update=setting)
             for row in rows

@@ -144,13 +144,12 @@ def train(
     from signclip import config, splits
     from signclip.train import train_all
 
-    folds = sorted(splits.read(data / corpus, split)["fold"].unique())
+    folds = splits.fold_numbers(splits.read(data / corpus, split))
     if fold != config.ALL_FOLDS:
-        if not fold.isdigit() or int(fold) not in folds:
-            raise typer.BadParameter(
-                f"fold {fold!r}; split {split} has {', '.join(map(str, folds))}"
-            )
-        folds = [int(fold)]
+        by_name = {str(number or 0): number for number in folds}
+        if fold not in by_name:
+            raise typer.BadParameter(f"fold {fold!r}; split {split} has {', '.join(by_name)}")
+        folds = [by_name[fold]]
     configs = [
         config.resolve(
             experiments,
@@ -159,7 +158,7 @@ def train(
             profile=profile,
             corpus=corpus,
             split=split,
-            fold=int(number),
+            fold=number,
             seed=seed,
         )
         for number in folds

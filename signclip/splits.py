@@ -168,6 +168,12 @@ def build(manifest: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def fold_numbers(rows: pd.DataFrame) -> list[int | None]:
+    """The folds of a split's rows as runs are named by them: ``[None]`` where there is but one."""
+    numbers = sorted(int(fold) for fold in rows["fold"].unique())
+    return list(numbers) if len(numbers) > 1 else [None]
+
+
 def fingerprint(rows: pd.DataFrame) -> str:
     """Changes when any clip's fold or role in the given rows of a split does."""
     ordered = rows.sort_values(["fold", "id"])

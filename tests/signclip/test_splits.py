@@ -271,3 +271,9 @@ def test_missing_and_damaged_splits_are_refused(tmp_path):
     (tmp_path / splits.SPLITS_FILE).write_bytes(b"nothing")
     with pytest.raises(ConfigError, match="not a Parquet file"):
         splits.read(tmp_path, "letters")
+
+
+def test_a_split_of_one_fold_has_no_fold_number(embedded):
+    table = embedded.splits
+    assert splits.fold_numbers(table[table["split"] == "letters"]) == list(range(splits.FOLDS))
+    assert splits.fold_numbers(table[table["split"] == "in_domain"]) == [None]
