@@ -18,10 +18,13 @@ Source: facts 3, ``../shared/reference/README.md`` step 6.
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch.nn.functional import embedding_bag
 
 from signclip.points import Features
 
@@ -114,38 +117,54 @@ def augment_temporal(clip: Features, ratio: float, *, fps: float, max_frames: in
         fps: frames a second of the clip.
         max_frames: a clip that would get this long is returned as it is.
     """
-    frames, dims = clip.values.shape
+    frames = len(clip.values)
     new_frames = temporal_frames(frames, ratio, fps=fps, max_frames=max_frames)
     if new_frames is None:
         return clip
     old, new = np.linspace(0, 1, frames), np.linspace(0, 1, new_frames)
-    points = clip.values.reshape(frames, -1, 3)
-    values = np.zeros((new_frames, dims // 3, 3), dtype=np.float32)
-    valid = np.zeros((new_frames, dims // 3), dtype=bool)
-    for group in _points_by_course(clip.valid):
-        seen = np.flatnonzero(clip.valid[:, group[0]])
-        if not len(seen):
-            continue
-        at = old[seen]
-        inside = np.flatnonzero((new >= at[0]) & (new <= at[-1]))
-        before = np.searchsorted(at, new[inside], side="right") - 1
-        after = np.minimum(before + 1, len(at) - 1)
-        # a new frame on the last one seen has none after it: there the weight is 0 / 1
-        span = np.where(after > before, at[after] - at[before], 1.0)
-        weight = ((new[inside] - at[before]) / span).astype(np.float32)[:, None, None]
-        track = points[:, group]
-        left, right = track[seen[before]], track[seen[after]]
-        values[np.ix_(inside, group)] = left + weight * (right - left)
-        valid[np.ix_(inside, group)] = True
-    return Features(values.reshape(new_frames, dims), valid)
+    # all points as if always seen, which costs one pass; what has gaps is then done anew
+    values = _between(clip.values, *_neighbours(old, new))
+    always, seen = clip.valid.all(axis=0), clip.valid.any(axis=0)
+    valid = np.broadcast_to(always, (new_frames, len(always))).copy()
+    points = values.reshape(new_frames, -1, 3)
+    for run in _runs_of_one_course(clip.valid, seen & ~always):
+        at = np.flatnonzero(clip.valid[:, run.start])
+        first, last = np.searchsorted(new, old[at[0]]), np.searchsorted(new, old[at[-1]], "right")
+        inside = slice(first, last)
+        track = clip.values.reshape(frames, -1, 3)[at, run].reshape(len(at), -1)
+        moved = _between(track, *_neighbours(old[at], new[inside]))
+        points[:, run] = 0
+        points[inside, run] = moved.reshape(last - first, run.stop - run.start, 3)
+        valid[inside, run] = True
+    return Features(values, valid)
 
 
-def _points_by_course(valid: np.ndarray) -> list[np.ndarray]:
-    """Points that are seen in the same frames, together: a detector sees a hand whole or not."""
-    groups: dict[bytes, list[int]] = {}
-    for point, course in enumerate(np.ascontiguousarray(valid.T)):
-        groups.setdefault(course.tobytes(), []).append(point)
-    return [np.array(group) for group in groups.values()]
+def _neighbours(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each new time its two neighbours among the old ones, and their shares, both (n, 2)."""
+    before = np.searchsorted(old, new, side="right") - 1
+    # a new frame on the last old one has none after it: there the share is 0 of whatever
+    after = np.minimum(before + 1, len(old) - 1)
+    span = np.where(after > before, old[after] - old[before], 1.0)
+    share = ((new - old[before]) / span).astype(np.float32)
+    return np.stack([before, after], axis=1), np.stack([1 - share, share], axis=1)
+
+
+def _between(rows: np.ndarray, neighbours: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Weighted sums of two rows each: (old, n), (new, 2), (new, 2) -> (new, n)."""
+    # torch has this as one pass over memory, where numpy would need four
+    return embedding_bag(
+        torch.from_numpy(neighbours),
+        torch.from_numpy(np.require(rows, requirements="CW")),
+        per_sample_weights=torch.from_numpy(shares),
+        mode="sum",
+    ).numpy()
+
+
+def _runs_of_one_course(valid: np.ndarray, chosen: np.ndarray) -> list[slice]:
+    """Neighbouring points, chosen and seen in the same frames: a hand is seen whole or not."""
+    breaks = np.flatnonzero((valid[:, 1:] != valid[:, :-1]).any(axis=0)) + 1
+    edges = [0, *breaks.tolist(), valid.shape[1]]
+    return [slice(a, b) for a, b in itertools.pairwise(edges) if chosen[a]]
 
 
 def draw_noise(rng: np.random.Generator, shape: tuple[int, int], std: float = 0.001) -> np.ndarray:

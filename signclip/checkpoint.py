@@ -1,8 +1,8 @@
 """Model folders: what a finished training, or an imported checkpoint, leaves; read strictly.
 
 ``model.safetensors`` (weights), ``config.yaml``, ``tokenizer.json`` (a released model may lack it),
-``metrics.json`` (curves, counts, times, fingerprint, hashes); runs also have ``curves.csv``, models
-saved for others a ``README.md``.
+``metrics.json`` (counts, times, fingerprint, hashes); runs also have ``curves.csv``, ``losses.csv``
+and ``curves.png``, models saved for others a ``README.md``.
 
 Decisions
 * One form for all: ``config.yaml`` holds ``model`` (the sizes) and either ``run`` (how it was
@@ -32,7 +32,7 @@ from signclip.model import ModelConfig, SignCLIP
 from signclip.released import from_reference as from_reference
 from signclip.text import TOKENIZER_FILE, Tokenizer
 
-WEIGHTS, CONFIG, METRICS, CURVES = "model.safetensors", "config.yaml", "metrics.json", "curves.csv"
+WEIGHTS, CONFIG, METRICS = "model.safetensors", "config.yaml", "metrics.json"
 CARD = "README.md"
 
 
@@ -73,9 +73,8 @@ def save(
     (folder / CONFIG).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     if tokenizer is not None:
         tokenizer.save(folder)
-    names = (WEIGHTS, CONFIG, TOKENIZER_FILE, CURVES)
-    there = [name for name in names if (folder / name).is_file()]
-    digests = {name: files.sha256_file(folder / name) for name in there}
+    there = [path for path in folder.iterdir() if path.is_file()]
+    digests = {path.name: files.sha256_file(path) for path in there}
     (folder / METRICS).write_text(files.canonical_json({**metrics, "sha256": digests}), "utf-8")
 
 

@@ -137,11 +137,16 @@ def train(
     features: FeatureFolder = Path("features"),
     runs: Runs = Path("runs"),
 ) -> None:
-    """Train an experiment on the folds of a split; finished folds are not trained again.
+    """Train an experiment on the folds of a split.
+
+    Finished folds are not trained again; a killed one goes on where it was. On several GPUs or
+    machines, `torchrun` starts the same command and all processes share each batch.
 
     Example: `signclip train E3.2 --split letters --fold all`
+
+    Example: `torchrun --nproc_per_node=2 -m signclip train E3.2 --fold 0`
     """
-    from signclip import config, splits
+    from signclip import config, distributed, splits
     from signclip.train import train_all
 
     folds = splits.fold_numbers(splits.read(data / corpus, split))
@@ -166,8 +171,9 @@ def train(
     paths = train_all(
         configs, corpus=data / corpus, features=features / corpus, runs=runs, jobs=jobs
     )
-    for path in paths:
-        typer.echo(path)
+    if distributed.speaks():
+        for path in paths:
+            typer.echo(path)
 
 
 @app.command("import-checkpoint")

@@ -49,13 +49,12 @@ class RunConfig(_Strict):
     variant: str  # of the features, signclip.poses.VARIANTS
     prompt: str  # template of a clip's text
     cased: bool
-    augment: tuple[Literal["affine2d"], ...] = ()
+    augment: tuple[Literal["flip", "affine2d", "temporal", "noise"], ...] = ()
     loss: Literal["contrastive"] = "contrastive"
-    # "rounds": every batch takes its clips from rounds over the labels, each label once a round
-    batching: Literal["rounds"] = "rounds"
-    reshuffle: bool = (
-        False  # False: a batch has the same members in every epoch, as in the reference
-    )
+    # rounds: batches are cut from rounds over the labels, each label once a round (FingerCLIP);
+    # shuffled: from all clips in random order (pretraining)
+    batching: Literal["rounds", "shuffled"] = "rounds"
+    reshuffle: bool = False  # False: a batch has the same members every epoch, as in the reference
     projection: bool = False
     normalise: bool = False
     # the profile's numbers
@@ -72,6 +71,14 @@ class RunConfig(_Strict):
     select: Literal["last", "lowest_validation_loss"] = "last"
     validate_every: int = Field(gt=0)  # epochs
     threads: int = Field(1, gt=0)  # CPU threads of one run; part of what decides the last bits
+    save_every: int = Field(200, gt=0)  # updates between two states that a killed run goes on from
+    # how it is computed: the same result up to rounding (and dropout's draws)
+    padding: Literal["limit", "batch", "groups"] = "batch"  # see signclip.data
+    group_ratio: float = Field(0.85, ge=0, le=1)  # see signclip.grouping
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the towers' products
+    attention: Literal["sdpa", "eager"] = "sdpa"  # fused, or as written
+    compile: bool = False  # torch.compile; needs a C++ compiler on a CPU
+    loaders: int = Field(0, ge=0)  # processes that read and augment clips ahead
     # where and which
     corpus: str
     split: str

@@ -177,6 +177,7 @@ class FeatureStore:
         self._row = {clip: i for i, clip in enumerate(self.index["id"])}
         self._offset = self.index["offset"].to_numpy()
         self._frames = self.index["frames"].to_numpy()
+        self._fps = self.index["fps"].to_numpy()
 
     @classmethod
     def of(cls, manifest: pd.DataFrame, folder: Path | str) -> FeatureStore:
@@ -199,18 +200,40 @@ class FeatureStore:
     def __iter__(self) -> Iterator[str]:
         return iter(self._row)
 
+    def _row_of(self, clip: str) -> int:
+        if clip not in self._row:
+            raise StoreError(f"{clip}: not in the store {self.folder}")
+        return self._row[clip]
+
+    def _span(self, clip: str) -> slice:
+        row = self._row_of(clip)
+        return slice(self._offset[row], self._offset[row] + self._frames[row])
+
+    def values(self, clip: str) -> np.ndarray:
+        """A clip's features alone: float32 (frames, dims).
+
+        Raises:
+            StoreError: the store has no such clip.
+        """
+        return np.asarray(self._values[self._span(clip)], dtype=np.float32)
+
+    def fps(self, clip: str) -> float:
+        """Frames a second of a clip's file.
+
+        Raises:
+            StoreError: the store has no such clip.
+        """
+        return float(self._fps[self._row_of(clip)])
+
     def __getitem__(self, clip: str) -> Features:
         """A clip's features by id: values (frames, dims), validity (frames, points).
 
         Raises:
             StoreError: the store has no such clip.
         """
-        if clip not in self._row:
-            raise StoreError(f"{clip}: not in the store {self.folder}")
-        row = self._row[clip]
-        frames = slice(self._offset[row], self._offset[row] + self._frames[row])
-        valid = np.unpackbits(self._valid[frames], axis=1, count=self.points).astype(bool)
-        return Features(np.asarray(self._values[frames], dtype=np.float32), valid)
+        bits = self._valid[self._span(clip)]
+        valid = np.unpackbits(bits, axis=1, count=self.points).view(bool)
+        return Features(self.values(clip), valid)
 
     def verify(self) -> None:
         """Hash every file again.

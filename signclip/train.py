@@ -1,12 +1,14 @@
-"""Training a run with MMEngine's Runner.
+"""Training a run: from a configuration to a model folder.
 
 Decisions
 * One run is one (experiment, corpus, split, fold, seed). It is written under a temporary name and
   renamed when finished, so a run folder is whole or absent; a finished run whose fingerprint
-  (configuration, data, training code, torch) is unchanged is not trained again.
+  (configuration, data, training code, torch) is unchanged is not trained again. What a killed one
+  goes on from lies beside it, in ``.<name>.work``.
 * Folds are independent and small, so several train side by side in worker processes, each on
   ``threads`` CPU threads: two single-threaded runs on two cores finish sooner than two runs after
-  each other on both, and give the same bits however many run at once.
+  each other on both, and give the same bits however many run at once. Under ``torchrun`` runs
+  follow each other, each by all processes (on several machines, in a folder that all can see).
 * Validation is exact: cross-entropy and R@1 of each validation clip against all prompts of training
   and validation, independent of batch composition (unlike the reference's validation loss).
 
@@ -15,141 +17,56 @@ Cost: the ``cpu`` profile takes 40 to 50 s a FingerCLIP fold on one core.
 
 from __future__ import annotations
 
-import copy
-import multiprocessing
-import os
 import shutil
-import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
-from multiprocessing import connection
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from mmengine.hooks import Hook
-from mmengine.model import BaseModel
-from mmengine.optim import OptimWrapper
-from mmengine.runner import Runner
-from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from transformers import BertModel
 
-from signclip import checkpoint, files, losses, manifest, splits
+from signclip import (
+    checkpoint,
+    curves,
+    distributed,
+    engine,
+    files,
+    manifest,
+    splits,
+)
 from signclip.config import RunConfig
-from signclip.data import ClipDataset, Collate, Example, RoundsSampler, pad_frames
+from signclip.contrastive import ContrastiveModel, Validation
+from signclip.data import ClipDataset, Collate, Example
 from signclip.errors import ConfigError, RunError, StoreError
+from signclip.jobs import epochs_bar, run_all
 from signclip.model import ModelConfig, SignCLIP
 from signclip.optim import FairseqAdam, PolynomialDecay
-from signclip.progress import bar
+from signclip.sampling import BatchSampler, RoundsSampler, ShuffledSampler
 from signclip.store import FeatureStore
 from signclip.text import Tokenizer, label, prompt
 
 # The code that decides a run's weights: its hash is part of a run's fingerprint.
-_DECIDING = ("augment", "checkpoint", "data", "losses", "model", "optim", "store", "text", "train")
+_DECIDING = (
+    "augment",
+    "contrastive",
+    "data",
+    "distributed",
+    "engine",
+    "grouping",
+    "losses",
+    "mirror",
+    "model",
+    "optim",
+    "sampling",
+    "store",
+    "text",
+    "train",
+)
 _PACKAGES = ("mmengine", "numpy", "tokenizers", "torch", "transformers")
-Progress = Callable[[int], None]
-
-
-class ContrastiveModel(BaseModel):
-    """MMEngine's view of a model in training: a batch in, its loss out."""
-
-    def __init__(self, model: SignCLIP):
-        super().__init__()
-        self.signclip = model
-
-    def forward(
-        self,
-        frames: Tensor,
-        frame_mask: Tensor,
-        token_ids: Tensor,
-        token_mask: Tensor,
-        clips: list[str],
-        mode: str = "loss",
-    ) -> dict[str, Tensor]:
-        """The loss of a batch.
-
-        Raises:
-            RunError: it is not finite; the clips of the batch are named.
-        """
-        assert mode == "loss", mode
-        pose, text = self.signclip(frames, frame_mask, token_ids, token_mask)
-        loss = losses.contrastive(pose, text)
-        if not torch.isfinite(loss):
-            raise RunError(f"the loss is {loss.item()} on the batch of clips {', '.join(clips)}")
-        return {"loss": loss}
-
-
-class Validate(Hook):
-    """Writes one row of the curves every ``every`` epochs and remembers the best weights."""
-
-    def __init__(
-        self,
-        clips: Sequence[np.ndarray],
-        prompts: Sequence[str],
-        gallery: Sequence[str],
-        tokenizer: Tokenizer,
-        config: RunConfig,
-        progress: Progress,
-    ):
-        towers = config.towers
-        self.config, self.progress = config, progress
-        self.inputs = pad_frames(clips, towers.max_frames) if clips else None
-        tokens = tokenizer.encode(gallery, max_tokens=towers.max_tokens)
-        self.tokens = tuple(torch.from_numpy(array) for array in tokens)
-        self.target = torch.tensor([gallery.index(text) for text in prompts])
-        self.rows: list[dict[str, float]] = []
-        self.best_loss, self.best_weights = float("inf"), None
-        self._losses: list[float] = []
-        self._clips, self._start = 0, time.perf_counter()
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        """Collect the batch's loss."""
-        self._losses.append(outputs["loss"].item())
-        self._clips += len(data_batch["clips"])
-
-    def after_train_epoch(self, runner) -> None:
-        """Measure on the validation clips, where it is time to."""
-        self.progress(1)
-        epoch = runner.epoch + 1
-        if epoch % self.config.validate_every and epoch != self.config.epochs:
-            return
-        seconds = time.perf_counter() - self._start
-        row = {
-            "epoch": epoch,
-            "loss": float(np.mean(self._losses)),
-            "learning_rate": runner.optim_wrapper.get_lr()["lr"][0],
-            "clips_per_second": self._clips / seconds,
-        }
-        if self.inputs is not None:
-            row |= self._validation(runner.model.signclip)
-            if (
-                self.config.select == "lowest_validation_loss"
-                and row["validation_loss"] < self.best_loss
-            ):
-                self.best_loss = row["validation_loss"]
-                self.best_weights = copy.deepcopy(runner.model.signclip.state_dict())
-        self.rows.append(row)
-        self._losses, self._clips, self._start = [], 0, time.perf_counter()
-
-    @torch.no_grad()
-    def _validation(self, model: SignCLIP) -> dict[str, float]:
-        device = next(model.parameters()).device
-        model.eval()
-        poses = model.pose_embeddings(*(tensor.to(device) for tensor in self.inputs))
-        texts = model.text_embeddings(*(tensor.to(device) for tensor in self.tokens))
-        model.train()
-        logits, target = poses @ texts.T, self.target.to(device)
-        hits = (logits.argmax(dim=1) == target).float()
-        return {
-            "validation_loss": F.cross_entropy(logits, target).item(),
-            "validation_V2T_R@1": hits.mean().item(),
-        }
 
 
 def run_fingerprint(config: RunConfig, store: FeatureStore, rows: pd.DataFrame) -> str:
@@ -211,25 +128,38 @@ def _make_model(config: RunConfig, frame_dims: int, tokenizer: Tokenizer) -> Sig
     return model
 
 
+@contextmanager
+def _written_by_first(out: Path) -> Iterator[None]:
+    """The output's lock, held by the first process for all."""
+    if distributed.rank():
+        yield
+    else:
+        with files.writing(out):
+            yield
+
+
 def train(
     config: RunConfig,
     *,
     corpus: Path,
     features: Path,
     runs: Path,
-    progress: Progress = lambda epochs: None,
+    progress: Callable[[float], None] = lambda epochs: None,
 ) -> Path:
     """Train one run; returns its folder ``runs/<experiment>/<seed>/<split>[-<fold>]``.
+
+    One that was killed is gone on with. In the processes that ``torchrun`` started, they share
+    every batch.
 
     Args:
         config: ``fold`` None stands for the only fold, 0.
         corpus: folder with manifest and splits (``signclip corpora build``).
         features: folder whose sub-folder ``<variant>`` is the feature store (``signclip pack``).
-        progress: called with the number of epochs finished since the last call.
+        progress: called with the epochs, or parts of one, done since the last call.
 
     Raises:
-        SignCLIPError: the inputs are missing or do not fit, or the loss is not finite. Nothing of
-            the unfinished run stays; an earlier finished one does.
+        SignCLIPError: the inputs are missing or do not fit, or the loss is not finite. An earlier
+            finished run stays, and so does the last state of this one.
     """
     clips = manifest.read(corpus)
     store = FeatureStore.of(clips, features / config.variant)
@@ -238,13 +168,18 @@ def train(
     if rows.empty:
         raise ConfigError(f"split {config.split!r} has no fold {config.fold}")
     out = runs / config.run_folder
-    with files.writing(out):
+    with distributed.group(), _written_by_first(out):
         fingerprint = run_fingerprint(config, store, rows)
-        if _is_finished(out, config, fingerprint):
+        first = not distributed.rank()
+        if distributed.from_first(first and _is_finished(out, config, fingerprint)):
             progress(config.epochs)
             return out
-        with files.atomic_folder(out) as partial:
-            _train(config, clips, store, rows, partial, fingerprint, progress)
+        work = out.with_name(f".{out.name}.work")
+        trained = _train(config, clips, store, rows, work, fingerprint, progress)
+        if first:
+            with files.atomic_folder(out) as partial:
+                trained(partial)
+            shutil.rmtree(work)
     return out
 
 
@@ -266,15 +201,43 @@ def _is_finished(out: Path, config: RunConfig, fingerprint: str) -> bool:
     return checkpoint.read_metrics(out)["fingerprint"] == fingerprint
 
 
+def _loader(
+    config: RunConfig, examples: Sequence[Example], store: FeatureStore, tokenizer: Tokenizer
+) -> DataLoader:
+    """Batches of the training clips, augmented, as the configuration has them."""
+    drawn = dict(batch_size=config.batch_size, reshuffle=config.reshuffle, seed=config.seed)
+    sampler: BatchSampler = (
+        RoundsSampler([example.label for example in examples], **drawn)
+        if config.batching == "rounds"
+        else ShuffledSampler(len(examples), **drawn)
+    )
+    towers = config.towers
+    dataset = ClipDataset(
+        examples,
+        store,
+        augmentations=config.augment,
+        max_frames=towers.max_frames,
+        seed=config.seed,
+    )
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        collate_fn=Collate(tokenizer, towers.max_frames, towers.max_tokens, config.padding),
+        num_workers=config.loaders,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
 def _train(
     config: RunConfig,
     clips: pd.DataFrame,
     store: FeatureStore,
     rows: pd.DataFrame,
-    folder: Path,
+    work: Path,
     fingerprint: str,
-    progress: Progress,
-) -> None:
+    progress: Callable[[float], None],
+) -> Callable[[Path], None]:
+    """Train; returns what writes the finished run's files into a folder."""
     start = time.perf_counter()
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
@@ -291,52 +254,40 @@ def _train(
         else Tokenizer.from_pretrained(config.init)
     )
     model = _make_model(config, store.dims, tokenizer)
-
-    dataset = ClipDataset(by_role["train"], store, augmentations=config.augment, seed=config.seed)
-    sampler = RoundsSampler(
-        [example.label for example in dataset.examples],
-        batch_size=config.batch_size,
-        reshuffle=config.reshuffle,
-        seed=config.seed,
-    )
-    towers = config.towers
-    loader = DataLoader(
-        dataset,
-        batch_sampler=sampler,
-        collate_fn=Collate(tokenizer, towers.max_frames, towers.max_tokens),
-    )
-    validate = Validate(
-        [store[example.clip].values for example in by_role["validation"]],
+    loader = _loader(config, by_role["train"], store, tokenizer)
+    validation = Validation(
+        [store.values(example.clip) for example in by_role["validation"]],
         [example.prompt for example in by_role["validation"]],
         sorted({e.prompt for side in by_role.values() for e in side}),
         tokenizer,
         config,
-        progress,
+    )
+    learning = curves.Curves(
+        model,
+        validation,
+        every=config.validate_every,
+        best="validation_loss" if config.select == "lowest_validation_loss" else None,
+        work=work,
     )
     optimiser = FairseqAdam(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98))
     total = config.decay_updates or config.epochs * len(loader)
-    runner = Runner(
-        model=ContrastiveModel(model),
-        work_dir=str(folder / "mmengine"),
-        train_dataloader=loader,
-        train_cfg=dict(by_epoch=True, max_epochs=config.epochs),
-        optim_wrapper=OptimWrapper(optimiser, clip_grad=dict(max_norm=config.clip_norm)),
-        param_scheduler=PolynomialDecay(optimiser, warmup=config.warmup_updates, total=total),
-        default_hooks=dict(checkpoint=None, logger=None, sampler_seed=None),
-        custom_hooks=[validate],
-        visualizer=dict(type="Visualizer", vis_backends=[]),
-        randomness=dict(seed=config.seed),
-        # MMEngine would set the start method of the whole process to its own default
-        env_cfg=dict(mp_cfg=dict(mp_start_method=multiprocessing.get_start_method())),
-        log_level="ERROR",
-        experiment_name=f"{config.run_folder}-{time.time_ns()}".replace("/", "-"),
+    trace = engine.fit(
+        ContrastiveModel(model, config),
+        loader,
+        optimiser,
+        PolynomialDecay(optimiser, warmup=config.warmup_updates, total=total),
+        epochs=config.epochs,
+        seed=config.seed,
+        work=work,
+        fingerprint=fingerprint,
+        save_every=config.save_every,
+        names=lambda batch: batch["clips"],
+        clip_norm=config.clip_norm,
+        hooks=[learning],
+        progress=progress,
     )
-    runner.train()
-    shutil.rmtree(folder / "mmengine")
-
-    if validate.best_weights is not None:
-        model.load_state_dict(validate.best_weights)
-    pd.DataFrame(validate.rows).to_csv(folder / checkpoint.CURVES, index=False)
+    if learning.best_weights is not None:
+        model.load_state_dict(learning.best_weights)
     metrics = {
         "fingerprint": fingerprint,
         "corpus_fingerprint": store.meta["corpus_fingerprint"],
@@ -344,35 +295,18 @@ def _train(
         "clips": {role: len(examples) for role, examples in by_role.items()},
         "clips_not_in_store": int((~rows["id"].isin(store.index["id"])).sum()),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "updates": config.epochs * len(loader),
+        "updates": len(trace),
+        "processes": distributed.world_size(),
         "seconds": time.perf_counter() - start,
-        "last": validate.rows[-1],
+        "last": learning.rows[-1],
     }
-    checkpoint.save(folder, model, tokenizer, config, metrics)
 
+    def write(folder: Path) -> None:
+        curves.write(folder, learning.rows, trace)
+        shutil.copytree(work / curves.EVENTS, folder / curves.EVENTS)
+        checkpoint.save(folder, model, tokenizer, config, metrics)
 
-_epochs_done: Any = None  # a worker's handle on the parent's counter
-
-
-def _start_worker(counter: Any) -> None:
-    global _epochs_done
-    _epochs_done = counter
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A killed parent cannot stop its workers; without this they would train on, unseen."""
-    connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
-
-
-def _count(epochs: int) -> None:
-    with _epochs_done.get_lock():
-        _epochs_done.value += epochs
-
-
-def _work(config: RunConfig, corpus: Path, features: Path, runs: Path) -> Path:
-    return train(config, corpus=corpus, features=features, runs=runs, progress=_count)
+    return write
 
 
 def train_all(
@@ -380,28 +314,18 @@ def train_all(
 ) -> list[Path]:
     """Train several runs, ``jobs`` at a time, with one progress bar over all their epochs.
 
+    Under ``torchrun`` they follow each other, whatever ``jobs`` says.
+
     Raises:
         SignCLIPError: a run failed; those that had finished are kept, those not begun are not.
     """
-    total = sum(config.epochs for config in configs)
-    # A fork server imports torch once; its forks start in milliseconds and hold no threads.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["signclip.train"])
-    counter = context.Value("i", 0)
     names = ", ".join(sorted({config.experiment for config in configs}))
-    with (
-        ProcessPoolExecutor(jobs, context, _start_worker, (counter,)) as pool,
-        bar(total=total, desc=f"{names}: {len(configs)} runs", unit="epoch") as epochs,
-    ):
-        futures = [pool.submit(_work, config, corpus, features, runs) for config in configs]
-        try:
-            pending = set(futures)
-            while pending:
-                done, pending = wait(pending, timeout=0.2)
-                epochs.update(counter.value - epochs.n)
-                for future in done:
-                    future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return [future.result() for future in futures]
+    total = sum(config.epochs for config in configs)
+    desc = f"{names}: {len(configs)} runs"
+    folders = dict(corpus=corpus, features=features, runs=runs)
+    if not distributed.launched():
+        return run_all(
+            train, configs, jobs=jobs, total=total, desc=desc, preload=__name__, **folders
+        )
+    with distributed.group(), epochs_bar(total, desc, disable=distributed.rank() > 0) as shown:
+        return [train(config, **folders, progress=shown.update) for config in configs]

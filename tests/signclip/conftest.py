@@ -17,7 +17,8 @@ import torch
 from pose_format import Pose
 from torch import Tensor
 
-from signclip import poses
+import signclip
+from signclip import config, corpora, poses, splits, store
 from signclip.model import ModelConfig, SignCLIP
 from signclip.text import SPECIAL_TOKENS
 
@@ -166,3 +167,42 @@ def vocabulary(tmp_path_factory) -> Path:
     pieces += [f"[unused{i}]" for i in range(110 - len(pieces))]
     (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
     return folder
+
+
+NAME = "spreadthesign-fingerspelling"
+ROOT = Path(__file__).parents[2]
+
+
+def _smoke(name: str = "E3.2", **changes: Any) -> config.RunConfig:
+    where = {"corpus": NAME, "split": "letters", "fold": 0, "seed": 0}
+    given = {key: changes.pop(key) for key in where.keys() & changes.keys()}
+    return config.resolve(
+        ROOT / "benchmarks/experiments.yaml",
+        ROOT / "params.yaml",
+        name,
+        **{"profile": "smoke", **where, **given},
+    ).model_copy(update=changes)
+
+
+@pytest.fixture(scope="session")
+def smoke_config() -> Callable[..., config.RunConfig]:
+    """``smoke_config("E3.2", fold=1, epochs=3)``: a row's configuration in the smoke profile."""
+    return _smoke
+
+
+@pytest.fixture(scope="session")
+def training_folder(tmp_path_factory, embedded) -> Path:
+    """``data`` and ``features/dominant_hand`` of the 410 Latin letters of the embedded corpus."""
+    folder = tmp_path_factory.mktemp("train")
+    clips = embedded.manifest
+    clips = clips[clips["text"].map(signclip.text.label).isin(splits.LATIN)]
+    corpora.write(folder / "data", clips, embedded.dropped, splits.letters(clips))
+    to = folder / "features" / "dominant_hand"
+    store.write(clips, embedded.root, "dominant_hand", to, progress=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def folders(training_folder) -> dict[str, Path]:
+    """The arguments of ``train`` for that folder."""
+    return {"corpus": training_folder / "data", "features": training_folder / "features"}

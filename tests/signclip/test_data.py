@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from signclip.data import RoundsSampler, pad_frames
+from signclip.data import pad_frames
+from signclip.sampling import RoundsSampler
 
 LABELS = ["a"] * 5 + ["b"] * 2 + ["c"] * 3
 

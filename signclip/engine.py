@@ -1,0 +1,258 @@
+"""One training engine for every model here: MMEngine's Runner, made exact.
+
+Decisions
+* A training that was killed at any moment and started again gives the same losses and weights, bit
+  for bit, as one that was not (on a CPU with the same number of threads). The state (weights,
+  optimiser, schedule, hooks, updates done) is written every ``save_every`` updates under a
+  temporary name and renamed, so a kill while writing leaves the one before. MMEngine's own resume
+  begins the interrupted epoch again and forgets the random state; here the loop goes on in the
+  middle of an epoch, from a sampler that can seek.
+* The random numbers of an update (dropout) are keyed by (seed, update, process): there is no
+  generator state to save, and nothing depends on what ran before.
+* A loss or a gradient that is not finite stops the training before it reaches the weights, with the
+  names of the batch's samples. The last state written stays.
+
+Cost: writing the state, three times the weights; seeding, some microseconds an update; one look at
+the loss an update, which waits for a GPU.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import random
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
+from mmengine.optim import _ParamScheduler as Schedule
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch.utils.data import DataLoader
+
+from signclip import distributed, files
+from signclip.errors import RunError
+
+STATE = "state.pt"
+FORMAT = 1
+_log = logging.getLogger(__name__)
+Progress = Callable[[float], None]  # called with the share of an epoch done since the last call
+
+
+class _NotFiniteError(Exception):
+    """A loss or gradient that is no number; the loop adds the names of the samples."""
+
+
+class _Checked(OptimWrapper):
+    """Refuses to update weights from a loss or gradient that is not finite."""
+
+    def update_params(self, loss: torch.Tensor, **kwargs: Any) -> None:
+        if not torch.isfinite(loss):
+            raise _NotFiniteError(f"the loss is {loss.item()}")
+        super().update_params(loss, **kwargs)
+
+    def _clip_grad(self) -> None:
+        try:
+            super()._clip_grad()
+        except RuntimeError as error:  # torch's only one, from error_if_nonfinite
+            raise _NotFiniteError(f"the gradient is not finite ({error})") from None
+
+
+class _Loop(EpochBasedTrainLoop):
+    """Epochs that can begin in their middle; updates whose random numbers are keyed."""
+
+    def __init__(self, *args: Any, seed: int, names: Callable[[dict], list[str]], **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.seed, self.names = seed, names
+
+    def start_after(self, updates: int) -> None:
+        """Go on behind so many updates."""
+        self._iter, self._epoch = updates, updates // len(self.dataloader)
+
+    def run_epoch(self) -> None:
+        self.runner.call_hook("before_train_epoch")
+        self.runner.model.train()
+        done = self._iter - self._epoch * len(self.dataloader)
+        self.dataloader.batch_sampler.seek(self._epoch, done)
+        for index, batch in enumerate(self.dataloader, start=done):
+            self.run_iter(index, batch)
+        self.runner.call_hook("after_train_epoch")
+        self._epoch += 1
+
+    def run_iter(self, idx: int, data_batch: dict) -> None:
+        key = np.random.SeedSequence([self.seed, self._iter, distributed.rank()])
+        torch.manual_seed(int(key.generate_state(1, np.uint64)[0]))
+        np.random.seed(key.generate_state(1)[0])
+        random.seed(int(key.generate_state(1)[0]))
+        try:
+            super().run_iter(idx, data_batch)
+        except _NotFiniteError as error:
+            names = distributed.from_all(self.names(data_batch))
+            raise RunError(
+                f"update {self._iter + 1}: {error} on the batch of {', '.join(names)}"
+            ) from None
+
+
+class _State(Hook):
+    """Writes and reads the state; keeps every update's loss."""
+
+    priority = "VERY_LOW"  # after the schedule's step and the other hooks' rows
+
+    def __init__(
+        self,
+        path: Path,
+        model: BaseModel,
+        optimiser: torch.optim.Optimizer,
+        schedule: Schedule,
+        hooks: Sequence[Hook],
+        *,
+        fingerprint: str,
+        save_every: int,
+        progress: Progress,
+        earlier: dict[str, Any] | None,
+    ):
+        self.path, self.fingerprint, self.save_every = path, fingerprint, save_every
+        self.earlier = earlier
+        self.parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
+        self.parts |= {
+            type(hook).__name__: hook for hook in hooks if hasattr(hook, "load_state_dict")
+        }
+        self.progress = progress
+        self.losses: list[float] = []
+        self._saved = 0
+
+    def before_train(self, runner: Runner) -> None:
+        if self.earlier is None:
+            return
+        for name, part in self.parts.items():
+            part.load_state_dict(self.earlier[name])
+        self.losses = self.earlier["losses"]
+        self._saved, self.earlier = len(self.losses), None
+        runner.train_loop.start_after(self._saved)
+        self.progress(self._saved / len(runner.train_dataloader))
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        self.losses.append(outputs["loss"].item())
+        self.progress(1 / len(runner.train_dataloader))
+        # an epoch's last update is saved behind what the other hooks do at its end
+        if batch_idx + 1 < len(runner.train_dataloader):
+            self._save_where_due()
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        self._save_where_due()
+
+    def _save_where_due(self) -> None:
+        if len(self.losses) - self._saved < self.save_every:
+            return
+        self._saved = len(self.losses)
+        if distributed.rank():
+            return
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        state |= {"format": FORMAT, "fingerprint": self.fingerprint, "losses": self.losses}
+        with files.atomic_file(self.path) as partial:
+            torch.save(state, partial)
+
+
+def read_state(work: Path, fingerprint: str) -> dict[str, Any] | None:
+    """What an interrupted training with this fingerprint left, None where there is nothing of it.
+
+    ``losses`` holds the loss of each update done.
+    """
+    path = work / STATE
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        same = (state["format"], state["fingerprint"]) == (FORMAT, fingerprint)
+    except Exception as error:  # torch has no common one for what it cannot read
+        _log.warning("%s cannot be read (%s): the training begins anew", path, error)
+        return None
+    return state if same else None
+
+
+def fit(
+    model: BaseModel,
+    loader: DataLoader,
+    optimiser: torch.optim.Optimizer,
+    schedule: Schedule,
+    *,
+    epochs: int,
+    seed: int,
+    work: Path,
+    fingerprint: str,
+    save_every: int,
+    names: Callable[[dict], list[str]],
+    clip_norm: float | None = None,
+    hooks: Sequence[Hook] = (),
+    progress: Progress = lambda epochs: None,
+) -> list[float]:
+    """Train a model in place; returns the loss of each update.
+
+    Args:
+        model: its ``forward(**batch, mode="loss")`` gives a dict with ``loss``.
+        loader: with a ``batch_sampler`` as in :mod:`signclip.sampling`; its data set must draw
+            random numbers from its keys alone, since they are drawn ahead of the updates.
+        work: folder of the state; what an interrupted training with the same fingerprint left
+            there is gone on with.
+        fingerprint: of everything that decides the outcome.
+        save_every: updates between two states.
+        names: the samples of a batch, for error messages.
+        hooks: MMEngine's; one with ``state_dict`` and ``load_state_dict`` (plain values and
+            tensors) is part of the state.
+        progress: see :data:`Progress`; begins with what an earlier start had done.
+
+    Raises:
+        RunError: the loss or a gradient is not finite; the batch's samples are named.
+    """
+    earlier = read_state(work, fingerprint)
+    if distributed.from_first(earlier is None) and not distributed.rank():
+        shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    state = _State(
+        work / STATE,
+        model,
+        optimiser,
+        schedule,
+        hooks,
+        fingerprint=fingerprint,
+        save_every=save_every,
+        progress=progress,
+        earlier=earlier,
+    )
+    clip = dict(max_norm=clip_norm or float("inf"), error_if_nonfinite=True)
+    several = distributed.world_size() > 1
+    wrapper = dict(
+        type="MMDistributedDataParallel",
+        device_ids=[torch.cuda.current_device()] if torch.cuda.is_available() else None,
+        broadcast_buffers=False,
+    )
+    logs = work / f"mmengine-{distributed.rank()}"
+    runner = Runner(
+        model=model,
+        work_dir=str(logs),
+        train_dataloader=loader,
+        train_cfg=dict(type=_Loop, max_epochs=epochs, seed=seed, names=names),
+        optim_wrapper=_Checked(optimiser, clip_grad=clip),
+        param_scheduler=schedule,
+        default_hooks=dict(checkpoint=None, logger=None, sampler_seed=None),
+        custom_hooks=[*hooks, state],
+        visualizer=dict(type="Visualizer", vis_backends=[]),
+        randomness=dict(seed=seed),
+        launcher="pytorch" if several else "none",
+        cfg=dict(model_wrapper_cfg=wrapper) if several else None,
+        # MMEngine would set the start method of the whole process to its own default
+        env_cfg=dict(mp_cfg=dict(mp_start_method=multiprocessing.get_start_method())),
+        log_level="ERROR",
+        experiment_name=f"{work.name}-{time.time_ns()}",
+    )
+    try:
+        runner.train()
+    finally:
+        shutil.rmtree(logs, ignore_errors=True)
+    return state.losses

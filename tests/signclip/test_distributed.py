@@ -1,0 +1,113 @@
+"""Two processes of torchrun on one batch: loss, gradients and weights of one process."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from signclip import curves, distributed, losses, sampling, train
+from signclip.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+GATHER = """
+import sys, torch
+from signclip import distributed, losses
+with distributed.group():
+    rank, world = distributed.rank(), distributed.world_size()
+    torch.manual_seed(0)
+    sides = torch.randn(2, 7, 5)
+    rows = distributed.share(list(range(7)), rank=rank, world_size=world)
+    own = [side[rows].requires_grad_() for side in sides]
+    loss = losses.contrastive(*map(distributed.gather, own))
+    loss.backward()
+    torch.save((loss.detach(), [side.grad for side in own]), f"{sys.argv[1]}/{rank}.pt")
+"""
+
+
+def torchrun(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*command, f"--master_port={port}", *map(str, arguments)],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_loss_of_gathered_parts_and_its_gradients_are_those_of_the_whole(tmp_path):
+    (tmp_path / "gather.py").write_text(GATHER)
+    done = torchrun(tmp_path, "gather.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    torch.manual_seed(0)
+    sides = [side.requires_grad_() for side in torch.randn(2, 7, 5)]
+    whole = losses.contrastive(*sides)
+    whole.backward()
+    parts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    assert [len(gradients[0]) for _, gradients in parts] == [3, 4]
+    for loss, _ in parts:
+        assert loss == pytest.approx(whole.item(), rel=1e-6)
+    for side in range(2):
+        # what DDP's mean over the two processes will halve
+        ours = torch.cat([gradients[side] for _, gradients in parts]) / 2
+        assert torch.allclose(ours, sides[side].grad, atol=1e-7)
+
+
+@pytest.mark.parametrize("augment", [(), ("affine2d", "temporal")], ids=["plain", "augmented"])
+def test_two_processes_train_as_one(training_folder, folders, smoke_config, tmp_path, augment):
+    """Without dropout: its draws are each process's own."""
+    towers = smoke_config().towers.model_copy(update={"dropout": 0.0})
+    config = smoke_config(towers=towers, augment=augment, batch_size=25, padding="groups")
+    one = train.train(config, **folders, runs=tmp_path / "one")
+    script = ROOT / "tests/signclip/killed_training.py"
+    values = json.dumps(config.model_dump(mode="json"))
+    done = torchrun(tmp_path, script, training_folder, tmp_path / "two", values)
+    assert done.returncode == 0, done.stderr
+    two = tmp_path / "two" / config.run_folder
+    trace = [pd.read_csv(run / curves.LOSSES)["loss"] for run in (one, two)]
+    assert len(trace[0]) > 5
+    np.testing.assert_allclose(*trace, rtol=1e-5)
+    assert json.loads((two / "metrics.json").read_text())["processes"] == 2
+    weights = [train.checkpoint.load(run).model.state_dict() for run in (one, two)]
+    for name, weight in weights[0].items():
+        assert torch.allclose(weight, weights[1][name], atol=1e-4), name
+
+
+def test_the_command_line_under_torchrun(training_folder, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "letters").symlink_to(training_folder / "data")
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "letters").symlink_to(training_folder / "features")
+    command = ["-m", "signclip", "train", "E3.2", "--corpus", "letters", "--profile", "smoke"]
+    tables = {"experiments": "benchmarks/experiments.yaml", "params": "params.yaml"}
+    given = [item for name, path in tables.items() for item in (f"--{name}", ROOT / path)]
+    done = torchrun(tmp_path, *command, "--fold", "0", *given)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs/E3.2/0/letters-0/model.safetensors").is_file()
+    assert done.stdout.count("runs/E3.2/0/letters-0") == 1
+
+
+def test_parts_of_a_batch_are_all_of_it():
+    batch = list(range(11))
+    for processes in (1, 2, 3, 11):
+        parts = [distributed.share(batch, rank=r, world_size=processes) for r in range(processes)]
+        assert [item for part in parts for item in part] == batch
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_batch_smaller_than_the_number_of_processes_is_refused(monkeypatch):
+    monkeypatch.setattr(distributed, "world_size", lambda: 4)
+    with pytest.raises(ConfigError, match="a batch of 2 clips cannot be shared by 4 processes"):
+        sampling.ShuffledSampler(10, batch_size=8, reshuffle=False, seed=0)

@@ -1,0 +1,185 @@
+"""The engine: killed and resumed to the bit, honest about what is not finite, repeatable."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from signclip import checkpoint, contrastive, curves, engine, train
+from signclip.errors import RunError
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests/golden/training_losses.csv"
+
+
+def killed(folder: Path, runs: Path, config, *where: str) -> int:
+    """Run killed_training.py; its exit status (-9: killed)."""
+    script = ROOT / "tests/signclip/killed_training.py"
+    command = [sys.executable, script, folder, runs, json.dumps(config.model_dump(mode="json"))]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        list(map(str, [*command, *where])), env=environment, capture_output=True, text=True
+    )
+    assert done.returncode in (0, -9), done.stderr
+    return done.returncode
+
+
+@pytest.fixture(scope="module")
+def long_config(smoke_config):
+    """Three epochs with everything that a resumed training could get wrong."""
+    return smoke_config(
+        "E3.2",
+        epochs=3,
+        save_every=4,
+        validate_every=2,
+        augment=("affine2d", "temporal", "noise"),
+        select="lowest_validation_loss",
+        padding="groups",
+    )
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(training_folder, long_config, tmp_path_factory) -> Path:
+    runs = tmp_path_factory.mktemp("uninterrupted")
+    assert killed(training_folder, runs, long_config) == 0
+    return runs / long_config.run_folder
+
+
+def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterrupted_run(
+    training_folder, long_config, uninterrupted, tmp_path
+):
+    losses = pd.read_csv(uninterrupted / curves.LOSSES, dtype=str)
+    an_epoch = len(losses) // 3
+    work = tmp_path / long_config.run_folder
+    work = work.with_name(f".{work.name}.work")
+    done = []
+    for where, count in (
+        ("before-update", 2),  # nothing was saved yet
+        ("half-written", 2),
+        ("after-update", 7),
+        ("before-rename", 2),
+        ("end-of-epoch", 1),
+        ("before-update", an_epoch - 1),
+        ("finished", 1),
+    ):
+        assert killed(training_folder, tmp_path, long_config, where, str(count)) == -9, where
+        state = work / engine.STATE
+        done.append(len(torch.load(state)["losses"]) if state.is_file() else 0)
+        assert not (tmp_path / long_config.run_folder).exists()
+    assert done == sorted(done), done
+    assert done[0] == 0
+    assert done[-1] > an_epoch
+    assert killed(training_folder, tmp_path, long_config) == 0
+    resumed = tmp_path / long_config.run_folder
+    assert pd.read_csv(resumed / curves.LOSSES, dtype=str).equals(losses)
+    for name in (checkpoint.WEIGHTS, checkpoint.CONFIG):
+        assert (resumed / name).read_bytes() == (uninterrupted / name).read_bytes()
+    ours, theirs = (pd.read_csv(run / curves.CURVES) for run in (resumed, uninterrupted))
+    unequal = [column for column in ours if not ours[column].equals(theirs[column])]
+    assert unequal in ([], ["clips_per_second"])
+    assert not work.exists()
+
+
+def test_a_state_of_another_configuration_is_not_gone_on_with(
+    training_folder, long_config, uninterrupted, tmp_path
+):
+    other = long_config.model_copy(update={"learning_rate": 0.5})
+    killed(training_folder, tmp_path, other, "after-update", "9")
+    assert killed(training_folder, tmp_path, long_config) == 0
+    ours, theirs = (
+        (runs / checkpoint.WEIGHTS).read_bytes()
+        for runs in (tmp_path / long_config.run_folder, uninterrupted)
+    )
+    assert ours == theirs
+
+
+def test_a_damaged_state_is_begun_anew(tmp_path, caplog):
+    (tmp_path / engine.STATE).write_bytes(b"PK" + bytes(500))
+    assert engine.read_state(tmp_path, "any") is None
+    assert "begins anew" in caplog.text
+
+
+def test_a_state_is_no_pickle_of_code(tmp_path, caplog):
+    torch.save({"format": engine.FORMAT, "fingerprint": Path("/")}, tmp_path / engine.STATE)
+    assert engine.read_state(tmp_path, "any") is None
+    assert "begins anew" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_what_is_not_finite_stops_the_training_and_keeps_the_last_state(
+    what, folders, smoke_config, tmp_path, monkeypatch
+):
+    original, calls = contrastive.losses.contrastive, [0]
+
+    def poisoned(pose, text):
+        calls[0] += 1
+        loss = original(pose, text)
+        if calls[0] < 6:
+            return loss
+        # sqrt(0) has a finite value and an infinite slope
+        return loss * torch.nan if what == "loss" else loss + (pose * 0).sum().sqrt()
+
+    monkeypatch.setattr(contrastive.losses, "contrastive", poisoned)
+    config = smoke_config("E3.2", save_every=4)
+    expected = f"update 6: the {what} is .* on the batch of [a-z]{{3}}-[a-z], "
+    with pytest.raises(RunError, match=expected):
+        train.train(config, **folders, runs=tmp_path)
+    out = tmp_path / config.run_folder
+    state = torch.load(out.with_name(f".{out.name}.work") / engine.STATE, weights_only=True)
+    assert len(state["losses"]) == 4
+    assert all(torch.isfinite(weight).all() for weight in state["model"].values())
+    monkeypatch.undo()
+    assert np.isfinite(
+        pd.read_csv(train.train(config, **folders, runs=tmp_path) / "losses.csv")
+    ).all(axis=None)
+
+
+def test_the_first_losses_on_the_embedded_corpus_are_the_golden_ones(
+    folders, smoke_config, tmp_path
+):
+    """The golden file is the ``losses.csv`` of this very run; equal bits on one machine."""
+    config = smoke_config("E3.2", epochs=2, augment=("affine2d", "temporal", "noise"))
+    first, second = (
+        pd.read_csv(train.train(config, **folders, runs=tmp_path / name) / curves.LOSSES)[:20]
+        for name in ("first", "second")
+    )
+    assert first.equals(second)
+    golden = pd.read_csv(GOLDEN)
+    assert len(golden) == 20
+    np.testing.assert_allclose(first["loss"], golden["loss"], rtol=1e-4)
+
+
+def test_learning_curves_are_there_as_table_events_and_picture(uninterrupted, long_config):
+    rows = pd.read_csv(uninterrupted / curves.CURVES)
+    assert rows["epoch"].tolist() == [2, 3]
+    assert {"loss", "validation_loss", "validation_V2T_R@1", "learning_rate"} <= set(rows)
+    assert (rows["clips_per_second"] > 0).all()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(uninterrupted / curves.EVENTS))
+    events.Reload()
+    losses = pd.read_csv(uninterrupted / curves.LOSSES)
+    seen = events.Scalars("loss")
+    assert [event.step for event in seen] == losses["update"].tolist()
+    np.testing.assert_allclose([event.value for event in seen], losses["loss"], rtol=1e-6)
+    assert len(events.Scalars("validation_V2T_R@1")) == len(rows)
+    assert (uninterrupted / curves.PICTURE).read_bytes().startswith(b"\x89PNG")
+
+
+def test_progress_adds_up_to_the_epochs_also_where_a_run_is_resumed(
+    training_folder, folders, long_config, tmp_path
+):
+    killed(training_folder, tmp_path, long_config, "after-update", "9")
+    shares: list[float] = []
+    train.train(long_config, **folders, runs=tmp_path, progress=shares.append)
+    assert sum(shares) == pytest.approx(long_config.epochs)
+    assert shares[0] > 0.1  # what the killed one had saved
+    shares.clear()
+    train.train(long_config, **folders, runs=tmp_path, progress=shares.append)
+    assert shares == [long_config.epochs]
