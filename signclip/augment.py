@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import itertools
 import zlib
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -117,46 +118,71 @@ def augment_temporal(clip: Features, ratio: float, *, fps: float, max_frames: in
         fps: frames a second of the clip.
         max_frames: a clip that would get this long is returned as it is.
     """
-    frames = len(clip.values)
+    frames, dims = clip.values.shape
     new_frames = temporal_frames(frames, ratio, fps=fps, max_frames=max_frames)
     if new_frames is None:
         return clip
-    old, new = np.linspace(0, 1, frames), np.linspace(0, 1, new_frames)
-    # all points as if always seen, which costs one pass; what has gaps is then done anew
-    values = _between(clip.values, *_neighbours(old, new))
+    old, new = _times(frames), _times(new_frames)
     always, seen = clip.valid.all(axis=0), clip.valid.any(axis=0)
-    valid = np.broadcast_to(always, (new_frames, len(always))).copy()
+    runs = _runs_of_one_course(clip.valid, seen & ~always)
+    tracks = clip.values.reshape(frames, -1, 3)
+    courses = [np.flatnonzero(clip.valid[:, run.start]) for run in runs]
+    if runs:
+        tracks = tracks.copy()
+        for run, at in zip(runs, courses, strict=True):
+            _fill_gaps(tracks[:, run], at)
+    # with its gaps filled on the straight line, a track's interpolation is that of whole clips
+    values = _between(tracks.reshape(frames, dims), *_neighbours(old, new))
     points = values.reshape(new_frames, -1, 3)
-    for run in _runs_of_one_course(clip.valid, seen & ~always):
-        at = np.flatnonzero(clip.valid[:, run.start])
-        first, last = np.searchsorted(new, old[at[0]]), np.searchsorted(new, old[at[-1]], "right")
-        inside = slice(first, last)
-        track = clip.values.reshape(frames, -1, 3)[at, run].reshape(len(at), -1)
-        moved = _between(track, *_neighbours(old[at], new[inside]))
-        points[:, run] = 0
-        points[inside, run] = moved.reshape(last - first, run.stop - run.start, 3)
-        valid[inside, run] = True
+    valid = np.empty((new_frames, len(always)), dtype=bool)
+    valid[:] = always
+    for run, at in zip(runs, courses, strict=True):
+        first = np.searchsorted(new, old[at[0]])
+        last = np.searchsorted(new, old[at[-1]], side="right")
+        points[:first, run], points[last:, run] = 0, 0
+        valid[first:last, run] = True
     return Features(values, valid)
 
 
+def _fill_gaps(track: np.ndarray, at: np.ndarray) -> None:
+    """Put straight lines between the frames ``at`` of a track (frames, ...), in place."""
+    if at[-1] - at[0] + 1 == len(at):
+        return
+    unseen = np.ones(len(track), dtype=bool)
+    unseen[at] = False
+    missing = np.flatnonzero(unseen[: at[-1]])[at[0] :]
+    after = np.searchsorted(at, missing)
+    left, right = at[after - 1], at[after]
+    share = ((missing - left) / (right - left)).astype(np.float32)[:, None, None]
+    track[missing] = track[left] * (1 - share) + track[right] * share
+
+
+@lru_cache(maxsize=1024)
+def _times(frames: int) -> np.ndarray:
+    """When each frame is shown, from 0 to 1."""
+    times = np.linspace(0, 1, frames)
+    times.flags.writeable = False  # it is shared
+    return times
+
+
 def _neighbours(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each new time its two neighbours among the old ones, and their shares, both (n, 2)."""
-    before = np.searchsorted(old, new, side="right") - 1
-    # a new frame on the last old one has none after it: there the share is 0 of whatever
-    after = np.minimum(before + 1, len(old) - 1)
-    span = np.where(after > before, old[after] - old[before], 1.0)
-    share = ((new - old[before]) / span).astype(np.float32)
-    return np.stack([before, after], axis=1), np.stack([1 - share, share], axis=1)
+    """For each new time the old one before and after it, and their shares, both (n, 2)."""
+    rows, shares = np.empty((len(new), 2), np.int64), np.empty((len(new), 2), np.float32)
+    before = np.searchsorted(old[1:-1], new, side="right")
+    rows[:, 0], rows[:, 1] = before, before + 1
+    # the times are equally far apart
+    shares[:, 1] = (new - old[before]) * (len(old) - 1)
+    shares[:, 0] = 1 - shares[:, 1]
+    return rows, shares
 
 
 def _between(rows: np.ndarray, neighbours: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Weighted sums of two rows each: (old, n), (new, 2), (new, 2) -> (new, n)."""
     # torch has this as one pass over memory, where numpy would need four
+    table = torch.from_numpy(rows if rows.flags.writeable else rows.copy())
+    shares = torch.from_numpy(shares)
     return embedding_bag(
-        torch.from_numpy(neighbours),
-        torch.from_numpy(np.require(rows, requirements="CW")),
-        per_sample_weights=torch.from_numpy(shares),
-        mode="sum",
+        torch.from_numpy(neighbours), table, per_sample_weights=shares, mode="sum"
     ).numpy()
 
 

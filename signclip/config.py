@@ -39,6 +39,17 @@ class Towers(_Strict):
     dropout: float = Field(0.1, ge=0, lt=1)
 
 
+class Compute(_Strict):
+    """How a loss is computed: the same result up to rounding, and to what dropout draws."""
+
+    padding: Literal["limit", "batch", "groups"] = "batch"  # see signclip.data
+    group_ratio: float = Field(0.85, ge=0, le=1)  # see signclip.grouping
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the towers' products
+    attention: Literal["sdpa", "eager"] = "sdpa"  # fused, or as written
+    compile: bool = False  # torch.compile; needs a C++ compiler on a CPU
+    loaders: int = Field(0, ge=0)  # processes that read and augment clips ahead
+
+
 class RunConfig(_Strict):
     """Everything that decides a run's weights, apart from the data itself."""
 
@@ -72,13 +83,7 @@ class RunConfig(_Strict):
     validate_every: int = Field(gt=0)  # epochs
     threads: int = Field(1, gt=0)  # CPU threads of one run; part of what decides the last bits
     save_every: int = Field(200, gt=0)  # updates between two states that a killed run goes on from
-    # how it is computed: the same result up to rounding (and dropout's draws)
-    padding: Literal["limit", "batch", "groups"] = "batch"  # see signclip.data
-    group_ratio: float = Field(0.85, ge=0, le=1)  # see signclip.grouping
-    precision: Literal["float32", "bfloat16"] = "float32"  # of the towers' products
-    attention: Literal["sdpa", "eager"] = "sdpa"  # fused, or as written
-    compile: bool = False  # torch.compile; needs a C++ compiler on a CPU
-    loaders: int = Field(0, ge=0)  # processes that read and augment clips ahead
+    compute: Compute = Compute()
     # where and which
     corpus: str
     split: str

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from signclip import distributed, grouping, losses
-from signclip.config import RunConfig
+from signclip.config import Compute, RunConfig
 from signclip.data import pad_frames
 from signclip.model import SignCLIP
 from signclip.text import Tokenizer
@@ -28,15 +28,15 @@ from signclip.text import Tokenizer
 class ContrastiveModel(BaseModel):
     """MMEngine's view of a model in training: a batch in, its loss out."""
 
-    def __init__(self, model: SignCLIP, config: RunConfig):
+    def __init__(self, model: SignCLIP, compute: Compute):
         super().__init__()
         self.signclip = model
-        self.ratio = config.group_ratio if config.padding == "groups" else 0.0
-        self.bfloat16 = config.precision == "bfloat16"
+        self.ratio = compute.group_ratio if compute.padding == "groups" else 0.0
+        self.bfloat16 = compute.precision == "bfloat16"
         for bert in (model.video_encoder.bert, model.text_encoder):
-            bert.set_attn_implementation(config.attention)
+            bert.set_attn_implementation(compute.attention)
         self.towers = (model.pose_embeddings, model.text_embeddings)
-        if config.compile:
+        if compute.compile:
             self.towers = tuple(torch.compile(tower, dynamic=True) for tower in self.towers)
 
     def forward(

@@ -118,11 +118,15 @@ class ClipDataset(Dataset):
         seed: int,
     ):
         self.examples, self.store, self.seed = examples, store, seed
-        self.augmentation = (
-            Augmentation(augmentations, store.meta["variant"], max_frames=max_frames)
-            if augmentations
-            else None
-        )
+        self.augmentation = None
+        if augmentations:
+            variant = store.meta["variant"]
+            self.augmentation = Augmentation(augmentations, variant, max_frames=max_frames)
+            if len(self.augmentation.legs) != store.points:  # faces of 478 points
+                raise ConfigError(
+                    f"{store.folder}: {store.points} points, where variant {variant} has "
+                    f"{len(self.augmentation.legs)}: they cannot be augmented"
+                )
 
     def __len__(self) -> int:
         return len(self.examples)

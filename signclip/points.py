@@ -31,7 +31,8 @@ class Landmarks:
 
     Attributes:
         xyz: float64 (frames, points, 3); zero where not valid.
-        valid: bool (frames, points); was the point detected (confidence > 0)?
+        valid: bool (frames, points); was the point detected? As for pose-format, a confidence of
+            exactly 0 says no: MediaPipe's visibility of a seen point can come out a little below.
         names: (component, point) of each point.
         fps: frames a second.
     """

@@ -161,7 +161,7 @@ def check_pose(pose: Pose, *, sample: str = "pose") -> None:
             raise PoseError(sample, f"{what} not finite (first in frame {frame})")
     if not (np.isfinite(pose.body.fps) and pose.body.fps > 0):
         raise PoseError(sample, f"frame rate of {pose.body.fps} a second")
-    seen = confidence > 0
+    seen = confidence != 0
     if not seen.any():
         raise PoseError(sample, "no point is detected in any frame")
     largest = float(np.abs(data[seen]).max())
@@ -178,7 +178,7 @@ def landmarks(pose: Pose) -> Landmarks:
         for component in pose.header.components
         for point in component.points
     )
-    valid = np.asarray(pose.body.confidence)[:, 0] > 0
+    valid = np.asarray(pose.body.confidence)[:, 0] != 0
     xyz = np.ma.getdata(pose.body.data)[:, 0, :, :3].astype(np.float64)
     keep = np.array([component != WORLD for component, _ in names])
     xyz, valid = xyz[:, keep], valid[:, keep]

@@ -222,8 +222,8 @@ def _loader(
     return DataLoader(
         dataset,
         batch_sampler=sampler,
-        collate_fn=Collate(tokenizer, towers.max_frames, towers.max_tokens, config.padding),
-        num_workers=config.loaders,
+        collate_fn=Collate(tokenizer, towers.max_frames, towers.max_tokens, config.compute.padding),
+        num_workers=config.compute.loaders,
         pin_memory=torch.cuda.is_available(),
     )
 
@@ -272,7 +272,7 @@ def _train(
     optimiser = FairseqAdam(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98))
     total = config.decay_updates or config.epochs * len(loader)
     trace = engine.fit(
-        ContrastiveModel(model, config),
+        ContrastiveModel(model, config.compute),
         loader,
         optimiser,
         PolynomialDecay(optimiser, warmup=config.warmup_updates, total=total),

@@ -1,10 +1,14 @@
-"""Batches: rounds over labels, frozen or reshuffled, and padding."""
+"""Batches: rounds over labels, frozen or reshuffled; padding; and augmentation by names."""
 
 import numpy as np
+import pytest
 import torch
 
+from signclip import augment, data, mirror, poses
 from signclip.data import pad_frames
-from signclip.sampling import RoundsSampler
+from signclip.errors import ConfigError
+from signclip.points import Features
+from signclip.sampling import RoundsSampler, ShuffledSampler
 
 LABELS = ["a"] * 5 + ["b"] * 2 + ["c"] * 3
 
@@ -60,3 +64,86 @@ def test_clips_are_cut_to_the_limit_and_padded_with_masked_zeros():
     assert frames.shape == (2, 4, 3)
     assert mask.sum(dim=1).tolist() == [2, 4]
     assert torch.equal(frames.sum(dim=2), 3.0 * mask)
+
+
+def test_shuffled_batches_hold_each_clip_once():
+    batches = list(ShuffledSampler(11, batch_size=4, reshuffle=False, seed=0))
+    assert sorted(map(len, batches)) == [3, 4, 4]
+    assert sorted(position for batch in batches for _, position in batch) == list(range(11))
+
+
+@pytest.mark.parametrize("reshuffle", [False, True])
+@pytest.mark.parametrize("kind", ["rounds", "shuffled"])
+def test_a_sampler_that_seeks_gives_what_would_have_come(kind, reshuffle):
+    def fresh():
+        common = dict(batch_size=2, reshuffle=reshuffle, seed=3)
+        return RoundsSampler(LABELS, **common) if kind == "rounds" else ShuffledSampler(9, **common)
+
+    whole = fresh()
+    epochs = [list(whole) for _ in range(3)]
+    for epoch, done in ((0, 0), (0, 3), (1, 1), (2, len(epochs[2]))):
+        there = fresh()
+        there.seek(epoch, done)
+        assert list(there) == epochs[epoch][done:]
+        if epoch < 2:
+            assert list(there) == epochs[epoch + 1]
+
+
+@pytest.fixture
+def clip(make_pose) -> Features:
+    """Nine frames of the reduced face, one hand seen in five of them."""
+    pose = make_pose(frames=9, hands=("LEFT", "RIGHT"))
+    pose.body.confidence[2:6, :, -54:-33] = 0
+    return poses.features(pose, "reduced_face")
+
+
+def augmented(clip, *steps, seed=1) -> Features:
+    step = data.Augmentation(steps, "reduced_face", max_frames=256)
+    return step(clip, np.random.default_rng(seed), fps=25.0)
+
+
+def test_augmentation_is_its_steps_in_the_references_order_whatever_theirs(clip):
+    rng = np.random.default_rng(1)
+    names = poses.point_names("reduced_face")
+    expected = clip
+    if augment.draw_flip(rng):
+        expected = augment.flip(clip, mirror.permutation(names))
+    values = augment.augment2d(expected.values, augment.draw_affine2d(rng))
+    ratio = augment.draw_tempo(rng)
+    expected = augment.augment_temporal(
+        expected._replace(values=values), ratio, fps=25.0, max_frames=256
+    )
+    noise = augment.draw_noise(rng, expected.values.shape)
+    values = augment.gaussian_noise(expected.values, noise, expected.valid)
+    for steps in (
+        ("flip", "affine2d", "temporal", "noise"),
+        ("noise", "temporal", "affine2d", "flip"),
+    ):
+        ours = augmented(clip, *steps)
+        assert np.array_equal(ours.values, values)
+        assert np.array_equal(ours.valid, expected.valid)
+
+
+def test_one_clip_in_five_is_flipped(clip):
+    flipped = [augmented(clip, "flip", seed=seed).values[0, 0] for seed in range(400)]
+    assert 0.13 < np.mean(np.array(flipped) != clip.values[0, 0]) < 0.27
+
+
+def test_noise_alone_disturbs_the_hidden_legs_as_the_references_does_and_nothing_missing(clip):
+    legs = np.repeat(poses.hidden_legs(poses.point_names("reduced_face")), 3)
+    seen = np.repeat(clip.valid, 3, axis=1)
+    alone = augmented(clip, "noise").values - clip.values
+    assert (alone[:, legs] != 0).all()
+    assert (alone[~(seen | legs)] == 0).all()
+    after = augmented(clip, "affine2d", "noise").values
+    assert (after[:, legs] == 0).all()
+
+
+def test_standardised_values_are_not_flipped():
+    with pytest.raises(ConfigError, match="neither flipped nor bent"):
+        data.Augmentation(["flip"], "sign_vq", max_frames=256)
+
+
+def test_a_hand_alone_cannot_be_flipped():
+    with pytest.raises(ConfigError, match="no counterpart"):
+        data.Augmentation(["flip"], "dominant_hand", max_frames=256)

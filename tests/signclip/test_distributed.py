@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from signclip import curves, distributed, losses, sampling, train
+from signclip.config import Compute
 from signclip.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +70,9 @@ def test_the_loss_of_gathered_parts_and_its_gradients_are_those_of_the_whole(tmp
 def test_two_processes_train_as_one(training_folder, folders, smoke_config, tmp_path, augment):
     """Without dropout: its draws are each process's own."""
     towers = smoke_config().towers.model_copy(update={"dropout": 0.0})
-    config = smoke_config(towers=towers, augment=augment, batch_size=25, padding="groups")
+    config = smoke_config(
+        towers=towers, augment=augment, batch_size=25, compute=Compute(padding="groups")
+    )
     one = train.train(config, **folders, runs=tmp_path / "one")
     script = ROOT / "tests/signclip/killed_training.py"
     values = json.dumps(config.model_dump(mode="json"))

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from signclip import checkpoint, contrastive, curves, engine, train
+from signclip.config import Compute
 from signclip.errors import RunError
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ def long_config(smoke_config):
         validate_every=2,
         augment=("affine2d", "temporal", "noise"),
         select="lowest_validation_loss",
-        padding="groups",
+        compute=Compute(padding="groups"),
     )
 
 

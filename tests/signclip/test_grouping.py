@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from signclip import contrastive, data, grouping, train
+from signclip.config import Compute
 from signclip.model import ModelConfig, SignCLIP
 from signclip.store import FeatureStore
 from signclip.text import Tokenizer
@@ -74,15 +75,9 @@ def computed(batch, sizes=SIZES, **changes) -> tuple[float, torch.Tensor]:
     """Loss and all gradients of a model of fixed weights."""
     torch.manual_seed(0)
     model = SignCLIP(sizes)
-    config = {
-        "padding": "batch",
-        "group_ratio": 0.85,
-        "precision": "float32",
-        "attention": "sdpa",
-        "compile": False,
-    } | changes
-    wrapped = contrastive.ContrastiveModel(model, type("Config", (), config))
-    loss = wrapped(**batch[config["padding"]])["loss"]
+    compute = Compute(**changes)
+    wrapped = contrastive.ContrastiveModel(model, compute)
+    loss = wrapped(**batch[compute.padding])["loss"]
     loss.backward()
     return loss.item(), torch.cat([weight.grad.flatten() for weight in model.parameters()])
 
@@ -140,7 +135,11 @@ def test_padding_does_not_change_a_whole_training(folders, smoke_config, tmp_pat
     towers = smoke_config().towers.model_copy(update={"dropout": 0.0})
     losses = [
         np.genfromtxt(
-            train.train(smoke_config(towers=towers, padding=way), **folders, runs=tmp_path / way)
+            train.train(
+                smoke_config(towers=towers, compute=Compute(padding=way)),
+                **folders,
+                runs=tmp_path / way,
+            )
             / "losses.csv",
             delimiter=",",
             skip_header=1,

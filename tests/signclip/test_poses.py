@@ -430,3 +430,15 @@ def test_values_too_large_for_float32_are_refused(make_pose):
     pose.body.data.data[:, 0, 11:13] = [[1e-40, 0, 0], [0, 0, 0]]  # the shoulders' distance
     with pytest.raises(PoseError, match="not finite"):
         poses.features(pose, "reduced_face")
+
+
+def test_a_point_of_negative_confidence_was_seen(embedded):
+    """In eight of the embedded clips MediaPipe's visibility falls below 0; pose-format keeps it."""
+    row = embedded.manifest.set_index("id").loc["gsg-j"]
+    pose = poses.read_pose(embedded.root / row["path"])
+    negative = pose.body.confidence[:, 0] < 0
+    assert negative.sum() == 6
+    marks = poses.landmarks(pose)
+    theirs = np.ma.getmaskarray(pose.body.data)[:, 0, : marks.valid.shape[1]].any(axis=2)
+    assert np.array_equal(marks.valid, ~theirs)
+    assert marks.valid[negative[:, : marks.valid.shape[1]]].all()

@@ -18,6 +18,7 @@ from signclip import (
     store,
     train,
 )
+from signclip.config import Compute
 from signclip.errors import ConfigError, RunError, StoreError
 
 
@@ -44,6 +45,19 @@ def test_a_finished_run_is_kept_until_something_that_decides_it_changes(
     assert (first / checkpoint.WEIGHTS).stat().st_mtime_ns != stamp
 
 
+def test_clips_read_ahead_by_other_processes_are_the_same_clips(folders, tmp_path, smoke_config):
+    changes = dict(augment=("affine2d", "temporal", "noise"), reshuffle=True, epochs=2)
+    runs = [
+        train.train(
+            smoke_config(**changes, compute=Compute(loaders=loaders)),
+            **folders,
+            runs=tmp_path / str(loaders),
+        )
+        for loaders in (0, 2)
+    ]
+    assert weights(runs[0]) == weights(runs[1])
+
+
 def test_training_learns_its_own_clips(folders, tmp_path, smoke_config):
     towers = smoke_config().towers.model_copy(update={"hidden_size": 32, "intermediate_size": 64})
     changes = {"epochs": 12, "learning_rate": 3e-3, "towers": towers}
@@ -53,9 +67,7 @@ def test_training_learns_its_own_clips(folders, tmp_path, smoke_config):
     assert rows["epoch"][-1] == 12
 
 
-def test_a_failed_training_leaves_nothing_and_keeps_the_earlier_run(
-    folders, tmp_path, monkeypatch, smoke_config
-):
+def test_a_failed_training_keeps_the_earlier_run(folders, tmp_path, monkeypatch, smoke_config):
     folder = train.train(smoke_config(), **folders, runs=tmp_path)
     before = weights(folder)
     monkeypatch.setattr(

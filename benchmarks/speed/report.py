@@ -1,0 +1,62 @@
+"""What every measurement of speed states: the machine, the versions, the day; and its table.
+
+Decision: a table is one CSV a measurement and machine kind (``results/speed/<name>.csv``), replaced
+by the next run of the same command; ratios are what counts, seconds are there to be checked.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from signclip import files
+
+RESULTS = Path("results/speed")
+
+
+def processor() -> str:
+    """The processor's name, as the system has it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "unknown")
+
+
+def device_name(device: str) -> str:
+    """The device in words: the GPU's name, or the processor and its number of cores."""
+    if device != "cpu":
+        return torch.cuda.get_device_name()
+    return f"{processor()}, {len(os.sched_getaffinity(0))} cores"
+
+
+def commit() -> str:
+    """The commit measured, ``-dirty`` where the working tree differs; empty outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def write(name: str, rows: Sequence[dict[str, Any]], *, device: str, out: Path = RESULTS) -> Path:
+    """Write the rows with the machine beside each; returns the file."""
+    stated = {
+        "device": device_name(device),
+        "torch": version("torch"),
+        "commit": commit(),
+        "date": datetime.date.today().isoformat(),
+    }
+    path = out / f"{name}.csv"
+    with files.atomic_file(path) as partial:
+        pd.DataFrame([row | stated for row in rows]).to_csv(
+            partial, index=False, float_format="%.4g"
+        )
+    return path
