@@ -125,7 +125,7 @@ def from_reference(
         weights.pop(key, None)
     bad = not_finite(weights)
     if bad:
-        raise CheckpointError(f"{name}: weights that are no finite numbers: {_some(bad)}")
+        raise CheckpointError(f"{name}: weights that are no finite numbers: {some(bad)}")
     model.load_state_dict(weights)
     return model.eval()
 
@@ -148,7 +148,7 @@ def _check_position_ids(weights: Mapping[str, Tensor], config: ModelConfig, name
     ]
     if wrong:
         raise CheckpointError(
-            f"{name}: does not fit SignCLIP: {_some(wrong)} must count from 0 to "
+            f"{name}: does not fit SignCLIP: {some(wrong)} must count from 0 to "
             f"{expected.max()} in shape {tuple(expected.shape)}"
         )
 
@@ -216,7 +216,7 @@ def _weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
         if not (isinstance(key, str) and isinstance(value, Tensor))
     ]
     if wrong:
-        raise CheckpointError(f"{name}: entries that are no tensors: {_some(wrong)}")
+        raise CheckpointError(f"{name}: entries that are no tensors: {some(wrong)}")
     weights = {key.removeprefix(PREFIX): value for key, value in state.items()}
     # an expanded tensor of a few bytes can claim terabytes, once copied
     odd = [
@@ -225,10 +225,10 @@ def _weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
         if value.layout != torch.strided or value.device.type != "cpu" or not value.is_contiguous()
     ]
     if odd:
-        raise CheckpointError(f"{name}: tensors that do not hold their own numbers: {_some(odd)}")
+        raise CheckpointError(f"{name}: tensors that do not hold their own numbers: {some(odd)}")
     twice = [key for key in weights if key in state and PREFIX + key in state]
     if twice:
-        raise CheckpointError(f"{name}: keys both with and without {PREFIX!r}: {_some(twice)}")
+        raise CheckpointError(f"{name}: keys both with and without {PREFIX!r}: {some(twice)}")
     return weights
 
 
@@ -316,12 +316,13 @@ def check_shapes(
         if key in shapes and shapes[key] != shape
     ]
     kinds = {"missing": missing, "unknown": unknown, "misshapen": misshapen}
-    wrong = [f"{kind} {_some(keys)}" for kind, keys in kinds.items() if keys]
+    wrong = [f"{kind} {some(keys)}" for kind, keys in kinds.items() if keys]
     if wrong:
         raise CheckpointError(f"{name}: does not fit SignCLIP: {'; '.join(wrong)}")
 
 
-def _some(keys: Iterable[str]) -> str:
+def some(keys: Iterable[str]) -> str:
+    """The first few keys, and how many more there are, for an error message."""
     keys = list(keys)
     more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
     return ", ".join(keys[:_NAMED]) + more

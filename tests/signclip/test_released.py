@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import signclip
 from signclip import checkpoint, cli, text
 from signclip.checkpoint import from_reference
-from signclip.errors import CheckpointError, ConfigError, RunError
+from signclip.errors import CheckpointError, ConfigError
 from signclip.inference import import_checkpoint
 from signclip.released import POOLERS
 
@@ -321,17 +321,6 @@ def test_the_command_imports_and_describes(released_file, tmp_path):
     again = CliRunner().invoke(cli.app, arguments[:-2])
     assert isinstance(again.exception, ConfigError)
     assert "is there already" in str(again.exception)
-
-
-def test_an_imported_folder_that_is_damaged_is_refused(released_file, given, tmp_path):
-    out = tmp_path / "out"
-    import_checkpoint(released_file(), out, **given)
-    written = yaml.safe_load((out / "config.yaml").read_text())
-    (out / "config.yaml").write_text(yaml.safe_dump({"model": written["model"]}))
-    with pytest.raises(RunError, match=r"config\.yaml: not a model's configuration \('variant'\)"):
-        signclip.load(out)
-    with pytest.raises(RunError, match=r"config\.yaml"):
-        checkpoint.verify(out)
 
 
 def test_a_variant_that_does_not_fit_is_refused(released_file, released_state, given):
