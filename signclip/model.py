@@ -198,6 +198,7 @@ class PoseTower(nn.Module):
             raise ConfigError(
                 f"{t} frames exceed max_frames {self.config.max_frames}: cut clips first"
             )
+        mask = mask.bool()
         # a weight of 0 does not silence NaN, and convolutions give padding no weight of 0
         frames = frames.masked_fill(~mask[..., None], 0.0)
         if self.config.conv_layers:
