@@ -110,16 +110,9 @@ def read_config(folder: Path | str) -> RunConfig:
     """
     path = Path(folder) / CONFIG
     try:
-        return RunConfig(**_values(path)["run"])
-    except (KeyError, TypeError, ValidationError) as error:
+        return RunConfig(**read_yaml(path)["run"])
+    except (ConfigError, KeyError, TypeError, UnicodeDecodeError, ValidationError) as error:
         raise RunError(f"{path}: not a run's configuration ({error})") from None
-
-
-def _values(path: Path) -> dict[str, Any]:
-    try:
-        return read_yaml(path)
-    except (ConfigError, ValueError) as error:  # not a mapping, not YAML, not even UTF-8
-        raise RunError(f"{path}: cannot be used ({error})") from None
 
 
 def load(folder: Path | str) -> Run:
@@ -131,7 +124,7 @@ def load(folder: Path | str) -> Run:
     folder = Path(folder)
     metrics = read_metrics(folder)
     try:
-        values = _values(folder / CONFIG)
+        values = read_yaml(folder / CONFIG)
         if "run" in values:
             config = read_config(folder)
             variant, prompt = config.variant, config.prompt
@@ -142,7 +135,7 @@ def load(folder: Path | str) -> Run:
         model = SignCLIP(ModelConfig.from_dict(values["model"]))
         weights = load_file(folder / WEIGHTS)
         model.load_state_dict(weights)
-    except (ConfigError, KeyError) as error:
+    except (ConfigError, KeyError, UnicodeDecodeError) as error:
         raise RunError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
     except (OSError, SafetensorError, RuntimeError) as error:
         raise RunError(f"{folder / WEIGHTS}: cannot be loaded ({error})") from None
