@@ -1,9 +1,10 @@
 """From a trained encoder, or a recogniser to fit, to a result file.
 
 Decisions
-* A clip is scored from its own frames: what an encoder is handed are features without id, language
-  or company, and the gallery is the same for every clip. (Every (language, letter) occurs once, so
-  whoever knows which letters a clip's language has in training can win by elimination.)
+* A clip is scored from its own frames: what an encoder is handed are features without language or
+  company, with an id for error messages alone, and the gallery is the same for every clip. (Every
+  (language, letter) occurs once, so whoever knows which letters a clip's language has in training
+  can win by elimination.) Recognisers do not get the id.
 * The gallery is the set of labels of the split's training, validation and test clips, with
   language-free prompts.
 * Test clips that cannot be scored are counted by reason, never skipped silently.
@@ -93,6 +94,7 @@ class RunEncoder:
         training: tuple[Sequence[Features], Sequence[str]],
         clips: Sequence[Features],
         labels: Sequence[str],
+        ids: Sequence[str] | None = None,
     ) -> Scored:
         """Score a fold's test clips with the fold's run; the training clips are not needed."""
         folder, config = self._checked(fold)
@@ -100,7 +102,7 @@ class RunEncoder:
         self.parameters = run["parameters"]
         self.training_seconds += run["seconds"]
         texts = model.embed_text([prompt(config.prompt, text=name) for name in labels])
-        embedded = model.embed_pose([clip.values for clip in clips])
+        embedded = model.embed_pose([clip.values for clip in clips], ids=ids)
         return Scored(texts @ embedded.T, embedded, texts)
 
 
@@ -119,6 +121,7 @@ class Recogniser:
         training: tuple[Sequence[Features], Sequence[str]],
         clips: Sequence[Features],
         labels: Sequence[str],
+        ids: Sequence[str] | None = None,
     ) -> Scored:
         """Fit a fresh recogniser on the training clips and score the test clips."""
         recogniser = self._class()
@@ -180,7 +183,8 @@ def evaluate(
             raise ConfigError(f"split {split}, fold {fold}: no training or no test clip is left")
         start = time.perf_counter()
         training = ([store[i] for i in train], [clips.loc[i, "text"] for i in train])
-        scored = chosen.score_fold(int(fold), training, [store[i] for i in test], labels)
+        features_of = [store[i] for i in test]
+        scored = chosen.score_fold(int(fold), training, features_of, labels, test)
         scoring_seconds += time.perf_counter() - start
         own = np.array([labels.index(names[i]) for i in test])
         folds.append(tasks.FoldScores(scored.scores, own))

@@ -8,10 +8,11 @@ Decisions
 * One form for all: ``config.yaml`` holds ``model`` (the sizes) and either ``run`` (how it was
   trained here, the variant and the prompt among it) or, for a model from elsewhere, ``variant`` and
   ``prompt`` alone.
-* Weights are safetensors, never a pickle; the hashes in ``metrics.json`` let ``signclip verify``
-  find a changed byte.
+* Weights are safetensors, never a pickle, and finite; the hashes in ``metrics.json`` let
+  ``signclip verify`` find a changed byte.
+* Whatever is wrong with a folder is one RunError that names the file.
 
-Cost: the weights' size.
+Cost: the weights' size, read once more to see that they are finite.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from signclip.config import RunConfig, read_yaml
 from signclip.errors import ConfigError, RunError
 from signclip.model import ModelConfig, SignCLIP
 from signclip.released import from_reference as from_reference
+from signclip.released import not_finite, some
 from signclip.text import TOKENIZER_FILE, Tokenizer
 
 WEIGHTS, CONFIG, METRICS = "model.safetensors", "config.yaml", "metrics.json"
@@ -82,11 +84,11 @@ def read_metrics(folder: Path | str) -> dict[str, Any]:
     """``metrics.json`` of a run.
 
     Raises:
-        RunError: there is no finished run in the folder.
+        RunError: there is no finished run in the folder, or the file is damaged.
     """
     path = Path(folder) / METRICS
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise RunError(
             f"{folder}: no finished run here; make it with `signclip train`, or import a released "
@@ -94,6 +96,9 @@ def read_metrics(folder: Path | str) -> dict[str, Any]:
         ) from None
     except ValueError as error:  # not JSON, or not even UTF-8
         raise RunError(f"{path}: damaged ({error})") from None
+    if not isinstance(values, dict) or not isinstance(values.get("sha256"), dict):
+        raise RunError(f"{path}: damaged (no listing of the other files' sha256)")
+    return values
 
 
 def read_config(folder: Path | str) -> RunConfig:
@@ -105,7 +110,7 @@ def read_config(folder: Path | str) -> RunConfig:
     path = Path(folder) / CONFIG
     try:
         return RunConfig(**read_yaml(path)["run"])
-    except (ConfigError, KeyError, ValidationError) as error:
+    except (ConfigError, KeyError, TypeError, UnicodeDecodeError, ValidationError) as error:
         raise RunError(f"{path}: not a run's configuration ({error})") from None
 
 
@@ -124,12 +129,18 @@ def load(folder: Path | str) -> Run:
             variant, prompt = config.variant, config.prompt
         else:
             config, variant, prompt = None, values["variant"], values["prompt"]
+            if not (isinstance(variant, str | None) and isinstance(prompt, str)):
+                raise ConfigError("variant and prompt are no text")
         model = SignCLIP(ModelConfig.from_dict(values["model"]))
-        model.load_state_dict(load_file(folder / WEIGHTS))
-    except (ConfigError, KeyError) as error:
+        weights = load_file(folder / WEIGHTS)
+        model.load_state_dict(weights)
+    except (ConfigError, KeyError, UnicodeDecodeError) as error:
         raise RunError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
     except (OSError, SafetensorError, RuntimeError) as error:
         raise RunError(f"{folder / WEIGHTS}: cannot be loaded ({error})") from None
+    bad = not_finite(weights)
+    if bad:
+        raise RunError(f"{folder / WEIGHTS}: weights that are no finite numbers: {some(bad)}")
     # a run's tokenizer is part of it; to a released model a user may add one
     given = TOKENIZER_FILE in metrics.get("sha256", {}) or (folder / TOKENIZER_FILE).is_file()
     tokenizer = Tokenizer.load(folder) if given else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -32,6 +32,25 @@ TokenizerSource = Annotated[
         "hub's name such as bert-base-cased."
     ),
 ]
+# What a released file does not tell. None: not given, so the recipe's (signclip.released) counts.
+AttentionHeads = Annotated[
+    int | None, typer.Option(help="Of a released file's towers. Default: 12.")
+]
+MaxFrames = Annotated[
+    int | None,
+    typer.Option(help="max_video_len of a released file's recipe. Default: 256; FingerCLIP's 128."),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(help="max_len of a released file's recipe. Default: 64; FingerCLIP's 96."),
+]
+Normalise = Annotated[
+    bool, typer.Option("--normalise", help="A released file was trained on unit vectors (E5.2).")
+]
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: v for name, v in options.items() if v is not None and v is not False}
 
 
 @app.callback()
@@ -185,17 +204,13 @@ def import_checkpoint(
         typer.Option(help="Which features it was trained on. Default: by its numbers a frame."),
     ] = None,
     prompt: Annotated[
-        str | None, typer.Option(help="Template of its texts. Default: SignCLIP's pretraining.")
+        str | None, typer.Option(help="Template of its texts. Default: its recipe's.")
     ] = None,
     tokenizer: TokenizerSource = None,
-    attention_heads: Annotated[int, typer.Option(help="Of both towers.")] = 12,
-    max_frames: Annotated[int, typer.Option(help="max_video_len of its recipe.")] = 256,
-    max_tokens: Annotated[
-        int | None, typer.Option(help="max_len of its recipe. Default: 64; FingerCLIP's is 96.")
-    ] = None,
-    normalise: Annotated[
-        bool, typer.Option("--normalise", help="It was trained on unit vectors (E5.2).")
-    ] = False,
+    attention_heads: AttentionHeads = None,
+    max_frames: MaxFrames = None,
+    max_tokens: MaxTokens = None,
+    normalise: Normalise = False,
 ) -> None:
     """Turn a released checkpoint into safetensors, a configuration and a model card.
 
@@ -209,10 +224,12 @@ def import_checkpoint(
         variant=variant,
         prompt=prompt,
         tokenizer=tokenizer,
-        attention_heads=attention_heads,
-        max_frames=max_frames,
-        max_tokens=max_tokens,
-        normalise=normalise,
+        **_given(
+            attention_heads=attention_heads,
+            max_frames=max_frames,
+            max_tokens=max_tokens,
+            normalise=normalise,
+        ),
     )
     typer.echo(
         f"{out}: {model.metrics['parameters']:,} parameters, variant "
@@ -236,6 +253,13 @@ def embed(
         str | None, typer.Option(help="Which features a model from elsewhere was trained on.")
     ] = None,
     tokenizer: TokenizerSource = None,
+    attention_heads: AttentionHeads = None,
+    max_frames: MaxFrames = None,
+    max_tokens: MaxTokens = None,
+    normalise: Normalise = False,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Clips computed at a time; no embedding depends on it.")
+    ] = 64,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda.")] = "cpu",
 ) -> None:
     """Embed poses and texts into one file.
@@ -249,8 +273,14 @@ def embed(
 
     paths, prompts = embedding.pose_files(poses or []), embedding.prompts(text or [], texts)
     embedding.check_out(out)
-    opened = inference.load(model, tokenizer=tokenizer, variant=variant).to(device)
-    written = embedding.embed(opened, paths, prompts, out, long=long)
+    reference = _given(
+        attention_heads=attention_heads,
+        max_frames=max_frames,
+        max_tokens=max_tokens,
+        normalise=normalise,
+    )
+    opened = inference.load(model, tokenizer=tokenizer, variant=variant, **reference).to(device)
+    written = embedding.embed(opened, paths, prompts, out, long=long, batch_size=batch_size)
     typer.echo(f"{out}: {written.poses} poses and {written.texts} texts of {written.dims} numbers")
     if written.long:
         typer.echo(f"  {written.long} clips over the limit of {written.limit} frames: {long}")

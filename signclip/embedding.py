@@ -92,9 +92,13 @@ def embed(
     out: Path,
     *,
     long: LongPolicy = "truncate",
+    batch_size: int = 64,
     progress: bool = True,
 ) -> Written:
     """Embed pose files and prompts and write them.
+
+    Args:
+        batch_size: clips computed at a time.
 
     Raises:
         ConfigError: there is nothing to embed, the suffix is no form, or the model has no
@@ -105,7 +109,7 @@ def embed(
     if not paths and not texts:
         raise ConfigError("nothing to embed: give .pose files, folders of them, or texts")
     with files.writing(out):  # before the work: a busy output should not cost it
-        return _embed(model, paths, texts, out, long=long, progress=progress)
+        return _embed(model, paths, texts, out, long=long, batch_size=batch_size, progress=progress)
 
 
 def _embed(
@@ -115,10 +119,13 @@ def _embed(
     out: Path,
     *,
     long: LongPolicy,
+    batch_size: int,
     progress: bool,
 ) -> Written:
     text_embeddings = model.embed_text(texts) if texts else np.empty((0, model.dims), np.float32)
-    clips = model.embed_clips(paths, long=long, keep_going=True, progress=progress)
+    clips = model.embed_clips(
+        paths, long=long, batch_size=batch_size, keep_going=True, progress=progress
+    )
     reasons = {position: error.reason for position, error in clips.errors.items()}
     limit = model.model.config.max_frames
     if long == "drop":

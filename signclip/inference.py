@@ -2,7 +2,7 @@
 
 Decisions
 * Embeddings do not depend on company: masks are honoured, so a list gives what each item alone
-  gives (up to float32 rounding). Clips are embedded in batches of like length.
+  gives (up to float32 rounding).
 * A clip longer than the model's ``max_frames`` is cut to its first frames, as in training, or left
   out, or embedded window by window; each time counted in ``SignCLIPModel.long_clips`` and logged.
 * ``embed_pose`` needs no tokenizer and ``embed_text`` no pose tower.
@@ -25,14 +25,13 @@ import numpy as np
 import torch
 from pose_format import Pose
 
-from signclip import checkpoint, files, poses, released
-from signclip.data import pad_frames
+from signclip import checkpoint, files, poses, released, windows
 from signclip.errors import ConfigError, PoseError
 from signclip.model import SignCLIP
 from signclip.progress import bar
 from signclip.text import BERT_VOCABULARIES, Tokenizer, check_prompt_tag
 
-PoseLike = Pose | Path | str | np.ndarray
+PoseLike = Pose | Path | str | np.ndarray | torch.Tensor
 # what becomes of a clip over max_frames
 LongPolicy = Literal["truncate", "drop", "windows"]
 VIDEO_SUFFIXES = {".mp4", ".mov", ".webm", ".avi", ".mkv", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv"}
@@ -141,10 +140,12 @@ class SignCLIPModel:
             return poses.features(pose, self.variant, sample=sample).values
         dims = self.model.config.frame_dims
         try:
+            if isinstance(pose, torch.Tensor):
+                pose = pose.detach().to("cpu", torch.float32).numpy()
             with np.errstate(over="ignore"):  # what does not fit float32 is refused below
                 # under a mask anything may lie; a missing point is zero
                 values = np.asarray(np.ma.filled(pose, 0), dtype=np.float32)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError):  # a sparse tensor, for one
             raise PoseError(sample, "no pose, no path, and no array of numbers") from None
         if values.ndim != 2 or values.shape[1] != dims or not len(values):
             raise PoseError(
@@ -156,27 +157,36 @@ class SignCLIPModel:
         return values
 
     def embed_pose(
-        self, items: Sequence[PoseLike], *, long: LongPolicy = "truncate", batch_size: int = 64
+        self,
+        items: Sequence[PoseLike],
+        *,
+        ids: Sequence[str] | None = None,
+        long: LongPolicy = "truncate",
+        batch_size: int = 64,
     ) -> np.ndarray:
         """Embed poses: float32 (n, d).
 
         Args:
             items: each a ``pose_format.Pose``, the path of a ``.pose`` file, or features
-                (frames, dims) of the model's variant.
+                (frames, dims; an array or a tensor) of the model's variant.
+            ids: what errors call the items that are no paths; default their positions.
             long: what becomes of a clip over ``max_frames``. ``truncate``: its first frames (as in
                 training); ``windows``: the mean over consecutive windows of ``max_frames``, each
-                weighted by its frames, so that a last window of one frame does not count like a
-                full one; ``drop``: no row at all (:meth:`embed_clips` tells which rows are whose).
+                weighted by its frames; ``drop``: no row at all (:meth:`embed_clips` tells which
+                rows are whose).
+            batch_size: clips (windows) computed at a time; no embedding depends on it.
 
         Raises:
-            PoseError: an item cannot be used; its path or position is named.
+            PoseError: an item cannot be used; its path, id or position is named.
+            ConfigError: an argument is out of range.
         """
-        return self.embed_clips(items, long=long, batch_size=batch_size).embeddings
+        return self.embed_clips(items, ids=ids, long=long, batch_size=batch_size).embeddings
 
     def embed_clips(
         self,
         items: Sequence[PoseLike],
         *,
+        ids: Sequence[str] | None = None,
         long: LongPolicy = "truncate",
         batch_size: int = 64,
         keep_going: bool = False,
@@ -195,14 +205,19 @@ class SignCLIPModel:
             raise TypeError("a list of poses is expected; put a single one into a list")
         if long not in get_args(LongPolicy):
             raise ConfigError(f"long={long!r}; there are {', '.join(get_args(LongPolicy))}")
+        if batch_size < 1:
+            raise ConfigError(f"batch_size={batch_size}, must be at least 1")
+        names = [f"item {i}" for i in range(len(items))] if ids is None else list(map(str, ids))
+        if len(names) != len(items):
+            raise ConfigError(f"{len(names)} ids for {len(items)} items")
         limit = self.model.config.max_frames
         rows, kept, over, errors = [np.empty((0, self.dims), dtype=np.float32)], [], [], {}
         with bar(total=len(items), desc="poses", unit="clip", disable=not progress) as shown:
             for start in range(0, len(items), _CHUNK):
-                clips: list[list[np.ndarray]] = []  # the windows of each clip
+                clips: list[windows.Clip] = []
                 for position in range(start, min(start + _CHUNK, len(items))):
                     try:
-                        values = self.features(items[position], sample=f"item {position}")
+                        values = self.features(items[position], sample=names[position])
                     except PoseError as error:
                         if not keep_going:
                             raise
@@ -214,42 +229,18 @@ class SignCLIPModel:
                         if long == "drop":
                             shown.update()
                             continue
-                    end = len(values) if long == "windows" else limit
-                    clips.append([values[i : i + limit] for i in range(0, end, limit)])
+                    clips.append(windows.cut(values, limit, whole=long == "windows"))
                     kept.append(position)
-                rows.append(self._embed_windows(clips, batch_size))
-                shown.update(len(clips))
+                embeddings = windows.embed(
+                    self.model, clips, batch_size=batch_size, done=shown.update
+                )
+                rows.append(embeddings)
         if over:
             self.long_clips[long] += len(over)
             _log.warning(
                 "%d of %d clips have more than %d frames: %s", len(over), len(items), limit, long
             )
         return Embedded(np.concatenate(rows), np.array(kept, dtype=np.int64), over, errors)
-
-    @torch.inference_mode()
-    def _embed_windows(self, clips: Sequence[list[np.ndarray]], batch_size: int) -> np.ndarray:
-        """Clips of one or more windows (frames, dims) each -> float32 (clips, d)."""
-        windows = [window for clip in clips for window in clip]
-        out = np.empty((len(windows), self.dims), dtype=np.float32)
-        order = sorted(range(len(windows)), key=lambda i: len(windows[i]))
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            inputs = pad_frames([windows[i] for i in chosen], self.model.config.max_frames)
-            frames, mask = (tensor.to(self.device) for tensor in inputs)
-            out[chosen] = self.model.pose_embeddings(frames, mask).cpu().numpy()
-        if len(windows) == len(clips):
-            return out
-        means = np.empty((len(clips), self.dims), dtype=np.float32)
-        first = 0
-        for row, clip in enumerate(clips):
-            own = out[first : first + len(clip)]
-            first += len(clip)
-            means[row] = own[0]
-            if len(clip) > 1:
-                means[row] = np.average(own, axis=0, weights=[len(window) for window in clip])
-                if self.model.config.normalise:
-                    means[row] /= np.linalg.norm(means[row])
-        return means
 
     @torch.inference_mode()
     def embed_text(
@@ -306,10 +297,20 @@ class SignCLIPModel:
         return self.tokenizer
 
     def similarity(
-        self, items: Sequence[PoseLike], texts: Sequence[str], *, long: LongPolicy = "truncate"
+        self,
+        items: Sequence[PoseLike],
+        texts: Sequence[str],
+        *,
+        long: LongPolicy = "truncate",
+        batch_size: int = 64,
     ) -> np.ndarray:
-        """Scores as the model was trained: float32 (poses, texts), dot products or cosines."""
-        return self.embed_pose(items, long=long) @ self.embed_text(texts).T
+        """Scores as the model was trained: float32 (poses, texts), dot products or cosines.
+
+        Args:
+            batch_size: clips, and texts, computed at a time; no score depends on it.
+        """
+        clips = self.embed_pose(items, long=long, batch_size=batch_size)
+        return clips @ self.embed_text(texts, batch_size=batch_size).T
 
     def save_pretrained(self, folder: Path | str) -> Path:
         """Write weights, configuration, tokenizer and a model card into a new folder.
@@ -358,7 +359,8 @@ def load(
         tokenizer: a vocabulary for a model that has none with it: a folder with ``tokenizer.json``
             or ``vocab.txt``, or a hub's name (``bert-base-cased``).
         variant, prompt: of a model that was not trained here. Default of a file: by its number of
-            dims a frame, see :data:`signclip.released.VARIANTS`, and the paper's prompt.
+            dims a frame, see :data:`signclip.released.VARIANTS`, and the prompt of its recipe, see
+            :func:`signclip.released.recipe`.
         reference: for a file, the keyword arguments of
             :func:`signclip.checkpoint.from_reference`: ``max_frames``, ``normalise``, ...
 
@@ -371,8 +373,9 @@ def load(
     if path.is_file() or (path.suffix == ".pt" and not path.is_dir()):
         model = checkpoint.from_reference(path, **reference)
         known = released.VARIANTS.get(model.config.frame_dims)
+        usual = released.recipe(model.config.vocab_size)
         source = {"source": _source(path)}
-        run = checkpoint.Run(None, model, None, source, known, released.PROMPT)
+        run = checkpoint.Run(None, model, None, source, known, usual.prompt)
     else:
         if reference:
             raise ConfigError(f"{path}: a folder; {', '.join(reference)} belong to released files")

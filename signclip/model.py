@@ -5,8 +5,9 @@ Decisions
   embeddings (Linear, GELU, LayerNorm, Linear) between the [CLS] and [SEP] of its own word table;
   the modules bear the reference's names, so released weights fit by name.
 * The closing [SEP] of the pose tower always has position ``max_frames + 1``, as at the time of the
-  paper: padding a clip little, much or not at all changes nothing, and a batch need only be as long
-  as its longest clip. Cost: attention over the longest clip instead of ``max_frames``.
+  paper: padding a clip little, much or not at all changes nothing, whatever the padding holds (NaN
+  included), and a batch need only be as long as its longest clip. Cost: attention over the longest
+  clip instead of ``max_frames``.
 * An embedding is the mean of the last layer over the real frames (tokens) and the closing [SEP],
   without [CLS]. The score is a plain dot product unless ``normalise`` makes it a cosine.
 * Optional 1-D convolutions over time stand before the frame network (the reference's v0 models).
@@ -31,6 +32,14 @@ from transformers import BertConfig, BertModel
 from signclip.errors import ConfigError
 
 CONV_KERNEL = 17  # frames a convolution sees (reference: VideoConv1D)
+# The smallest value of each size. Three tokens: [CLS], the reference's two [SEP], and no word.
+_LEAST = {"max_tokens": 3, "conv_layers": 0, "pose_cls_id": 0, "pose_sep_id": 0} | dict.fromkeys(
+    (
+        *("frame_dims", "vocab_size", "hidden_size", "attention_heads", "intermediate_size"),
+        *("pose_layers", "text_layers", "max_frames", "position_embeddings", "pose_vocab_size"),
+    ),
+    1,
+)
 
 
 @dataclass(frozen=True)
@@ -56,11 +65,12 @@ class ModelConfig:
     conv_layers: int = 0  # 1-D convolutions over time before the frame network
 
     def __post_init__(self) -> None:
-        for name in ("frame_dims", "vocab_size", "hidden_size", "pose_layers", "text_layers"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"model: {name} is {getattr(self, name)}, must be at least 1")
-        if self.conv_layers < 0:
-            raise ConfigError(f"model: conv_layers is {self.conv_layers}, must be at least 0")
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ConfigError(f"model: {name} is {value!r}, must be an int of at least {least}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"model: dropout is {self.dropout}, must be in [0, 1)")
         if not max(self.pose_cls_id, self.pose_sep_id) < self.pose_vocab_size:
             raise ConfigError(
                 f"model: [CLS] and [SEP] are rows {self.pose_cls_id} and {self.pose_sep_id} of the "
@@ -138,12 +148,11 @@ class FrameConvolutions(nn.Module):
             conv = nn.Conv1d(frame_dims, frame_dims, CONV_KERNEL, padding="same")
             self.add_module(f"conv1d_{i}", conv)
 
-    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """frames (b, t, dims), mask bool (b, t) -> (b, t, dims); see the module's decisions."""
+    def forward(self, frames: Tensor) -> Tensor:
+        """(b, t, dims), zero where padded -> (b, t, dims); see the module's decisions."""
         t = frames.shape[1]
         # each layer behind the first looks half a kernel further into the zero frames
         reach = (self.layers - 1) * (CONV_KERNEL // 2)
-        frames = frames.masked_fill(~mask[..., None], 0.0)
         frames = F.pad(frames, (0, 0, 0, min(reach, self.max_frames - t))).transpose(1, 2)
         for i in range(self.layers):
             frames = self.get_submodule(f"conv1d_{i}")(frames)
@@ -189,8 +198,11 @@ class PoseTower(nn.Module):
             raise ConfigError(
                 f"{t} frames exceed max_frames {self.config.max_frames}: cut clips first"
             )
+        mask = mask.bool()
+        # a weight of 0 does not silence NaN, and convolutions give padding no weight of 0
+        frames = frames.masked_fill(~mask[..., None], 0.0)
         if self.config.conv_layers:
-            frames = self.videoconv(frames, mask)
+            frames = self.videoconv(frames)
         ends = torch.tensor(
             [self.config.pose_cls_id, self.config.pose_sep_id], device=frames.device
         )

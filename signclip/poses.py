@@ -72,7 +72,7 @@ class Variant:
     dims: int | None  # None: as many as the file has
     dominant: bool = False  # take the left hand, mirrored, where the right one is never seen
     hand_normalised: bool = False  # rotate and scale the hand in 3-D (pose-format's PoseNormalizer)
-    mirrored: bool = False  # a clip in which only the left hand is seen is mirrored whole
+    mirrored: bool = False  # a clip of the left hand alone is mirrored whole (is_left_handed)
     anonymised: bool = False  # the first frame's appearance is replaced by the mean signer's
     wrists_corrected: bool = False  # the body's wrists are the hands' where these are seen
     hands_shifted: bool = False  # each hand relative to its own wrist
@@ -92,7 +92,8 @@ VARIANTS: dict[str, Variant] = {
         "sign_vq", 534, anonymised=True, hands_shifted=True, standardised=True
     ),
     "reduced_face_anonymized": Variant("reduced_face", 609, anonymised=True),
-    # E8 and E8.1 as the paper describes them; the reference mirrors no clip
+    # E8 and E8.1 as the paper describes them, but a clip with neither hand is left alone (see
+    # is_left_handed); the reference mirrors no clip
     "reduced_face_mirrored": Variant("reduced_face", 609, mirrored=True),
     "reduced_face_mirrored_anonymized": Variant(
         "reduced_face", 609, mirrored=True, anonymised=True
@@ -285,7 +286,12 @@ def hide_legs(marks: Landmarks) -> Landmarks:
 
 
 def is_left_handed(marks: Landmarks) -> bool:
-    """Only the left hand is ever seen in this clip (decided from the clip's own frames alone)."""
+    """Only the left hand is ever seen in this clip (decided from the clip's own frames alone).
+
+    A clip with neither hand is not, so no variant mirrors it: nothing tells which hand signs, and
+    turning the body alone would only make it unlike the clips that a model was trained on. (Taken
+    literally, the paper's rule for E8, to mirror a clip without a right hand, would turn it.)
+    """
     seen = {
         side: any(
             marks.valid[:, i].any() for i, (part, _) in enumerate(marks.names) if part == side

@@ -5,19 +5,25 @@ with an ``argparse.Namespace`` among the settings.
 
 Decisions
 * A third party's pickle is code, so it is never plainly unpickled: torch's weights-only reader with
-  that one class allowed. A file that asks for anything else is refused before anything runs.
+  that one class allowed, whatever the process has allowed elsewhere. A file that asks for anything
+  else is refused before anything runs.
 * Every size but the number of heads is inferred from the tensors' shapes. Then the fit is strict:
   missing, unknown and misshapen keys are all named. (The reference loads with ``strict=False``.)
 * Two kinds of keys are left out, because nothing comes out of them: the ``position_ids`` buffers of
-  old ``transformers``, and BERT's poolers (four tensors, which the reference computes and throws
-  away). The poolers must be there all four or not at all.
+  old ``transformers`` (which must count 0, 1, ... all the same), and BERT's poolers (four tensors,
+  which the reference computes and throws away). The poolers must be there all four or not at all.
 * What shapes cannot tell are parameters: heads, ``max_frames``, ``max_tokens``, and whether
-  embeddings are normalised (E5.2).
+  embeddings are normalised (E5.2). Their defaults follow the vocabulary, which tells FingerCLIP
+  (uncased) from SignCLIP (cased).
+* FingerCLIP's ``max_frames`` is 128: so say the recipe of the released row (E3.2,
+  rwthfs_scratch_hand_dominant_aug) and the test configuration beside it, which its published scores
+  come from. The recipe alone was set to 256 when the demo was added; for that give
+  ``max_frames=256``.
 
 Cost: the file is mapped, so the optimiser's two thirds of it are never read; in memory the weights
 stand once more while they are copied (0.9 GB in float32).
 
-Source: facts sections 2.1 and 8.
+Source: facts sections 2.1, 4 and 8.
 """
 
 from __future__ import annotations
@@ -25,22 +31,22 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import threading
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from signclip.errors import CheckpointError
 from signclip.model import ModelConfig, SignCLIP
-from signclip.text import PROMPTS
+from signclip.text import BERT_VOCABULARIES, PROMPTS
 
 PREFIX = "mmmodel."  # fairseq's wrapper around the model
 POSE_CLS_ID, POSE_SEP_ID = 101, 102  # of both bert-base vocabularies
-MAX_TOKENS = 64  # max_len of every SignCLIP recipe (facts section 4)
-PROMPT = PROMPTS["pretraining"]
 # Variants by numbers a frame. 534 is not here: E6 and E6.1 differ in scale only.
 VARIANTS = {609: "reduced_face", 63: "right_hand", 126: "both_hands", 1629: "holistic_468"}
 _POSE, _TEXT = "video_encoder.bert", "text_encoder"
@@ -53,11 +59,28 @@ _NAMED = 8  # keys of each kind that an error message spells out
 Shape = tuple[int, ...]
 
 
+class Recipe(NamedTuple):
+    """What a released model was trained with and its tensors do not tell."""
+
+    max_frames: int  # its max_video_len
+    max_tokens: int  # its max_len
+    prompt: str
+
+
+SIGNCLIP = Recipe(256, 64, PROMPTS["pretraining"])
+FINGERCLIP = Recipe(128, 96, PROMPTS["fingerclip"])
+
+
+def recipe(vocab_size: int) -> Recipe:
+    """The recipe of a text tower with that many word pieces: FingerCLIP's alone is uncased."""
+    return FINGERCLIP if BERT_VOCABULARIES.get(vocab_size) == "bert-base-uncased" else SIGNCLIP
+
+
 def from_reference(
     state_dict_or_path: Mapping[str, Any] | str | os.PathLike[str],
     *,
     attention_heads: int = 12,
-    max_frames: int = 256,
+    max_frames: int | None = None,
     max_tokens: int | None = None,
     normalise: bool = False,
 ) -> SignCLIP:
@@ -68,15 +91,15 @@ def from_reference(
             the ``mmmodel.`` prefix.
         attention_heads: of both towers; shapes do not tell.
         max_frames: the recipe's ``max_video_len``: the pose tower's closing [SEP] stands behind as
-            many frames, so another number gives other embeddings (256; FingerCLIP's pose rows 128,
-            SignCLIP-BSL 32).
-        max_tokens: the recipe's ``max_len``; default 64 (FingerCLIP 96), less where the position
-            table is smaller.
+            many frames, so another number gives other embeddings. Default: :func:`recipe`'s (256;
+            FingerCLIP's pose rows 128). SignCLIP-BSL needs 32.
+        max_tokens: the recipe's ``max_len``. Default: :func:`recipe`'s (64; FingerCLIP's pose rows
+            96), less where the position table is smaller.
         normalise: was the model trained on unit vectors (E5.2)?
 
     Raises:
         CheckpointError: the file is missing, damaged, would run code, or holds something else; a
-            key is missing, unknown or misshapen (all are named); a weight is not finite.
+            key is missing, unknown or misshapen (all are named); a weight is no finite float32.
         ConfigError: ``attention_heads``, ``max_frames`` or ``max_tokens`` do not fit the tensors.
     """
     name = "the state dict"
@@ -96,18 +119,60 @@ def from_reference(
         name=name,
     )
     check_shapes(shapes, config, name=name)
+    _check_position_ids(weights, config, name)
     model = SignCLIP(config)
-    for key in POOLERS:
+    for key in (*POOLERS, *_POSITION_IDS):
         weights.pop(key, None)
-    bad = [
-        key
-        for key, value in weights.items()
-        if not (value.is_floating_point() and torch.isfinite(value).all())
-    ]
+    bad = not_finite(weights)
     if bad:
-        raise CheckpointError(f"{name}: weights that are no finite numbers: {_some(bad)}")
+        raise CheckpointError(f"{name}: weights that are no finite numbers: {some(bad)}")
     model.load_state_dict(weights)
     return model.eval()
+
+
+def not_finite(weights: Mapping[str, Tensor]) -> list[str]:
+    """Keys of tensors that are no finite float32 numbers (integers are not weights)."""
+    return [
+        key
+        for key, value in weights.items()
+        if not (value.is_floating_point() and torch.isfinite(value.float()).all())
+    ]
+
+
+def _check_position_ids(weights: Mapping[str, Tensor], config: ModelConfig, name: str) -> None:
+    expected = torch.arange(config.position_embeddings)[None]
+    wrong = [
+        key
+        for key in sorted(_POSITION_IDS & weights.keys())
+        if weights[key].shape != expected.shape or (weights[key] != expected).any()
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"{name}: does not fit SignCLIP: {some(wrong)} must count from 0 to "
+            f"{expected.max()} in shape {tuple(expected.shape)}"
+        )
+
+
+_READING = threading.Lock()
+
+
+@contextmanager
+def _only_allowed(*classes: type) -> Iterator[None]:
+    """torch's weights-only reader admits these classes and nothing else.
+
+    Its list belongs to the process. It is emptied and put back, so that what a program allowed for
+    its own files is not open to this one. Threads that read here take turns; a thread that reads or
+    changes the list by torch itself meanwhile sees this list, and its change is lost.
+    """
+    with _READING:
+        before = torch.serialization.get_safe_globals()
+        try:
+            torch.serialization.clear_safe_globals()
+            torch.serialization.add_safe_globals(list(classes))
+            yield
+        finally:
+            torch.serialization.clear_safe_globals()
+            torch.serialization.add_safe_globals(before)
 
 
 def _read(path: str) -> Mapping[str, Any]:
@@ -120,7 +185,7 @@ def _read(path: str) -> Mapping[str, Any]:
     try:
         # files older than torch 1.6 are no zip archives and cannot be mapped
         mapped = zipfile.is_zipfile(path)
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with _only_allowed(argparse.Namespace):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch raises a different type for each way to be damaged
         message = str(error)
@@ -141,7 +206,7 @@ def _read(path: str) -> Mapping[str, Any]:
 
 
 def _weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
-    """Tensors by the model's own names, without the ``position_ids`` buffers."""
+    """Tensors by the model's own names."""
     state = content.get("model", content)
     if not isinstance(state, Mapping) or not state:
         raise CheckpointError(f"{name}: holds no weights")
@@ -151,12 +216,8 @@ def _weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
         if not (isinstance(key, str) and isinstance(value, Tensor))
     ]
     if wrong:
-        raise CheckpointError(f"{name}: entries that are no tensors: {_some(wrong)}")
-    weights = {
-        key.removeprefix(PREFIX): value
-        for key, value in state.items()
-        if key.removeprefix(PREFIX) not in _POSITION_IDS
-    }
+        raise CheckpointError(f"{name}: entries that are no tensors: {some(wrong)}")
+    weights = {key.removeprefix(PREFIX): value for key, value in state.items()}
     # an expanded tensor of a few bytes can claim terabytes, once copied
     odd = [
         key
@@ -164,10 +225,10 @@ def _weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
         if value.layout != torch.strided or value.device.type != "cpu" or not value.is_contiguous()
     ]
     if odd:
-        raise CheckpointError(f"{name}: tensors that do not hold their own numbers: {_some(odd)}")
+        raise CheckpointError(f"{name}: tensors that do not hold their own numbers: {some(odd)}")
     twice = [key for key in weights if key in state and PREFIX + key in state]
     if twice:
-        raise CheckpointError(f"{name}: keys both with and without {PREFIX!r}: {_some(twice)}")
+        raise CheckpointError(f"{name}: keys both with and without {PREFIX!r}: {some(twice)}")
     return weights
 
 
@@ -175,7 +236,7 @@ def model_config(
     shapes: Mapping[str, Shape],
     *,
     attention_heads: int = 12,
-    max_frames: int = 256,
+    max_frames: int | None = None,
     max_tokens: int | None = None,
     normalise: bool = False,
     name: str = "the state dict",
@@ -212,16 +273,18 @@ def model_config(
         tower = _TEXT if pose_layers else _POSE
         raise CheckpointError(f"{name}: does not fit SignCLIP: missing {tower}.encoder.layer.0.*")
     positions = size(rf"{_TEXT}\.embeddings\.position_embeddings\.weight", 0)
+    vocab_size = size(rf"{_TEXT}\.embeddings\.word_embeddings\.weight", 0)
+    usual = recipe(vocab_size)
     return ModelConfig(
         frame_dims=size(r"video_encoder\.videomlp\.linear1\.weight", 1),
-        vocab_size=size(rf"{_TEXT}\.embeddings\.word_embeddings\.weight", 0),
+        vocab_size=vocab_size,
         hidden_size=size(r".*\.LayerNorm\.weight", 0),
         attention_heads=attention_heads,
         intermediate_size=size(r".*\.intermediate\.dense\.bias", 0),
         pose_layers=pose_layers,
         text_layers=text_layers,
-        max_frames=max_frames,
-        max_tokens=min(MAX_TOKENS, positions + 1) if max_tokens is None else max_tokens,
+        max_frames=usual.max_frames if max_frames is None else max_frames,
+        max_tokens=min(usual.max_tokens, positions + 1) if max_tokens is None else max_tokens,
         position_embeddings=positions,
         pose_vocab_size=size(rf"{_POSE}\.embeddings\.word_embeddings\.weight", 0),
         pose_cls_id=POSE_CLS_ID,
@@ -246,19 +309,20 @@ def check_shapes(
         hidden = config.hidden_size
         wanted |= {key: (hidden, hidden)[: 1 + key.endswith("weight")] for key in POOLERS}
     missing = [key for key in wanted if key not in shapes]
-    unknown = [key for key in shapes if key not in wanted]
+    unknown = [key for key in shapes if key not in wanted and key not in _POSITION_IDS]
     misshapen = [
         f"{key} is {shapes[key]} and must be {shape}"
         for key, shape in wanted.items()
         if key in shapes and shapes[key] != shape
     ]
     kinds = {"missing": missing, "unknown": unknown, "misshapen": misshapen}
-    wrong = [f"{kind} {_some(keys)}" for kind, keys in kinds.items() if keys]
+    wrong = [f"{kind} {some(keys)}" for kind, keys in kinds.items() if keys]
     if wrong:
         raise CheckpointError(f"{name}: does not fit SignCLIP: {'; '.join(wrong)}")
 
 
-def _some(keys: Iterable[str]) -> str:
+def some(keys: Iterable[str]) -> str:
+    """The first few keys, and how many more there are, for an error message."""
     keys = list(keys)
     more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
     return ", ".join(keys[:_NAMED]) + more

@@ -92,18 +92,23 @@ def sign_language(tag: str) -> SignLanguage:
     raise LanguageTagError(f"unknown sign-language tag {tag!r}{hint}")
 
 
-_TAGGED = re.compile(r"<[^<>\s]{2,3}> <([^<>]+)>")
+_look_up = sign_language  # where an argument bears the function's name
+
+# BERT splits at white space and punctuation: however they are spaced, these are the same pieces
+_TAGGED = re.compile(r"\s*<[^<>]+>\s*<([^<>]*)>")
 
 
 def check_prompt_tag(text: str) -> None:
     """Refuse a prompt like ``<en> <lis> house`` whose sign-language tag nobody trained with.
+
+    White space around and between the tags does not count.
 
     Raises:
         LanguageTagError: it has the form ``<spoken> <sign> ...`` with a tag not in the registry.
     """
     tagged = _TAGGED.match(text)
     if tagged:
-        sign_language(tagged[1])
+        sign_language(tagged[1].strip())
 
 
 def label(text: str) -> str:
@@ -130,17 +135,23 @@ def prompt(template: str, *, text: str, sign_language: str = "", spoken_language
 
     Raises:
         ConfigError: the template names a field that does not exist, or a language not given.
+        LanguageTagError: the prompt's sign-language tag is not in the registry, be it given or
+            written in the template; near matches are named.
     """
+    if sign_language:
+        _look_up(sign_language)
     fields = {"text": text, "TEXT": text.upper()}
     languages = {"sign_language": sign_language, "spoken_language": spoken_language}
     fields |= {name: tag for name, tag in languages.items() if tag}
     try:
-        return template.format(**fields)
+        filled = template.format(**fields)
     except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         raise ConfigError(
             f"prompt template {template!r}: {error!r}; fields are {sorted({*fields, *languages})}, "
             "and a language that it names must be given"
         ) from None
+    check_prompt_tag(filled)
+    return filled
 
 
 def _is_cased(folder: Path, vocab: Iterable[str]) -> bool:

@@ -47,6 +47,8 @@ def _read(path: Path) -> dict:
 def _check_listing(path: Path) -> Iterator[str]:
     try:
         listed = _read(path)["sha256"]
+        if not isinstance(listed, dict):
+            raise ValueError("sha256 lists no files")
     except (ValueError, KeyError) as error:
         yield f"{path}: damaged ({error!r})"
         return

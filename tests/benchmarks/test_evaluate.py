@@ -9,7 +9,7 @@ import pytest
 from benchmarks import evaluate as evaluation
 from benchmarks import results
 from signclip import config, corpora, manifest, splits, store, text, train
-from signclip.errors import RunError
+from signclip.errors import PoseError, RunError
 
 ROOT = Path(__file__).parents[2]
 NAME = "spreadthesign-fingerspelling"
@@ -111,6 +111,19 @@ def test_other_clips_may_hold_anything(encoder):
     before = chosen.score_fold(0, training, clips, splits.LATIN).scores[:, 0]
     after = chosen.score_fold(0, training, changed, splits.LATIN).scores[:, 0]
     assert np.allclose(before, after, atol=1e-4)
+
+
+def test_a_clip_that_cannot_be_scored_is_named_by_its_id(folders, tmp_path, monkeypatch):
+    whole = store.FeatureStore.__getitem__
+    bad = splits.read(folders["data"] / NAME, "letters").query("role == 'test'")["id"].iloc[3]
+
+    def damaged(self, clip: str):
+        found = whole(self, clip)
+        return found._replace(values=found.values * np.nan) if clip == bad else found
+
+    monkeypatch.setattr(store.FeatureStore, "__getitem__", damaged)
+    with pytest.raises(PoseError, match=f"^{bad}: features are not finite"):
+        measured("E3.2", folders, tmp_path)
 
 
 def test_the_gallery_is_the_same_26_prompts_for_every_clip(folders, tmp_path):

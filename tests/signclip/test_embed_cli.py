@@ -128,6 +128,29 @@ def test_a_released_file_embeds_directly_but_texts_need_a_vocabulary(
     assert np.load(out)["pose_embeddings"].shape == (3, 24)
 
 
+def test_what_a_released_files_shapes_do_not_tell_is_given_as_for_importing(
+    released_file, clips, vocabulary, tmp_path
+):
+    path, out, model = released_file(), tmp_path / "out.npz", tmp_path / "model"
+    options = ["--attention-heads", "2", "--max-frames", "12", "--max-tokens", "8", "--normalise"]
+    options += ["--tokenizer", vocabulary]
+    arguments = ["import-checkpoint", path, model, *options]
+    assert CliRunner().invoke(cli.app, list(map(str, arguments))).exit_code == 0
+    text = ["--text", "abcdefghijkl"]
+    status, output = run(path, clips, *text, "--out", out, *options, "--batch-size", "1")
+    assert status == 0, output
+    assert "1 clips over the limit of 12 frames" in output
+    written, opened = np.load(out), signclip.load(model)
+    assert np.allclose(np.linalg.norm(written["pose_embeddings"], axis=1), 1)
+    expected = opened.embed_pose(written["pose_ids"].tolist())
+    assert np.abs(written["pose_embeddings"] - expected).max() <= 1e-5
+    assert np.array_equal(written["text_embeddings"], opened.embed_text(["abcdefghijkl"]))
+    with pytest.raises(ConfigError, match="max_frames belong to released files"):
+        run(model, clips, "--out", out, "--max-frames", "12")
+    with pytest.raises(ConfigError, match="max_frames is 0"):
+        run(path, clips, "--out", out, "--max-frames", "0")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

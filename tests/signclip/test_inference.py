@@ -9,7 +9,7 @@ import torch
 import yaml
 
 import signclip
-from signclip import checkpoint, config, inference
+from signclip import checkpoint, config, inference, windows
 from signclip.errors import ConfigError, LanguageTagError, PoseError, RunError
 from signclip.inference import SignCLIPModel
 from signclip.model import ModelConfig, SignCLIP
@@ -61,6 +61,64 @@ def test_a_list_gives_what_each_clip_alone_gives(sizes, long):
     assert np.abs(backwards - alone).max() <= 1e-5
 
 
+def test_the_bar_moves_with_every_batch_and_ends_at_the_number_of_clips(monkeypatch):
+    moves = []
+
+    class Bar:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def update(self, clips: int = 1) -> None:
+            moves.append(clips)
+
+    monkeypatch.setattr(inference, "bar", lambda **_: Bar())
+    model = made()
+    lengths = [3, 5, 40, 9, 1, 16, 7]  # 9 windows
+    for long in ("truncate", "windows", "drop"):
+        moves.clear()
+        model.embed_clips([clip(n) for n in lengths], long=long, batch_size=2)
+        assert len(moves) >= 4, long
+        assert sum(moves) == len(lengths), long
+        assert max(moves) <= 2, long
+
+
+@pytest.mark.parametrize("long", ["truncate", "windows"])
+def test_what_is_cut_off_a_long_clip_is_not_kept_in_memory(long):
+    values = clip(100)
+    (first, *rest) = windows.cut(values, LIMIT, whole=long == "windows")
+    assert np.array_equal(first, values[:LIMIT])
+    assert len(rest) == (6 if long == "windows" else 0)
+    assert (first.base is None) == (long == "truncate")
+
+
+def test_ids_name_the_items_in_errors():
+    model = made()
+    clips = [clip(2), np.full((2, 6), np.nan)]
+    for embed in (model.embed_pose, model.embed_clips):
+        with pytest.raises(PoseError, match=r"^clip-7: features are not finite"):
+            embed(clips, ids=["clip-3", "clip-7"])
+    embedded = model.embed_clips(clips, ids=["clip-3", "clip-7"], keep_going=True)
+    assert embedded.errors[1].sample == "clip-7"
+    with pytest.raises(ConfigError, match="1 ids for 2 items"):
+        model.embed_pose(clips, ids=["clip-3"])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_tensors_embed_like_arrays_also_those_that_require_grad(dtype):
+    model = made()
+    tensor = torch.from_numpy(clip(4)).to(dtype).requires_grad_()
+    expected = model.embed_pose([tensor.detach().float().numpy()])
+    assert np.array_equal(model.embed_pose([tensor]), expected)
+
+
+def test_a_batch_holds_at_least_one_clip():
+    with pytest.raises(ConfigError, match="batch_size=0"):
+        made().embed_pose([clip(2)], batch_size=0)
+
+
 def test_chunks_change_nothing(monkeypatch):
     model, clips = made(), [clip(length) for length in (3, 40, 9, 1, 16, 17, 20)]
     whole = model.embed_clips(clips, long="drop")
@@ -109,6 +167,8 @@ def test_nothing_gives_no_rows():
         (np.zeros((2, 5)), "shape \\(2, 5\\)"),
         (np.zeros(6), "shape \\(6,\\)"),
         ([[1, 2], [3]], "no array of numbers"),
+        (torch.zeros(2, 6).to_sparse(), "no array of numbers"),
+        (torch.full((2, 6), torch.nan), "not finite"),
         (None, "with a frame is expected"),
         ("a/clip.MP4", "a video"),
         (Path("nowhere.pose"), "cannot be read"),
@@ -208,6 +268,9 @@ def test_texts_do_not_depend_on_company(released_file, given, vocabulary):
     alone = np.concatenate([model.embed_text([text]) for text in texts])
     for batch_size in (2, 256):
         assert np.abs(model.embed_text(texts, batch_size=batch_size) - alone).max() <= 1e-5
+        clips = [np.random.default_rng(i).normal(size=(i, 609)) for i in (3, 16, 1)]
+        scores = model.similarity(clips, texts, batch_size=batch_size)
+        assert np.abs(scores - model.embed_pose(clips) @ alone.T).max() <= 1e-4
 
 
 def run() -> checkpoint.Run:

@@ -30,13 +30,14 @@ def model() -> SignCLIP:
     return SignCLIP(TINY).eval()
 
 
+@pytest.mark.parametrize("content", [0.0, 1e3, 1e38, torch.nan, torch.inf])
 @pytest.mark.parametrize("conv_layers", [0, 2])
-def test_padding_changes_nothing_not_even_its_content(conv_layers):
+def test_padding_changes_nothing_not_even_its_content(conv_layers, content):
     torch.manual_seed(0)
     model = SignCLIP(ModelConfig(**{**TINY.to_dict(), "conv_layers": conv_layers})).eval()
     frames = torch.randn(1, 5, 6)
     mask = torch.ones(1, 5, dtype=torch.bool)
-    padded = torch.cat([frames, 1e3 * torch.randn(1, 4, 6)], dim=1)
+    padded = torch.cat([frames, content * torch.randn(1, 4, 6)], dim=1)
     padded_mask = torch.cat([mask, torch.zeros(1, 4, dtype=torch.bool)], dim=1)
     with torch.inference_mode():
         alone, company = (
@@ -46,8 +47,20 @@ def test_padding_changes_nothing_not_even_its_content(conv_layers):
     assert torch.allclose(alone, company, atol=1e-5)
 
 
+def test_padding_of_nan_leaves_every_gradient_finite():
+    torch.manual_seed(0)
+    model = SignCLIP(TINY)
+    frames = torch.randn(2, 5, 6)
+    frames[0, 3:] = torch.nan
+    mask = torch.arange(5)[None] < torch.tensor([[3], [5]])
+    model.pose_embeddings(frames, mask).square().sum().backward()
+    gradients = [p.grad for p in model.video_encoder.parameters() if p.grad is not None]
+    assert gradients
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+
+
 @pytest.mark.parametrize("layers", [1, 2, 3])
-def test_convolutions_see_the_references_zero_frames_whatever_the_padding(layers):
+def test_convolutions_see_the_references_zero_frames_however_long_the_padding(layers):
     """The reference pads to max_frames with zeros and convolves all of it."""
     torch.manual_seed(layers)
     config = ModelConfig(
@@ -61,9 +74,8 @@ def test_convolutions_see_the_references_zero_frames_whatever_the_padding(layers
             whole = convolution(whole)
         expected = whole.transpose(1, 2)[:, :length]
         for padding in {0, min(3, 60 - length), 60 - length}:
-            padded = torch.cat([frames, 1e3 * torch.randn(1, padding, 6)], dim=1)
-            mask = (torch.arange(length + padding) < length)[None]
-            ours = convolutions(padded, mask)
+            padded = torch.nn.functional.pad(frames, (0, 0, 0, padding))
+            ours = convolutions(padded)
             assert ours.shape == padded.shape
             assert torch.allclose(ours[:, :length], expected, atol=1e-5), (length, padding)
 
@@ -123,6 +135,17 @@ def test_a_clip_over_the_limit_is_refused_by_the_tower(model):
         ({"pose_layers": 0}, "pose_layers is 0"),
         ({"conv_layers": -1}, "conv_layers is -1"),
         ({"pose_sep_id": 102}, "word table, which has 2"),
+        ({"pose_cls_id": -1}, "pose_cls_id is -1"),
+        ({"max_frames": 0}, "max_frames is 0, must be an int of at least 1"),
+        ({"max_frames": -1}, "max_frames is -1"),
+        ({"max_tokens": 2}, "max_tokens is 2, must be an int of at least 3"),
+        ({"attention_heads": 0}, "attention_heads is 0"),
+        ({"attention_heads": -2}, "attention_heads is -2"),
+        ({"intermediate_size": 0}, "intermediate_size is 0"),
+        ({"hidden_size": 16.0}, "hidden_size is 16.0"),
+        ({"dropout": -0.1}, r"dropout is -0.1, must be in \[0, 1\)"),
+        ({"dropout": 1}, "dropout is 1"),
+        ({"dropout": float("nan")}, "dropout is nan"),
     ],
 )
 def test_contradicting_sizes_are_refused(change, message):

@@ -72,6 +72,31 @@ def test_a_tag_without_near_ones_is_refused_too(tag):
         text.sign_language(tag)
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "<en> <lis> house",
+        "<en>  <lis> house",
+        "<en><lis> house",
+        " <en> <lis> house",
+        "< en > < lis > house",
+        "<en>\t<lis>",
+        "<en>\N{NO-BREAK SPACE}<lis>",
+        "<English> <lis> house",
+    ],
+)
+def test_a_prompts_unknown_tag_is_refused_however_it_is_spaced(prompt):
+    with pytest.raises(LanguageTagError, match=r"'lis'; did you mean ise \(Italian"):
+        text.check_prompt_tag(prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["<en> < ise >", "< en > < ise > house", "<en><rsl-by>", "<en> house <lis>", "<lis"]
+)
+def test_a_known_tag_and_what_is_no_tag_pass(prompt):
+    text.check_prompt_tag(prompt)
+
+
 # Labels
 
 
@@ -119,6 +144,17 @@ def test_a_prompt_fills_in_what_it_names():
 def test_a_bad_prompt_template_is_refused_and_the_fields_are_named(template):
     with pytest.raises(ConfigError, match="sign_language"):
         text.prompt(template, text="a")
+
+
+@pytest.mark.parametrize("template", ["{text}", *text.PROMPTS.values()])
+def test_a_prompt_is_not_made_for_an_unknown_sign_language(template):
+    with pytest.raises(LanguageTagError, match=r"'lis'; did you mean ise \(Italian"):
+        text.prompt(template, text="casa", sign_language="lis", spoken_language="it")
+
+
+def test_a_templates_own_tag_is_checked_too():
+    with pytest.raises(LanguageTagError, match="did you mean ise"):
+        text.prompt("<it> < lis > {text}", text="casa")
 
 
 def test_braces_in_a_text_are_no_fields():

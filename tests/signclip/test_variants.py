@@ -302,12 +302,26 @@ def test_a_left_handed_signer_becomes_the_right_handed_one_of_the_mirror(make_po
     assert np.array_equal(ours.valid, expected.valid)
 
 
-@pytest.mark.parametrize("hands", [["RIGHT"], ["LEFT", "RIGHT"], []])
+@pytest.mark.parametrize("hands", [["RIGHT"], ["LEFT", "RIGHT"]])
 def test_only_a_clip_in_which_nothing_but_the_left_hand_is_seen_is_mirrored(make_pose, hands):
     pose = make_pose(hands=hands)
     ours, plain = (poses.features(pose, v) for v in ("reduced_face_mirrored", "reduced_face"))
     assert np.array_equal(ours.values, plain.values)
     assert np.array_equal(ours.valid, plain.valid)
+
+
+@pytest.mark.parametrize(
+    ("variant", "plain"),
+    [
+        ("reduced_face_mirrored", "reduced_face"),
+        ("reduced_face_mirrored_anonymized", "reduced_face_anonymized"),
+        ("dominant_hand", "right_hand"),
+    ],
+)
+def test_a_clip_with_neither_hand_is_left_alone(make_pose, variant, plain):
+    ours, expected = (poses.features(make_pose(hands=[]), name) for name in (variant, plain))
+    assert np.array_equal(ours.values, expected.values)
+    assert np.array_equal(ours.valid, expected.valid)
 
 
 def test_the_italian_clips_are_mirrored(embedded):
