@@ -14,13 +14,17 @@ Decisions
   train only. Validation is whole languages too, two a fold.
 * ``official``: the ``split`` column of the manifest, where it has one.
 
-The same file content on two sides of a split is a hard error. Cost: milliseconds.
+The same clip or file content on two sides of a split is a hard error, when it is built and when it
+is read. The same signer on two sides is common in published splits: it is no error, but
+:func:`shared_signers` says so wherever numbers are shown. Cost: milliseconds; a second for 500,000
+clips.
 """
 
 from __future__ import annotations
 
 import string
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +160,53 @@ def check_disjoint(table: pd.DataFrame, manifest: pd.DataFrame) -> None:
                 )
 
 
+@dataclass(frozen=True)
+class SignerOverlap:
+    """Whether those who sign a split's test clips are met before, over all folds of the split."""
+
+    shared: tuple[str, ...]  # signers of test clips who sign training or validation clips too
+    tested: int  # signers of test clips
+    unknown: int  # clips of which nobody recorded who signs
+    clips: int
+
+    def text(self) -> str:
+        """One sentence without a full stop, as cards and tables print it."""
+        if self.unknown == self.clips:
+            return "who signs is not recorded, so whether signers are shared is not known"
+        words = f"no one of the {self.tested} signers of test clips signs on another side"
+        if self.shared:
+            names = ", ".join(self.shared[:5]) + (", ..." if len(self.shared) > 5 else "")
+            words = (
+                f"signers are shared: {len(self.shared)} of the {self.tested} signers of test clips "
+                f"also sign training or validation clips ({names})"
+            )
+        if self.unknown:
+            words += f"; who signs is not recorded for {self.unknown} of {self.clips} clips"
+        return words
+
+
+def shared_signers(rows: pd.DataFrame, manifest: pd.DataFrame) -> SignerOverlap:
+    """Which signers stand on the test side and on another side of a split.
+
+    Args:
+        rows: the rows of one split.
+        manifest: at least the columns id and signer of its clips.
+    """
+    # a missing value is an unknown signer, like an empty one
+    of = manifest[["id", "signer"]].fillna({"signer": ""})
+    known = rows[rows["role"] != "excluded"].merge(of, on="id", validate="many_to_one")
+    clips = known.drop_duplicates("id")
+    unknown = int((clips["signer"] == "").sum())
+    known = known[known["signer"] != ""]
+    tested: set[str] = set()
+    shared: set[str] = set()
+    for _, fold in known.groupby("fold"):
+        test = set(fold["signer"][fold["role"] == "test"])
+        tested |= test
+        shared |= test & set(fold["signer"][fold["role"] != "test"])
+    return SignerOverlap(tuple(sorted(shared)), len(tested), unknown, len(clips))
+
+
 def build(manifest: pd.DataFrame) -> pd.DataFrame:
     """All splits that a manifest allows: ``official`` where it has one, else the others.
 
@@ -184,7 +235,8 @@ def read(folder: Path | str, split: str) -> pd.DataFrame:
     """The rows of one split.
 
     Raises:
-        ConfigError: the corpus has no such split, or its table is damaged.
+        ConfigError: the corpus has no such split, its table is damaged, or a clip of the split
+            stands on two sides.
     """
     path = Path(folder) / SPLITS_FILE
     if not path.is_file():
@@ -196,4 +248,8 @@ def read(folder: Path | str, split: str) -> pd.DataFrame:
     if split not in set(table["split"]):
         there = ", ".join(sorted(table["split"].unique()))
         raise ConfigError(f"no split {split!r} in {folder}; there are {there}")
-    return table[table["split"] == split].reset_index(drop=True)
+    rows = table[table["split"] == split].reset_index(drop=True)
+    twice = rows["id"][rows.duplicated(["fold", "id"])]
+    if len(twice):
+        raise ConfigError(f"{path}: split {split} lists {twice.iloc[0]} twice in a fold")
+    return rows

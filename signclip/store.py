@@ -8,22 +8,35 @@ A folder ``features/<corpus>/<variant>/`` with
 * ``dropped.csv``: id, path, reason of clips that the variant cannot be made of;
 * ``meta.json``: variant, sizes, fingerprint of the manifest, versions, sha256 of the files above.
 
-Decision: many small files are slow to hash, copy and open, so there are five whatever the number of
-clips. Cost: 4 bytes a value and an eighth of a byte a point; opening reads the index only.
+Decisions
+* Many small files are slow to hash, copy and open, so there are five whatever the number of clips.
+* Several processes pack pieces of the manifest into shards, which are joined in the manifest's
+  order and removed as they come: the store is the same, byte for byte, however many there were.
+* Pages of the memory map that were read are given back from time to time, so that reading clips at
+  random stays flat in memory (the operating system keeps the file cached all the same).
+
+Cost: 4 bytes a value and an eighth of a byte a point. Opening reads the index only: half a second
+for 450,000 clips (``python -m benchmarks.speed.store_scale``).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import mmap
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from signclip import files, poses
+from signclip import clips, files, poses
 from signclip.errors import ConfigError, PoseError, SampleError, StoreError
+from signclip.parallel import CHUNK, ordered
 from signclip.poses import Features
 from signclip.progress import bar
 
@@ -38,10 +51,115 @@ FEATURES, VALID, INDEX, DROPPED, META = (
 )
 
 
+# Bytes of the memory map that reading at random may leave in memory, and what the operating system
+# maps around each read.
+KEPT_IN_MEMORY, READ_AROUND = 64 << 20, 128 << 10
+
+
 def corpus_fingerprint(manifest: pd.DataFrame) -> str:
     """Changes when any clip's id, content, text or language does."""
     columns = ["id", "sha256", "text", "sign_language", "spoken_language", "signer", "split"]
     return files.fingerprint(manifest.sort_values("id")[columns].to_dict("list"))
+
+
+Arrays = tuple[IO, IO]  # the files of values and of validity bits, open for writing
+
+
+class Piece(NamedTuple):
+    """What was written of some clips, in order."""
+
+    index: list[tuple[str, int, float, str]]  # id, frames, frames a second, sha256 of the source
+    dropped: list[dict[str, str]]  # id, path, reason
+    dims: int | None  # None: no clip was written
+
+
+@contextmanager
+def _arrays(folder: Path) -> Iterator[Arrays]:
+    """The two array files of a folder, open for writing."""
+    with open(folder / FEATURES, "wb") as values, open(folder / VALID, "wb") as bits:
+        yield values, bits
+
+
+def _same_dims(known: int | None, dims: int, clip: str, variant: str) -> int:
+    if known is not None and dims != known:
+        raise StoreError(
+            f"{clip}: {dims} dims where the others have {known}; "
+            f"variant {variant} needs files of one layout"
+        )
+    return dims
+
+
+def _pack(
+    clips_: Iterable[tuple[Mapping[str, Any], Features | str]],
+    variant: str,
+    dtype: str,
+    arrays: Arrays,
+) -> Piece:
+    """Write clips behind one another; instead of features a clip may have the reason it has none.
+
+    Raises:
+        StoreError: the clips are not all of one layout.
+    """
+    values, bits = arrays
+    index, dropped, dims = [], [], None
+    for row, clip in clips_:
+        try:
+            if isinstance(clip, str):
+                raise SampleError(row["id"], clip)
+            packed = _cast(clip.values, dtype, sample=row["id"])
+        except SampleError as error:
+            dropped.append({"id": row["id"], "path": row["path"], "reason": error.reason})
+            continue
+        dims = _same_dims(dims, clip.values.shape[1], row["id"], variant)
+        values.write(packed.tobytes())
+        bits.write(np.packbits(clip.valid, axis=1).tobytes())
+        index.append((row["id"], len(clip.values), row["fps"], row["sha256"]))
+    return Piece(index, dropped, dims)
+
+
+def _made(
+    rows: Sequence[Mapping[str, Any]], root: Path, variant: str
+) -> Iterator[tuple[Mapping[str, Any], Features | str]]:
+    """Each row with its features, or with the reason why the variant cannot be made of it."""
+    for row in rows:
+        try:
+            yield row, _clip_features(row, root, variant)
+        except SampleError as error:
+            yield row, error.reason
+
+
+def _pack_shard(
+    numbered: tuple[int, Sequence[Mapping[str, Any]]],
+    root: Path,
+    variant: str,
+    dtype: str,
+    folder: Path,
+) -> Piece:
+    """:func:`_pack` into a folder of its own (in another process)."""
+    number, rows = numbered
+    shard = _shard(folder, number)
+    shard.mkdir()
+    with _arrays(shard) as arrays:
+        return _pack(_made(rows, root, variant), variant, dtype, arrays)
+
+
+def _shard(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number}"
+
+
+def _join(shard: Path, arrays: Arrays) -> None:
+    """Append a shard's arrays to the store's and remove it."""
+    for name, target in zip((FEATURES, VALID), arrays, strict=True):
+        with open(shard / name, "rb") as source:
+            shutil.copyfileobj(source, target, 1 << 20)
+    shutil.rmtree(shard)
+
+
+def _rows(manifest: pd.DataFrame) -> Iterator[list[dict[str, Any]]]:
+    """Pieces of a manifest as mappings, of the columns that packing needs."""
+    needed = manifest[["id", "path", "fps", "sha256"]]
+    for start in range(0, len(needed), CHUNK):
+        yield needed.iloc[start : start + CHUNK].to_dict("records")
 
 
 def write(
@@ -51,6 +169,7 @@ def write(
     folder: Path,
     *,
     dtype: str = "float32",
+    workers: int = 1,
     progress: bool = True,
 ) -> None:
     """Preprocess every clip of a manifest into a store.
@@ -59,6 +178,7 @@ def write(
         manifest: a checked manifest; ``path`` is relative to ``root``.
         folder: becomes the store, whole or not at all.
         dtype: float32, or float16 for large corpora.
+        workers: processes; the store's bytes do not depend on it.
 
     Raises:
         ConfigError: no such variant or dtype.
@@ -68,37 +188,81 @@ def write(
     """
     if variant not in poses.VARIANTS:
         raise ConfigError(f"unknown variant {variant!r}; there are {', '.join(poses.VARIANTS)}")
+
+    def pieces(half: Path, arrays: Arrays) -> Iterator[Piece]:
+        if workers <= 1:
+            for rows in _rows(manifest):
+                yield _pack(_made(rows, root, variant), variant, dtype, arrays)
+            return
+        pack = partial(_pack_shard, root=root, variant=variant, dtype=dtype, folder=half)
+        packed = ordered(pack, enumerate(_rows(manifest)), workers=workers)
+        for number, piece in enumerate(packed):
+            _join(_shard(half, number), arrays)
+            yield piece
+
+    _write(manifest, variant, folder, dtype, pieces, progress=progress)
+
+
+def write_features(
+    manifest: pd.DataFrame,
+    features: Iterable[Features],
+    variant: str,
+    folder: Path,
+    *,
+    dtype: str = "float32",
+    progress: bool = True,
+) -> None:
+    """:func:`write` for features that are made already, one a row of the manifest, in its order."""
+
+    def pieces(_: Path, arrays: Arrays) -> Iterator[Piece]:
+        made = iter(features)
+        for rows in _rows(manifest):
+            yield _pack(((row, next(made)) for row in rows), variant, dtype, arrays)
+
+    _write(manifest, variant, folder, dtype, pieces, progress=progress)
+
+
+def _write(
+    manifest: pd.DataFrame,
+    variant: str,
+    folder: Path,
+    dtype: str,
+    pieces: Callable[[Path, Arrays], Iterator[Piece]],
+    *,
+    progress: bool,
+) -> None:
+    """Write a store of what ``pieces(partial folder, array files)`` packs into these."""
     if dtype not in DTYPES:
         raise ConfigError(f"unknown dtype {dtype!r}; there are {', '.join(DTYPES)}")
-    with files.writing(folder), files.atomic_folder(folder) as partial:
-        index, dropped, dims, offset = [], [], None, 0
-        with open(partial / FEATURES, "wb") as values, open(partial / VALID, "wb") as bits:
-            rows = manifest.to_dict("records")
-            for row in bar(rows, desc=f"packing {variant}", unit="clip", disable=not progress):
-                try:
-                    clip = _clip_features(row, root, variant)
-                    packed = _cast(clip.values, dtype, sample=row["id"])
-                except SampleError as error:
-                    dropped.append({"id": row["id"], "path": row["path"], "reason": error.reason})
-                    continue
-                dims = clip.values.shape[1] if dims is None else dims
-                if clip.values.shape[1] != dims:
-                    raise StoreError(
-                        f"{row['id']}: {clip.values.shape[1]} dims where the others have {dims}; "
-                        f"variant {variant} needs files of one layout"
-                    )
-                values.write(packed.tobytes())
-                bits.write(np.packbits(clip.valid, axis=1).tobytes())
-                index.append((row["id"], offset, len(clip.values), row["fps"], row["sha256"]))
-                offset += len(clip.values)
+    index: list[tuple[str, int, float, str]] = []
+    dropped: list[dict[str, str]] = []
+    dims = None
+    with files.writing(folder), files.atomic_folder(folder) as half:
+        with ExitStack() as stack:
+            arrays = stack.enter_context(_arrays(half))
+            shown = stack.enter_context(
+                bar(
+                    total=len(manifest),
+                    desc=f"packing {variant}",
+                    unit="clip",
+                    disable=not progress,
+                )
+            )
+            for piece in pieces(half, arrays):
+                if piece.dims is not None:
+                    dims = _same_dims(dims, piece.dims, piece.index[0][0], variant)
+                index += piece.index
+                dropped += piece.dropped
+                shown.update(len(piece.index) + len(piece.dropped))
         if dims is None:
             raise StoreError(
                 f"{folder}: no clip of the manifest can be used ({len(dropped)} dropped)"
             )
-        columns = ["id", "offset", "frames", "fps", "sha256"]
-        pd.DataFrame(index, columns=columns).to_parquet(partial / INDEX, index=False)
+        table = pd.DataFrame(index, columns=["id", "frames", "fps", "sha256"])
+        table.insert(1, "offset", table["frames"].cumsum() - table["frames"])
+        table.to_parquet(half / INDEX, index=False)
         pd.DataFrame(dropped, columns=["id", "path", "reason"]).to_csv(
-            partial / DROPPED, index=False
+            half / DROPPED, index=False
         )
         meta = {
             "format": FORMAT,
@@ -106,25 +270,33 @@ def write(
             "dims": dims,
             "points": dims // 3,
             "dtype": dtype,
-            "clips": len(index),
-            "frames": offset,
+            "clips": len(table),
+            "frames": int(table["frames"].sum()),
             "corpus_fingerprint": corpus_fingerprint(manifest),
             "versions": {name: version(name) for name in ("numpy", "pose-format")},
             "sha256": {
-                name: files.sha256_file(partial / name)
+                name: files.sha256_file(half / name)
                 for name in (FEATURES, VALID, INDEX, DROPPED)
             },
         }
-        (partial / META).write_text(files.canonical_json(meta), encoding="utf-8")
+        (half / META).write_text(files.canonical_json(meta), encoding="utf-8")
 
 
-def _clip_features(row: dict, root: Path, variant: str) -> Features:
+def _clip_features(row: Mapping[str, Any], root: Path, variant: str) -> Features:
+    """The features of a manifest's row, whatever form its file has.
+
+    Raises:
+        PoseError: the file cannot be read, or the variant cannot be made of it.
+        StoreError: it is not the file that the manifest was made of.
+    """
     path = root / row["path"]
-    if path.is_file() and files.sha256_file(path) != row["sha256"]:
+    data = clips.read_bytes(path)
+    if files.sha256_bytes(data) != row["sha256"]:
         raise StoreError(
             f"{row['id']}: {path} changed since the manifest was made; build the corpus again"
         )
-    return poses.features(poses.read_pose(path), variant, sample=row["id"])
+    pose = clips.parse(data, path, sample=row["id"])
+    return poses.features(pose, variant, sample=row["id"])
 
 
 def _cast(values: np.ndarray, dtype: str, *, sample: str) -> np.ndarray:
@@ -133,6 +305,15 @@ def _cast(values: np.ndarray, dtype: str, *, sample: str) -> np.ndarray:
     if not np.isfinite(packed).all():  # float16 ends at 65504: nearly coinciding shoulders do that
         raise PoseError(sample, f"a value of {np.abs(values).max():.3g} does not fit {dtype}")
     return packed
+
+
+def _map(
+    path: Path, dtype: np.dtype, shape: tuple[int, int]
+) -> tuple[np.ndarray, mmap.mmap]:
+    """A file as a read-only array (by memory map), and the map."""
+    with open(path, "rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.frombuffer(mapped, dtype).reshape(shape), mapped
 
 
 class FeatureStore:
@@ -172,8 +353,9 @@ class FeatureStore:
             self.index = pd.read_parquet(self.folder / INDEX)
         except Exception as error:  # pyarrow's errors share no base with its missing-file errors
             raise StoreError(f"{self.folder / INDEX}: missing or damaged ({error})") from None
-        self._values = np.memmap(self.folder / FEATURES, dtype, "r", shape=(frames, self.dims))
-        self._valid = np.memmap(self.folder / VALID, np.uint8, "r", shape=(frames, row_bytes))
+        self._values, self._map = _map(self.folder / FEATURES, dtype, (frames, self.dims))
+        self._valid, _ = _map(self.folder / VALID, np.dtype(np.uint8), (frames, row_bytes))
+        self._touched = 0  # bytes of the map that may be in memory since it was last given back
         self._row = {clip: i for i, clip in enumerate(self.index["id"])}
         self._offset = self.index["offset"].to_numpy()
         self._frames = self.index["frames"].to_numpy()
@@ -210,7 +392,12 @@ class FeatureStore:
         row = self._row[clip]
         frames = slice(self._offset[row], self._offset[row] + self._frames[row])
         valid = np.unpackbits(self._valid[frames], axis=1, count=self.points).astype(bool)
-        return Features(np.asarray(self._values[frames], dtype=np.float32), valid)
+        values = self._values[frames]
+        self._touched += values.nbytes + READ_AROUND
+        if self._touched > KEPT_IN_MEMORY:  # arrays that were handed out read them again if asked
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._touched = values.nbytes
+        return Features(np.asarray(values, dtype=np.float32), valid)
 
     def verify(self) -> None:
         """Hash every file again.
