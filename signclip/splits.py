@@ -148,16 +148,22 @@ def check_disjoint(table: pd.DataFrame, manifest: pd.DataFrame) -> None:
     Raises:
         ConfigError: naming split, fold and the two clips.
     """
-    sha = dict(zip(manifest["id"], manifest["sha256"], strict=True))
-    for (name, fold), rows in table.groupby(["split", "fold"], sort=True):
-        first: dict[str, tuple[str, str]] = {}
-        for clip, role in zip(rows["id"], rows["role"], strict=True):
-            other, other_role = first.setdefault(sha[clip], (clip, role))
-            if other_role != role or other != clip:
-                raise ConfigError(
-                    f"split {name}, fold {fold}: {clip} ({role}) and {other} ({other_role}) are "
-                    "the same file or clip"
-                )
+    place = ["split", "fold"]
+    rows = table.drop_duplicates([*place, "id", "role"])
+    rows = rows.merge(manifest[["id", "sha256"]], on="id", how="left", validate="many_to_one")
+    unknown = rows["id"][rows["sha256"].isna()]
+    if len(unknown):
+        raise ConfigError(f"a split lists {unknown.iloc[0]}, which the manifest does not have")
+    again = rows[rows.duplicated([*place, "sha256"])]
+    if again.empty:
+        return
+    leak = again.sort_values(place, kind="stable").iloc[0]
+    same = (rows[[*place, "sha256"]] == leak[[*place, "sha256"]]).all(axis=1)
+    first = rows[same].iloc[0]
+    raise ConfigError(
+        f"split {leak['split']}, fold {leak['fold']}: {leak['id']} ({leak['role']}) and "
+        f"{first['id']} ({first['role']}) are the same file or clip"
+    )
 
 
 @dataclass(frozen=True)
@@ -177,8 +183,8 @@ class SignerOverlap:
         if self.shared:
             names = ", ".join(self.shared[:5]) + (", ..." if len(self.shared) > 5 else "")
             words = (
-                f"signers are shared: {len(self.shared)} of the {self.tested} signers of test clips "
-                f"also sign training or validation clips ({names})"
+                f"signers are shared: {len(self.shared)} of the {self.tested} signers of test "
+                f"clips also sign training or validation clips ({names})"
             )
         if self.unknown:
             words += f"; who signs is not recorded for {self.unknown} of {self.clips} clips"

@@ -10,8 +10,7 @@ A folder ``features/<corpus>/<variant>/`` with
 
 Decisions
 * Many small files are slow to hash, copy and open, so there are five whatever the number of clips.
-* Several processes pack pieces of the manifest into shards, which are joined in the manifest's
-  order and removed as they come: the store is the same, byte for byte, however many there were.
+* Several processes may pack (:mod:`signclip.packing`); the store is the same, byte for byte.
 * Pages of the memory map that were read are given back from time to time, so that reading clips at
   random stays flat in memory (the operating system keeps the file cached all the same).
 
@@ -23,34 +22,33 @@ from __future__ import annotations
 
 import json
 import mmap
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from signclip import clips, files, poses
-from signclip.errors import ConfigError, PoseError, SampleError, StoreError
-from signclip.parallel import CHUNK, ordered
+from signclip import files, poses
+from signclip.errors import ConfigError, StoreError
+from signclip.packing import (
+    FEATURES,
+    VALID,
+    Arrays,
+    Piece,
+    open_arrays,
+    pack_features,
+    pack_manifest,
+    same_dims,
+)
 from signclip.poses import Features
 from signclip.progress import bar
 
 FORMAT = 1
 DTYPES = ("float32", "float16")
-FEATURES, VALID, INDEX, DROPPED, META = (
-    "features.bin",
-    "valid.bin",
-    "index.parquet",
-    "dropped.csv",
-    "meta.json",
-)
-
-
+INDEX, DROPPED, META = "index.parquet", "dropped.csv", "meta.json"
 # Bytes of the memory map that reading at random may leave in memory, and what the operating system
 # maps around each read.
 KEPT_IN_MEMORY, READ_AROUND = 64 << 20, 128 << 10
@@ -59,107 +57,7 @@ KEPT_IN_MEMORY, READ_AROUND = 64 << 20, 128 << 10
 def corpus_fingerprint(manifest: pd.DataFrame) -> str:
     """Changes when any clip's id, content, text or language does."""
     columns = ["id", "sha256", "text", "sign_language", "spoken_language", "signer", "split"]
-    return files.fingerprint(manifest.sort_values("id")[columns].to_dict("list"))
-
-
-Arrays = tuple[IO, IO]  # the files of values and of validity bits, open for writing
-
-
-class Piece(NamedTuple):
-    """What was written of some clips, in order."""
-
-    index: list[tuple[str, int, float, str]]  # id, frames, frames a second, sha256 of the source
-    dropped: list[dict[str, str]]  # id, path, reason
-    dims: int | None  # None: no clip was written
-
-
-@contextmanager
-def _arrays(folder: Path) -> Iterator[Arrays]:
-    """The two array files of a folder, open for writing."""
-    with open(folder / FEATURES, "wb") as values, open(folder / VALID, "wb") as bits:
-        yield values, bits
-
-
-def _same_dims(known: int | None, dims: int, clip: str, variant: str) -> int:
-    if known is not None and dims != known:
-        raise StoreError(
-            f"{clip}: {dims} dims where the others have {known}; "
-            f"variant {variant} needs files of one layout"
-        )
-    return dims
-
-
-def _pack(
-    clips_: Iterable[tuple[Mapping[str, Any], Features | str]],
-    variant: str,
-    dtype: str,
-    arrays: Arrays,
-) -> Piece:
-    """Write clips behind one another; instead of features a clip may have the reason it has none.
-
-    Raises:
-        StoreError: the clips are not all of one layout.
-    """
-    values, bits = arrays
-    index, dropped, dims = [], [], None
-    for row, clip in clips_:
-        try:
-            if isinstance(clip, str):
-                raise SampleError(row["id"], clip)
-            packed = _cast(clip.values, dtype, sample=row["id"])
-        except SampleError as error:
-            dropped.append({"id": row["id"], "path": row["path"], "reason": error.reason})
-            continue
-        dims = _same_dims(dims, clip.values.shape[1], row["id"], variant)
-        values.write(packed.tobytes())
-        bits.write(np.packbits(clip.valid, axis=1).tobytes())
-        index.append((row["id"], len(clip.values), row["fps"], row["sha256"]))
-    return Piece(index, dropped, dims)
-
-
-def _made(
-    rows: Sequence[Mapping[str, Any]], root: Path, variant: str
-) -> Iterator[tuple[Mapping[str, Any], Features | str]]:
-    """Each row with its features, or with the reason why the variant cannot be made of it."""
-    for row in rows:
-        try:
-            yield row, _clip_features(row, root, variant)
-        except SampleError as error:
-            yield row, error.reason
-
-
-def _pack_shard(
-    numbered: tuple[int, Sequence[Mapping[str, Any]]],
-    root: Path,
-    variant: str,
-    dtype: str,
-    folder: Path,
-) -> Piece:
-    """:func:`_pack` into a folder of its own (in another process)."""
-    number, rows = numbered
-    shard = _shard(folder, number)
-    shard.mkdir()
-    with _arrays(shard) as arrays:
-        return _pack(_made(rows, root, variant), variant, dtype, arrays)
-
-
-def _shard(folder: Path, number: int) -> Path:
-    return folder / f"shard-{number}"
-
-
-def _join(shard: Path, arrays: Arrays) -> None:
-    """Append a shard's arrays to the store's and remove it."""
-    for name, target in zip((FEATURES, VALID), arrays, strict=True):
-        with open(shard / name, "rb") as source:
-            shutil.copyfileobj(source, target, 1 << 20)
-    shutil.rmtree(shard)
-
-
-def _rows(manifest: pd.DataFrame) -> Iterator[list[dict[str, Any]]]:
-    """Pieces of a manifest as mappings, of the columns that packing needs."""
-    needed = manifest[["id", "path", "fps", "sha256"]]
-    for start in range(0, len(needed), CHUNK):
-        yield needed.iloc[start : start + CHUNK].to_dict("records")
+    return files.fingerprint_columns(manifest.sort_values("id")[columns].to_dict("list"))
 
 
 def write(
@@ -188,18 +86,7 @@ def write(
     """
     if variant not in poses.VARIANTS:
         raise ConfigError(f"unknown variant {variant!r}; there are {', '.join(poses.VARIANTS)}")
-
-    def pieces(half: Path, arrays: Arrays) -> Iterator[Piece]:
-        if workers <= 1:
-            for rows in _rows(manifest):
-                yield _pack(_made(rows, root, variant), variant, dtype, arrays)
-            return
-        pack = partial(_pack_shard, root=root, variant=variant, dtype=dtype, folder=half)
-        packed = ordered(pack, enumerate(_rows(manifest)), workers=workers)
-        for number, piece in enumerate(packed):
-            _join(_shard(half, number), arrays)
-            yield piece
-
+    pieces = partial(pack_manifest, manifest, root, variant, dtype, workers=workers)
     _write(manifest, variant, folder, dtype, pieces, progress=progress)
 
 
@@ -214,10 +101,8 @@ def write_features(
 ) -> None:
     """:func:`write` for features that are made already, one a row of the manifest, in its order."""
 
-    def pieces(_: Path, arrays: Arrays) -> Iterator[Piece]:
-        made = iter(features)
-        for rows in _rows(manifest):
-            yield _pack(((row, next(made)) for row in rows), variant, dtype, arrays)
+    def pieces(*, folder: Path, arrays: Arrays) -> Iterator[Piece]:
+        return pack_features(manifest, features, variant, dtype, arrays)
 
     _write(manifest, variant, folder, dtype, pieces, progress=progress)
 
@@ -227,11 +112,11 @@ def _write(
     variant: str,
     folder: Path,
     dtype: str,
-    pieces: Callable[[Path, Arrays], Iterator[Piece]],
+    pieces: Callable[..., Iterator[Piece]],
     *,
     progress: bool,
 ) -> None:
-    """Write a store of what ``pieces(partial folder, array files)`` packs into these."""
+    """Write a store of what ``pieces(folder=..., arrays=...)`` packs into the open array files."""
     if dtype not in DTYPES:
         raise ConfigError(f"unknown dtype {dtype!r}; there are {', '.join(DTYPES)}")
     index: list[tuple[str, int, float, str]] = []
@@ -239,7 +124,7 @@ def _write(
     dims = None
     with files.writing(folder), files.atomic_folder(folder) as half:
         with ExitStack() as stack:
-            arrays = stack.enter_context(_arrays(half))
+            arrays = stack.enter_context(open_arrays(half))
             shown = stack.enter_context(
                 bar(
                     total=len(manifest),
@@ -248,9 +133,9 @@ def _write(
                     disable=not progress,
                 )
             )
-            for piece in pieces(half, arrays):
+            for piece in pieces(folder=half, arrays=arrays):
                 if piece.dims is not None:
-                    dims = _same_dims(dims, piece.dims, piece.index[0][0], variant)
+                    dims = same_dims(dims, piece.dims, piece.index[0][0], variant)
                 index += piece.index
                 dropped += piece.dropped
                 shown.update(len(piece.index) + len(piece.dropped))
@@ -261,9 +146,7 @@ def _write(
         table = pd.DataFrame(index, columns=["id", "frames", "fps", "sha256"])
         table.insert(1, "offset", table["frames"].cumsum() - table["frames"])
         table.to_parquet(half / INDEX, index=False)
-        pd.DataFrame(dropped, columns=["id", "path", "reason"]).to_csv(
-            half / DROPPED, index=False
-        )
+        pd.DataFrame(dropped, columns=["id", "path", "reason"]).to_csv(half / DROPPED, index=False)
         meta = {
             "format": FORMAT,
             "variant": variant,
@@ -275,41 +158,13 @@ def _write(
             "corpus_fingerprint": corpus_fingerprint(manifest),
             "versions": {name: version(name) for name in ("numpy", "pose-format")},
             "sha256": {
-                name: files.sha256_file(half / name)
-                for name in (FEATURES, VALID, INDEX, DROPPED)
+                name: files.sha256_file(half / name) for name in (FEATURES, VALID, INDEX, DROPPED)
             },
         }
         (half / META).write_text(files.canonical_json(meta), encoding="utf-8")
 
 
-def _clip_features(row: Mapping[str, Any], root: Path, variant: str) -> Features:
-    """The features of a manifest's row, whatever form its file has.
-
-    Raises:
-        PoseError: the file cannot be read, or the variant cannot be made of it.
-        StoreError: it is not the file that the manifest was made of.
-    """
-    path = root / row["path"]
-    data = clips.read_bytes(path)
-    if files.sha256_bytes(data) != row["sha256"]:
-        raise StoreError(
-            f"{row['id']}: {path} changed since the manifest was made; build the corpus again"
-        )
-    pose = clips.parse(data, path, sample=row["id"])
-    return poses.features(pose, variant, sample=row["id"])
-
-
-def _cast(values: np.ndarray, dtype: str, *, sample: str) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        packed = values.astype(dtype)
-    if not np.isfinite(packed).all():  # float16 ends at 65504: nearly coinciding shoulders do that
-        raise PoseError(sample, f"a value of {np.abs(values).max():.3g} does not fit {dtype}")
-    return packed
-
-
-def _map(
-    path: Path, dtype: np.dtype, shape: tuple[int, int]
-) -> tuple[np.ndarray, mmap.mmap]:
+def _map(path: Path, dtype: np.dtype, shape: tuple[int, int]) -> tuple[np.ndarray, mmap.mmap]:
     """A file as a read-only array (by memory map), and the map."""
     with open(path, "rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -347,7 +202,7 @@ class FeatureStore:
             (VALID, frames * row_bytes),
         ):
             path = self.folder / name
-            if not path.is_file() or path.stat().st_size != size:
+            if size <= 0 or not path.is_file() or path.stat().st_size != size:
                 raise StoreError(f"{path}: missing or cut short ({size} bytes expected)")
         try:
             self.index = pd.read_parquet(self.folder / INDEX)

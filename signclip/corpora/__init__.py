@@ -107,9 +107,7 @@ def build(
     if clean_glosses:
         rows = [row | {"text": glosses.clean(row["text"], name)} for row in rows]
     manifest.check_rows(pd.DataFrame(rows, columns=list(manifest.GIVEN)), source=name)
-    kept, dropped = manifest.measure(
-        rows, folder_, source=name, workers=workers, progress=progress
-    )
+    kept, dropped = manifest.measure(rows, folder_, source=name, workers=workers, progress=progress)
     if kept.empty:
         first = f"; {dropped['id'][0]}: {dropped['reason'][0]}" if len(dropped) else ""
         raise ManifestError(folder_, f"no clip can be used ({len(dropped)} dropped{first})")

@@ -47,7 +47,5 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
                 refused.append({"id": clip, "path": entry["path"], "reason": reason})
                 continue
             spoken = entry["spoken_language"]
-            kept.append(
-                row(clip, entry["path"], text, sign_language=tag, spoken_language=spoken)
-            )
+            kept.append(row(clip, entry["path"], text, sign_language=tag, spoken_language=spoken))
     return kept, refused

@@ -218,5 +218,5 @@ def test_an_unknown_form_is_refused_and_the_known_ones_are_named():
 
 
 def test_a_missing_file_is_refused_by_its_path(tmp_path):
-    with pytest.raises(PoseError, match="gone.npy: cannot be read"):
+    with pytest.raises(PoseError, match=r"gone\.npy: cannot be read"):
         clips.read(tmp_path / "gone.npy")

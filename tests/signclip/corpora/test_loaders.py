@@ -153,7 +153,7 @@ def test_rwth_fs_videos_are_listed_with_the_command_that_makes_poses(maker, tmp_
 
 def test_an_unknown_gesture_is_refused(maker, tmp_path):
     maker(tmp_path).pose("1_36_1_cam2.pose")
-    with pytest.raises(ManifestError, match="1_36_1_cam2: .*gesture of 1 to 35"):
+    with pytest.raises(ManifestError, match=r"1_36_1_cam2: .*gesture of 1 to 35"):
         build("rwth-fs", tmp_path)
 
 

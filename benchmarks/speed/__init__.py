@@ -1,0 +1,1 @@
+"""What the suite costs: speed and memory of its parts, measured by commands."""
