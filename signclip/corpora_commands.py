@@ -130,3 +130,26 @@ def build(
         typer.echo(f"  dropped {count}: {reason}")
     for split, rows in table.groupby("split", sort=False):
         typer.echo(f"  split {split}: {splits.shared_signers(rows, clips).text()}")
+
+
+@app.command()
+def fetch(
+    name: str,
+    to: Annotated[Path, typer.Option(help="Folder for the corpus's files.")],
+    only: Annotated[
+        str | None, typer.Option(help="One of its downloads. Default: all of them.")
+    ] = None,
+) -> None:
+    """Download what can be had without a form; run it again to go on after a break.
+
+    Example: `signclip corpora fetch wlasl --to ../wlasl`
+    """
+    from signclip import corpora
+    from signclip.corpora.fetch import fetch as get
+
+    about = corpora.corpus(name).ABOUT
+    if about.downloads:
+        typer.echo(f"licence: {about.licence} ({about.licence_source})", err=True)
+    for path in get(name, to, only=only):
+        typer.echo(path)
+    typer.echo(about.instructions)
