@@ -153,3 +153,25 @@ def fetch(
     for path in get(name, to, only=only):
         typer.echo(path)
     typer.echo(about.instructions)
+
+
+@app.command()
+def card(
+    name: str,
+    path: Copy = None,
+    corpus: Annotated[
+        str | None, typer.Option(help="The folder below --data, if not the corpus's name.")
+    ] = None,
+    data: Data = Path("data"),
+    out: Annotated[Path, typer.Option(help="Folder for the card.")] = Path("results/corpora"),
+) -> None:
+    """Write the card of a built corpus: counts, lengths, detection, licence, defects, a picture.
+
+    Example: `signclip corpora card spreadthesign-fingerspelling`
+    """
+    from signclip import corpora
+    from signclip.corpora.card import write
+
+    root = corpora.root(name, path)
+    for written in write(data / (corpus or name), root, corpora.corpus(name).ABOUT, out).values():
+        typer.echo(written)

@@ -179,7 +179,7 @@ class SignerOverlap:
         """One sentence without a full stop, as cards and tables print it."""
         if self.unknown == self.clips:
             return "who signs is not recorded, so whether signers are shared is not known"
-        words = f"no one of the {self.tested} signers of test clips signs on another side"
+        words = f"signers are disjoint: those of test clips ({self.tested}) sign on no other side"
         if self.shared:
             names = ", ".join(self.shared[:5]) + (", ..." if len(self.shared) > 5 else "")
             words = (
@@ -237,6 +237,25 @@ def fingerprint(rows: pd.DataFrame) -> str:
     return files.fingerprint(ordered[["fold", "id", "role"]].to_dict("list"))
 
 
+def _table_of(folder: Path | str) -> pd.DataFrame:
+    path = Path(folder) / SPLITS_FILE
+    if not path.is_file():
+        raise ConfigError(f"{path}: no splits here; build them with `signclip corpora build`")
+    try:
+        return pd.read_parquet(path)
+    except Exception as error:  # pyarrow's errors share no base with its missing-file errors
+        raise ConfigError(f"{path}: not a Parquet file ({error})") from None
+
+
+def names(folder: Path | str) -> list[str]:
+    """The splits of a built corpus, in the order in which they were built.
+
+    Raises:
+        ConfigError: it has no splits, or their table is damaged.
+    """
+    return list(_table_of(folder)["split"].unique())
+
+
 def read(folder: Path | str, split: str) -> pd.DataFrame:
     """The rows of one split.
 
@@ -244,18 +263,12 @@ def read(folder: Path | str, split: str) -> pd.DataFrame:
         ConfigError: the corpus has no such split, its table is damaged, or a clip of the split
             stands on two sides.
     """
-    path = Path(folder) / SPLITS_FILE
-    if not path.is_file():
-        raise ConfigError(f"{path}: no splits here; build them with `signclip corpora build`")
-    try:
-        table = pd.read_parquet(path)
-    except Exception as error:  # pyarrow's errors share no base with its missing-file errors
-        raise ConfigError(f"{path}: not a Parquet file ({error})") from None
+    table = _table_of(folder)
     if split not in set(table["split"]):
         there = ", ".join(sorted(table["split"].unique()))
         raise ConfigError(f"no split {split!r} in {folder}; there are {there}")
     rows = table[table["split"] == split].reset_index(drop=True)
     twice = rows["id"][rows.duplicated(["fold", "id"])]
     if len(twice):
-        raise ConfigError(f"{path}: split {split} lists {twice.iloc[0]} twice in a fold")
+        raise ConfigError(f"{folder}: split {split} lists {twice.iloc[0]} twice in a fold")
     return rows

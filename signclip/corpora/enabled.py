@@ -28,10 +28,15 @@ def paths(params: Path = PARAMS) -> dict[str, str]:
     """
     if not params.is_file():
         return {}
+    return _section(params.read_text(encoding="utf-8"), params)
+
+
+def _section(text: str, params: Path) -> dict[str, str]:
     try:
-        section = (yaml.safe_load(params.read_text(encoding="utf-8")) or {}).get(SECTION) or {}
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError) as error:
-        raise ConfigError(f"{params}: not a YAML mapping ({error})") from None
+        section = (yaml.safe_load(text) or {}).get(SECTION) or {}
+    except (yaml.YAMLError, AttributeError) as error:
+        problem = " ".join(str(error).split())  # YAML's are several lines
+        raise ConfigError(f"{params}: not a YAML mapping ({problem})") from None
     if not isinstance(section, dict) or not all(
         value is None or isinstance(value, str) for value in section.values()
     ):
@@ -65,6 +70,10 @@ def enable(name: str, path: Path | str, params: Path = PARAMS) -> None:
         if not changed:
             block = f"{section[0]}{line}\n"
         text = text[: section.start()] + block + text[section.end() :]
+    try:
+        whole = _section(text, params) == before | {name: str(path)}
+    except ConfigError:
+        whole = False
+    if not whole:  # a section in one line, or with lines of its own making
+        raise ConfigError(f"{params}: cannot write {name} into it; write `{line.strip()}` yourself")
     files.write_text(params, text)
-    if paths(params) != before | {name: str(path)}:
-        raise ConfigError(f"{params}: could not write {name}; write `{line.strip()}` yourself")

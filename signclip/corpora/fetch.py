@@ -177,6 +177,8 @@ def _download_rest(url: str, part: Path, *, progress: bool) -> None:
         if tag.startswith("W/"):  # a weak one does not say that the bytes are the same
             tag = ""
         name = tag or response.headers.get("Last-Modified") or ""
+        if not done:  # first, so that a kill in between leaves no old bytes under a new name
+            part.unlink(missing_ok=True)
         files.write_text(version, name)
         shown = bar(
             total=total,

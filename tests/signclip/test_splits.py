@@ -272,7 +272,7 @@ def signed(*signers: str, roles=("train", "validation", "test", "test")) -> tupl
 @pytest.mark.parametrize(
     ("signers", "shared", "words"),
     [
-        (("a", "b", "c", "d"), (), "no one of the 2 signers"),
+        (("a", "b", "c", "d"), (), r"disjoint: those of test clips (2)"),
         (("a", "b", "a", "d"), ("a",), "shared: 1 of the 2 signers"),
         (("a", "b", "b", "a"), ("a", "b"), "shared: 2 of the 2 signers"),
         (("a", "", "a", ""), ("a",), "not recorded for 2 of 4 clips"),
