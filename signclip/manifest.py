@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from signclip import clips, files, poses
 from signclip.errors import LanguageTagError, ManifestError, PoseError, SampleError
-from signclip.parallel import chunks, ordered
+from signclip.parallel import CHUNK, chunks, ordered
 from signclip.progress import bar
 from signclip.text import sign_language
 
@@ -81,10 +81,7 @@ def _measure_clip(row: Mapping[str, Any], root: Path) -> tuple[str, int, float]:
         raise PoseError(row["id"], "the file does not exist")
     if clips.is_video(path):
         raise PoseError(row["id"], clips.needs_extraction(path))
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise PoseError(row["id"], f"cannot be read ({error.strerror})") from None
+    data = clips.read_bytes(path)
     pose = clips.parse(data, path, sample=row["id"])
     poses.normalise(poses.landmarks(pose), sample=row["id"])
     return files.sha256_bytes(data), int(pose.body.data.shape[0]), float(pose.body.fps)
@@ -124,7 +121,7 @@ def measure(
     dropped: list[dict[str, str]] = []
     first_with: dict[str, str] = {}
     rows = list(rows)
-    parts = list(chunks(rows))
+    parts = list(chunks(rows, CHUNK))
     with bar(total=len(rows), desc=f"reading {source}", unit="clip", disable=not progress) as shown:
         for part, measured in zip(
             parts, ordered(partial(_measure_all, root=root), parts, workers=workers), strict=True

@@ -12,7 +12,7 @@ Cost: 1 to 5 ms a clip and core; a shard is written twice.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -136,7 +136,7 @@ def pack_manifest(
     folder: Path,
     arrays: Arrays,
     workers: int,
-) -> Iterator[Piece]:
+) -> Generator[Piece, None, None]:
     """Pack a manifest's clips into ``arrays``, the open files of ``folder``, piece by piece.
 
     Raises:
@@ -156,7 +156,7 @@ def pack_manifest(
 
 def pack_features(
     manifest: pd.DataFrame, features: Iterable[Features], variant: str, dtype: str, arrays: Arrays
-) -> Iterator[Piece]:
+) -> Generator[Piece, None, None]:
     """Pack features that are made already, one a row of the manifest, in its order."""
     made = iter(features)
     for rows in _rows(manifest):

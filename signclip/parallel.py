@@ -24,7 +24,7 @@ T, R = TypeVar("T"), TypeVar("R")
 CHUNK = 64  # clips a piece: small enough for a smooth progress bar, large enough to be worth a trip
 
 
-def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Consecutive slices of at most ``size`` items."""
     return (items[start : start + size] for start in range(0, len(items), size))
 

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -101,7 +101,7 @@ def write_features(
 ) -> None:
     """:func:`write` for features that are made already, one a row of the manifest, in its order."""
 
-    def pieces(*, folder: Path, arrays: Arrays) -> Iterator[Piece]:
+    def pieces(*, folder: Path, arrays: Arrays) -> Generator[Piece, None, None]:
         return pack_features(manifest, features, variant, dtype, arrays)
 
     _write(manifest, variant, folder, dtype, pieces, progress=progress)
@@ -112,7 +112,7 @@ def _write(
     variant: str,
     folder: Path,
     dtype: str,
-    pieces: Callable[..., Iterator[Piece]],
+    pieces: Callable[..., Generator[Piece, None, None]],
     *,
     progress: bool,
 ) -> None:
@@ -133,7 +133,9 @@ def _write(
                     disable=not progress,
                 )
             )
-            for piece in pieces(folder=half, arrays=arrays):
+            # closed in any case: no process may go on writing into a folder that is thrown away
+            packed = stack.enter_context(closing(pieces(folder=half, arrays=arrays)))
+            for piece in packed:
                 if piece.dims is not None:
                     dims = same_dims(dims, piece.dims, piece.index[0][0], variant)
                 index += piece.index

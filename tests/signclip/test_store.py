@@ -140,14 +140,16 @@ def test_an_error_in_another_process_is_the_same_error_and_leaves_nothing(
     assert visible(tmp_path) == ["clips"]
 
 
-def test_layouts_that_differ_between_pieces_are_refused(
-    good_clips, make_pose, pose_bytes, monkeypatch, tmp_path
+@pytest.mark.parametrize("workers", [1, 2])
+def test_layouts_that_differ_between_pieces_are_refused_and_nothing_stays(
+    workers, good_clips, make_pose, pose_bytes, monkeypatch, tmp_path
 ):
     good_clips.add("refined", pose_bytes(make_pose(irises=True)))
     clips, _ = corpora.build("folder", good_clips.write(), progress=False)
     monkeypatch.setattr(packing, "CHUNK", 1)
     with pytest.raises(StoreError, match="refined: 1659 dims where the others have 1629"):
-        pack(clips, good_clips.root, tmp_path / "store", "holistic")
+        pack(clips, good_clips.root, tmp_path / "store", "holistic", workers=workers)
+    assert visible(tmp_path) == ["clips"]
 
 
 def test_features_that_are_made_already_give_the_same_store(clips, embedded, tmp_path):

@@ -132,7 +132,7 @@ def wlasl(make: Maker) -> None:
                     "frame_end": -1,
                     "frame_start": 1,
                     "instance_id": i,
-                    "signer_id": i % 3,
+                    "signer_id": i % 2,
                     "source": "aslbrick",
                     "split": (*SIDES, "train")[i],
                     "url": "http://example.org/book.mp4",

@@ -58,10 +58,9 @@ def test_a_corpus_is_found_by_its_own_files_only(name, untouched, tmp_path):
         corpora.root(name, tmp_path)
 
 
-@pytest.mark.parametrize("name", MINIATURES)
-def test_the_number_of_processes_does_not_show(name, untouched):
-    if name not in ("sem-lex", "asl-signs"):  # the other forms go the same way
-        pytest.skip("one corpus of each form of arrays is enough")
+@pytest.mark.parametrize("name", ["sem-lex", "asl-signs", "popsign"])  # each form of clips
+def test_the_number_of_processes_does_not_show(name, untouched, monkeypatch):
+    monkeypatch.setattr(manifest, "CHUNK", 5)
     alone, together = (build(name, untouched(name), workers=n) for n in (1, 2))
     for one, other in zip(alone, together, strict=True):
         pd.testing.assert_frame_equal(one, other)
@@ -308,7 +307,7 @@ def test_wlasl_shares_signers_in_its_official_splits(untouched):
     assert clips["split"].tolist() == ["train", "validation", "test", "train"] * 2
     assert set(clips["text"]) == {"book", "drink"}
     found = splits.shared_signers(splits.build(clips), clips)
-    assert (found.shared, found.tested, found.unknown) == ((), 1, 0)
+    assert (found.shared, found.tested, found.unknown) == (("0",), 1, 0)
 
 
 @pytest.mark.parametrize("content", ["", "[]]", '[{"gloss": "a"}]', "{}"])
@@ -365,7 +364,15 @@ def test_a_table_of_another_encoding_is_refused(miniature):
         build("asl-signs", root)
 
 
-# Folders with videos
+# Folders
+
+
+def test_1650_real_clips_of_three_signers_are_a_folder_corpus(shared):
+    clips, dropped = build("folder", shared("data/asl-words"))
+    assert (len(clips), len(dropped)) == (1650, 0)
+    assert clips["text"].nunique() == 13
+    found = splits.shared_signers(splits.build(clips), clips)
+    assert (found.shared, found.tested, found.unknown) == ((), 1, 0)
 
 
 def test_a_folder_of_videos_is_one_error_naming_the_command(folder_corpus):
