@@ -167,6 +167,7 @@ def evaluate(
             corpus_fingerprint=corpus_fingerprint(clips),
         )
     store = FeatureStore.of(clips, features / corpus / chosen.variant)
+    signers = splits.shared_signers(rows, clips).text()
     clips = clips.set_index("id", drop=False)
     names = clips["text"].map(label)
     labels = sorted(set(names[rows["id"][rows["role"] != "excluded"]]))
@@ -210,6 +211,7 @@ def evaluate(
         },
         corpus_fingerprint=store.meta["corpus_fingerprint"],
         split_fingerprint=splits.fingerprint(rows),
+        signers=signers,
         folds=sorted(int(fold) for fold in rows["fold"].unique()),
         seeds=[seed],
         cost=results.Cost(

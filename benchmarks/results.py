@@ -63,6 +63,7 @@ class Result(_Strict):
     corpus_dropped: dict[str, int]  # reason -> clips refused when the corpus was read
     corpus_fingerprint: str
     split_fingerprint: str
+    signers: str = ""  # who stands on two sides of the split, in words; empty: not recorded
     folds: list[int]
     seeds: list[int]
     cost: Cost

@@ -43,6 +43,7 @@ DEVIATIONS = {
 }
 DIRECTIONS = {"V2T": "video to text", "T2V": "text to video"}
 NOTHING = "–"
+SIGNERS_UNRECORDED = "not recorded in these results, which are older than the check"
 
 
 def published(table: str) -> pd.DataFrame:
@@ -160,6 +161,7 @@ def notes(ours: Mapping[str, Result]) -> list[str]:
         + DEVIATIONS.get(first.revision, "not recorded")
         + ".",
         f"Dropped when the corpus was read: {refused or 'none'}.",
+        f"Signers ({first.corpus}, split {first.split}): {first.signers or SIGNERS_UNRECORDED}.",
         "[low, high]: 95 % bootstrap interval over clips (video to text) or over letter queries "
         "(text to video), given the trained models. It leaves out what other seeds would change, "
         "and takes clips as independent: those of one sign language are not, so an interval that "

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from signclip.corpora_commands import app as corpora_app
 from signclip.errors import ConfigError, SignCLIPError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
-corpora_app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
 app.add_typer(corpora_app, name="corpora")
 
 Data = Annotated[Path, typer.Option(help="Folder of corpora, one folder each.")]
@@ -58,60 +56,6 @@ def _root() -> None:
     """Sign-language poses and text in one space: corpora, features, training, checks."""
 
 
-@corpora_app.callback()
-def list_corpora(context: typer.Context) -> None:
-    """List the corpora: is it there, where, under which licence.
-
-    Example: `signclip corpora`
-    """
-    if context.invoked_subcommand:
-        return
-    from signclip.corpora import CORPORA
-
-    table = Table("corpus", "there", "what", "licence")
-    table.columns[0].no_wrap = True  # the name is what the other commands take
-    for name, module in CORPORA.items():
-        table.add_row(name, "yes" if module.find() else "no", module.TITLE, module.LICENCE)
-    Console().print(table)
-
-
-@corpora_app.command()
-def show(name: str) -> None:
-    """What a corpus is and how to get it.
-
-    Example: `signclip corpora show spreadthesign-fingerspelling`
-    """
-    from signclip import corpora
-
-    module = corpora.corpus(name)
-    found = module.find()
-    place = f"found: {found}" if found else "not found"
-    typer.echo(f"{module.TITLE}\nlicence: {module.LICENCE}\n{place}\n{module.INSTRUCTIONS}")
-
-
-@corpora_app.command()
-def build(
-    name: str,
-    out: Annotated[Path | None, typer.Option(help="Default: data/NAME.")] = None,
-    path: Annotated[Path | None, typer.Option(help="Where your copy of the corpus is.")] = None,
-) -> None:
-    """Read a corpus: write its manifest, its dropped clips with reasons, and its splits.
-
-    Example: `signclip corpora build folder --path my-clips --out data/my-clips`
-    """
-    from signclip import corpora, splits
-
-    out = out or Path("data", name)
-    clips, dropped = corpora.build(name, path)
-    corpora.write(out, clips, dropped, splits.build(clips))
-    typer.echo(
-        f"{out}: {len(clips)} clips, {clips['sign_language'].nunique()} sign languages, "
-        f"{len(dropped)} dropped"
-    )
-    for reason, count in dropped["reason"].value_counts().items():
-        typer.echo(f"  dropped {count}: {reason}")
-
-
 @app.command()
 def pack(
     corpus: str,
@@ -123,6 +67,7 @@ def pack(
     data: Data = Path("data"),
     features: FeatureFolder = Path("features"),
     dtype: Annotated[str, typer.Option(help="float32, or float16 for large corpora.")] = "float32",
+    jobs: Annotated[int, typer.Option(help="Processes; the store does not depend on it.")] = 1,
 ) -> None:
     """Preprocess a corpus into a packed feature store.
 
@@ -132,7 +77,8 @@ def pack(
 
     name = name or corpus
     out = features / name / variant
-    store.write(manifest.read(data / name), corpora.root(corpus, path), variant, out, dtype=dtype)
+    root = corpora.root(corpus, path)
+    store.write(manifest.read(data / name), root, variant, out, dtype=dtype, workers=jobs)
     meta = store.FeatureStore(out).meta
     typer.echo(f"{out}: {meta['clips']} clips, {meta['frames']} frames of {meta['dims']} numbers")
 

@@ -55,5 +55,18 @@ class ConfigError(SignCLIPError):
     """A parameter, an experiment or a split does not exist or contradicts another."""
 
 
+class FetchError(SignCLIPError):
+    """A download failed, or what came cannot be used.
+
+    Args:
+        source: the address, or the archive.
+        reason: what is wrong, in words.
+        by_hand: what the user can do instead.
+    """
+
+    def __init__(self, source: str | Path, reason: str, by_hand: str):
+        super().__init__(f"{source}: {reason}. By hand: {by_hand}")
+
+
 class BusyError(SignCLIPError):
     """Another process is writing the same output."""

@@ -7,19 +7,25 @@ Decisions
   whole, because guessing which row is right would be worse than stopping. A damaged file only costs
   its own clip.
 
-Cost: every ``.pose`` is read once (hash, frames, checks): about 1 ms a clip and core.
+Cost: every clip is read once (hash, frames, checks): about 1 ms a ``.pose`` and core. A written
+manifest is columns on disk: :func:`read` takes the ones that are asked for, :func:`batches` never
+holds more than a slice of the rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from signclip import files, poses
+from signclip import clips, files, poses
 from signclip.errors import LanguageTagError, ManifestError, PoseError, SampleError
+from signclip.parallel import CHUNK, chunks, ordered
 from signclip.progress import bar
 from signclip.text import sign_language
 
@@ -64,13 +70,49 @@ def check_rows(rows: pd.DataFrame, *, source: str, columns: Iterable[str] = GIVE
             raise LanguageTagError(f"{sample} in {source}: {error}") from None
 
 
+def _measure_clip(row: Mapping[str, Any], root: Path) -> tuple[str, int, float]:
+    """(sha256, frames, frames a second) of a clip that every variant can use.
+
+    Raises:
+        SampleError: it cannot be used.
+    """
+    path = root / row["path"]
+    if not path.is_file():
+        raise PoseError(row["id"], "the file does not exist")
+    if clips.is_video(path):
+        raise PoseError(row["id"], clips.needs_extraction(path))
+    data = clips.read_bytes(path)
+    pose = clips.parse(data, path, sample=row["id"])
+    poses.normalise(poses.landmarks(pose), sample=row["id"])
+    return files.sha256_bytes(data), int(pose.body.data.shape[0]), float(pose.body.fps)
+
+
+def _measure_all(
+    rows: Sequence[Mapping[str, Any]], root: Path
+) -> list[tuple[str, int, float] | str]:
+    """What :func:`_measure_clip` says of each row, or the reason why it cannot be used."""
+    measured: list[tuple[str, int, float] | str] = []
+    for row in rows:
+        try:
+            measured.append(_measure_clip(row, root))
+        except SampleError as error:
+            measured.append(error.reason)
+    return measured
+
+
 def measure(
-    rows: Iterable[Mapping[str, Any]], root: Path, *, source: str, progress: bool = True
+    rows: Iterable[Mapping[str, Any]],
+    root: Path,
+    *,
+    source: str,
+    workers: int = 1,
+    progress: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read every clip of checked rows: (manifest, dropped clips).
 
     Args:
         rows: mappings with the columns :data:`GIVEN`; ``path`` is relative to ``root``.
+        workers: processes; the result does not depend on it.
 
     A clip whose content another clip already has is dropped too: the same frames under two ids
     could stand on both sides of a split.
@@ -79,47 +121,88 @@ def measure(
     dropped: list[dict[str, str]] = []
     first_with: dict[str, str] = {}
     rows = list(rows)
-    for row in bar(rows, desc=f"reading {source}", unit="clip", disable=not progress):
-        path = root / row["path"]
-        try:
-            if not path.is_file():
-                raise PoseError(row["id"], "the file does not exist")
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise PoseError(row["id"], f"cannot be read ({error.strerror})") from None
-            digest = files.sha256_bytes(data)
-            if digest in first_with:
-                raise SampleError(row["id"], f"same content as {first_with[digest]}")
-            pose = poses.parse_pose(data, sample=row["id"])
-            poses.normalise(poses.landmarks(pose), sample=row["id"])
-        except SampleError as error:
-            dropped.append({"id": row["id"], "path": row["path"], "reason": error.reason})
-            continue
-        first_with[digest] = row["id"]
-        frames, fps = int(pose.body.data.shape[0]), float(pose.body.fps)
-        kept.append({**row, "sha256": digest, "frames": frames, "fps": fps})
+    parts = list(chunks(rows, CHUNK))
+    with bar(total=len(rows), desc=f"reading {source}", unit="clip", disable=not progress) as shown:
+        for part, measured in zip(
+            parts, ordered(partial(_measure_all, root=root), parts, workers=workers), strict=True
+        ):
+            for row, found in zip(part, measured, strict=True):
+                reason = found if isinstance(found, str) else ""
+                if not reason and found[0] in first_with:
+                    reason = f"same content as {first_with[found[0]]}"
+                if reason:
+                    dropped.append({"id": row["id"], "path": row["path"], "reason": reason})
+                    continue
+                first_with[found[0]] = row["id"]
+                kept.append({**row, **dict(zip(MEASURED, found, strict=True))})
+            shown.update(len(part))
     return (
         pd.DataFrame(kept, columns=list(COLUMNS)),
         pd.DataFrame(dropped, columns=list(DROPPED_COLUMNS)),
     )
 
 
-def read(folder: Path | str) -> pd.DataFrame:
-    """Read and check a corpus folder's manifest.
-
-    Raises:
-        ManifestError: it does not exist, is no Parquet file, or breaks the schema.
-    """
+def _open(folder: Path | str) -> pq.ParquetFile:
     path = Path(folder) / MANIFEST_FILE
     if not path.is_file():
         raise ManifestError(path, "no manifest here; build it with `signclip corpora build`")
     try:
-        manifest = pd.read_parquet(path)
-    except Exception as error:  # pyarrow's errors share no base with its missing-file errors
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
         raise ManifestError(path, f"not a Parquet file ({error})") from None
-    check_rows(manifest, source=str(path), columns=COLUMNS)
-    return manifest
+
+
+def read(folder: Path | str, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
+    """Read and check a corpus folder's manifest, or only some of its columns (then unchecked).
+
+    Raises:
+        ManifestError: it does not exist, is no Parquet file, or breaks the schema.
+    """
+    with _open(folder) as file:
+        source = str(Path(folder) / MANIFEST_FILE)
+        for column in COLUMNS:
+            if column not in file.schema_arrow.names:
+                raise ManifestError(
+                    source, f"column {column!r} is missing; a manifest has {', '.join(COLUMNS)}"
+                )
+        try:
+            table = file.read(columns=list(columns)).to_pandas()
+        except (pa.ArrowException, OSError) as error:
+            raise ManifestError(source, f"not a whole Parquet file ({error})") from None
+    if tuple(columns) == COLUMNS:
+        check_rows(table, source=source, columns=COLUMNS)
+    return table
+
+
+def batches(
+    folder: Path | str, columns: Sequence[str] = COLUMNS, *, rows: int = 10_000
+) -> Iterator[pd.DataFrame]:
+    """A manifest in slices of at most ``rows`` rows, flat in memory, unchecked.
+
+    Raises:
+        ManifestError: it does not exist or is no Parquet file.
+    """
+    with _open(folder) as file:
+        for batch in file.iter_batches(batch_size=rows, columns=list(columns)):
+            yield batch.to_pandas()
+
+
+class Counts(NamedTuple):
+    """How much a manifest holds; ``signers`` is 0 where none is recorded."""
+
+    clips: int
+    languages: int
+    signers: int
+
+
+def counts(folder: Path | str) -> Counts:
+    """Count a manifest without reading the rest of it."""
+    clips, languages, signers = 0, set(), set()
+    for part in batches(folder, ("sign_language", "signer")):
+        clips += len(part)
+        languages |= set(part["sign_language"].unique())
+        signers |= set(part["signer"].unique()) - {""}
+    return Counts(clips, len(languages), len(signers))
 
 
 def read_dropped(folder: Path | str) -> pd.DataFrame:

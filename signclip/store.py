@@ -8,14 +8,23 @@ A folder ``features/<corpus>/<variant>/`` with
 * ``dropped.csv``: id, path, reason of clips that the variant cannot be made of;
 * ``meta.json``: variant, sizes, fingerprint of the manifest, versions, sha256 of the files above.
 
-Decision: many small files are slow to hash, copy and open, so there are five whatever the number of
-clips. Cost: 4 bytes a value and an eighth of a byte a point; opening reads the index only.
+Decisions
+* Many small files are slow to hash, copy and open, so there are five whatever the number of clips.
+* Several processes may pack (:mod:`signclip.packing`); the store is the same, byte for byte.
+* Pages of the memory map that were read are given back from time to time, so that reading clips at
+  random stays flat in memory (the operating system keeps the file cached all the same).
+
+Cost: 4 bytes a value and an eighth of a byte a point. Opening reads the index only: half a second
+for 450,000 clips (``python -m benchmarks.speed.store_scale``).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import mmap
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,25 +32,32 @@ import numpy as np
 import pandas as pd
 
 from signclip import files, poses
-from signclip.errors import ConfigError, PoseError, SampleError, StoreError
+from signclip.errors import ConfigError, StoreError
+from signclip.packing import (
+    FEATURES,
+    VALID,
+    Arrays,
+    Piece,
+    open_arrays,
+    pack_features,
+    pack_manifest,
+    same_dims,
+)
 from signclip.poses import Features
 from signclip.progress import bar
 
 FORMAT = 1
 DTYPES = ("float32", "float16")
-FEATURES, VALID, INDEX, DROPPED, META = (
-    "features.bin",
-    "valid.bin",
-    "index.parquet",
-    "dropped.csv",
-    "meta.json",
-)
+INDEX, DROPPED, META = "index.parquet", "dropped.csv", "meta.json"
+# Bytes of the memory map that reading at random may leave in memory, and what the operating system
+# maps around each read.
+KEPT_IN_MEMORY, READ_AROUND = 64 << 20, 128 << 10
 
 
 def corpus_fingerprint(manifest: pd.DataFrame) -> str:
     """Changes when any clip's id, content, text or language does."""
     columns = ["id", "sha256", "text", "sign_language", "spoken_language", "signer", "split"]
-    return files.fingerprint(manifest.sort_values("id")[columns].to_dict("list"))
+    return files.fingerprint_columns(manifest.sort_values("id")[columns].to_dict("list"))
 
 
 def write(
@@ -51,6 +67,7 @@ def write(
     folder: Path,
     *,
     dtype: str = "float32",
+    workers: int = 1,
     progress: bool = True,
 ) -> None:
     """Preprocess every clip of a manifest into a store.
@@ -59,6 +76,7 @@ def write(
         manifest: a checked manifest; ``path`` is relative to ``root``.
         folder: becomes the store, whole or not at all.
         dtype: float32, or float16 for large corpora.
+        workers: processes; the store's bytes do not depend on it.
 
     Raises:
         ConfigError: no such variant or dtype.
@@ -68,71 +86,91 @@ def write(
     """
     if variant not in poses.VARIANTS:
         raise ConfigError(f"unknown variant {variant!r}; there are {', '.join(poses.VARIANTS)}")
+    pieces = partial(pack_manifest, manifest, root, variant, dtype, workers=workers)
+    _write(manifest, variant, folder, dtype, pieces, progress=progress)
+
+
+def write_features(
+    manifest: pd.DataFrame,
+    features: Iterable[Features],
+    variant: str,
+    folder: Path,
+    *,
+    dtype: str = "float32",
+    progress: bool = True,
+) -> None:
+    """:func:`write` for features that are made already, one a row of the manifest, in its order."""
+
+    def pieces(*, folder: Path, arrays: Arrays) -> Generator[Piece, None, None]:
+        return pack_features(manifest, features, variant, dtype, arrays)
+
+    _write(manifest, variant, folder, dtype, pieces, progress=progress)
+
+
+def _write(
+    manifest: pd.DataFrame,
+    variant: str,
+    folder: Path,
+    dtype: str,
+    pieces: Callable[..., Generator[Piece, None, None]],
+    *,
+    progress: bool,
+) -> None:
+    """Write a store of what ``pieces(folder=..., arrays=...)`` packs into the open array files."""
     if dtype not in DTYPES:
         raise ConfigError(f"unknown dtype {dtype!r}; there are {', '.join(DTYPES)}")
-    with files.writing(folder), files.atomic_folder(folder) as partial:
-        index, dropped, dims, offset = [], [], None, 0
-        with open(partial / FEATURES, "wb") as values, open(partial / VALID, "wb") as bits:
-            rows = manifest.to_dict("records")
-            for row in bar(rows, desc=f"packing {variant}", unit="clip", disable=not progress):
-                try:
-                    clip = _clip_features(row, root, variant)
-                    packed = _cast(clip.values, dtype, sample=row["id"])
-                except SampleError as error:
-                    dropped.append({"id": row["id"], "path": row["path"], "reason": error.reason})
-                    continue
-                dims = clip.values.shape[1] if dims is None else dims
-                if clip.values.shape[1] != dims:
-                    raise StoreError(
-                        f"{row['id']}: {clip.values.shape[1]} dims where the others have {dims}; "
-                        f"variant {variant} needs files of one layout"
-                    )
-                values.write(packed.tobytes())
-                bits.write(np.packbits(clip.valid, axis=1).tobytes())
-                index.append((row["id"], offset, len(clip.values), row["fps"], row["sha256"]))
-                offset += len(clip.values)
+    index: list[tuple[str, int, float, str]] = []
+    dropped: list[dict[str, str]] = []
+    dims = None
+    with files.writing(folder), files.atomic_folder(folder) as half:
+        with ExitStack() as stack:
+            arrays = stack.enter_context(open_arrays(half))
+            shown = stack.enter_context(
+                bar(
+                    total=len(manifest),
+                    desc=f"packing {variant}",
+                    unit="clip",
+                    disable=not progress,
+                )
+            )
+            # closed in any case: no process may go on writing into a folder that is thrown away
+            packed = stack.enter_context(closing(pieces(folder=half, arrays=arrays)))
+            for piece in packed:
+                if piece.dims is not None:
+                    dims = same_dims(dims, piece.dims, piece.index[0][0], variant)
+                index += piece.index
+                dropped += piece.dropped
+                shown.update(len(piece.index) + len(piece.dropped))
         if dims is None:
             raise StoreError(
                 f"{folder}: no clip of the manifest can be used ({len(dropped)} dropped)"
             )
-        columns = ["id", "offset", "frames", "fps", "sha256"]
-        pd.DataFrame(index, columns=columns).to_parquet(partial / INDEX, index=False)
-        pd.DataFrame(dropped, columns=["id", "path", "reason"]).to_csv(
-            partial / DROPPED, index=False
-        )
+        table = pd.DataFrame(index, columns=["id", "frames", "fps", "sha256"])
+        table.insert(1, "offset", table["frames"].cumsum() - table["frames"])
+        table.to_parquet(half / INDEX, index=False)
+        pd.DataFrame(dropped, columns=["id", "path", "reason"]).to_csv(half / DROPPED, index=False)
         meta = {
             "format": FORMAT,
             "variant": variant,
             "dims": dims,
             "points": dims // 3,
             "dtype": dtype,
-            "clips": len(index),
-            "frames": offset,
+            "clips": len(table),
+            "frames": int(table["frames"].sum()),
             "corpus_fingerprint": corpus_fingerprint(manifest),
             "versions": {name: version(name) for name in ("numpy", "pose-format")},
             "sha256": {
-                name: files.sha256_file(partial / name)
-                for name in (FEATURES, VALID, INDEX, DROPPED)
+                name: files.sha256_file(half / name) for name in (FEATURES, VALID, INDEX, DROPPED)
             },
         }
-        (partial / META).write_text(files.canonical_json(meta), encoding="utf-8")
+        (half / META).write_text(files.canonical_json(meta), encoding="utf-8")
 
 
-def _clip_features(row: dict, root: Path, variant: str) -> Features:
-    path = root / row["path"]
-    if path.is_file() and files.sha256_file(path) != row["sha256"]:
-        raise StoreError(
-            f"{row['id']}: {path} changed since the manifest was made; build the corpus again"
-        )
-    return poses.features(poses.read_pose(path), variant, sample=row["id"])
-
-
-def _cast(values: np.ndarray, dtype: str, *, sample: str) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        packed = values.astype(dtype)
-    if not np.isfinite(packed).all():  # float16 ends at 65504: nearly coinciding shoulders do that
-        raise PoseError(sample, f"a value of {np.abs(values).max():.3g} does not fit {dtype}")
-    return packed
+def _map(path: Path, dtype: np.dtype, shape: tuple[int, int]) -> tuple[np.ndarray, mmap.mmap]:
+    """A file as a read-only array (by memory map), and the map."""
+    with open(path, "rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.frombuffer(mapped, dtype).reshape(shape), mapped
 
 
 class FeatureStore:
@@ -166,14 +204,15 @@ class FeatureStore:
             (VALID, frames * row_bytes),
         ):
             path = self.folder / name
-            if not path.is_file() or path.stat().st_size != size:
+            if size <= 0 or not path.is_file() or path.stat().st_size != size:
                 raise StoreError(f"{path}: missing or cut short ({size} bytes expected)")
         try:
             self.index = pd.read_parquet(self.folder / INDEX)
         except Exception as error:  # pyarrow's errors share no base with its missing-file errors
             raise StoreError(f"{self.folder / INDEX}: missing or damaged ({error})") from None
-        self._values = np.memmap(self.folder / FEATURES, dtype, "r", shape=(frames, self.dims))
-        self._valid = np.memmap(self.folder / VALID, np.uint8, "r", shape=(frames, row_bytes))
+        self._values, self._map = _map(self.folder / FEATURES, dtype, (frames, self.dims))
+        self._valid, _ = _map(self.folder / VALID, np.dtype(np.uint8), (frames, row_bytes))
+        self._touched = 0  # bytes of the map that may be in memory since it was last given back
         self._row = {clip: i for i, clip in enumerate(self.index["id"])}
         self._offset = self.index["offset"].to_numpy()
         self._frames = self.index["frames"].to_numpy()
@@ -215,7 +254,12 @@ class FeatureStore:
         Raises:
             StoreError: the store has no such clip.
         """
-        return np.asarray(self._values[self._span(clip)], dtype=np.float32)
+        values = self._values[self._span(clip)]
+        self._touched += values.nbytes + READ_AROUND
+        if self._touched > KEPT_IN_MEMORY:  # arrays that were handed out read them again if asked
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._touched = values.nbytes
+        return np.asarray(values, dtype=np.float32)
 
     def fps(self, clip: str) -> float:
         """Frames a second of a clip's file.

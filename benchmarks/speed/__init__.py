@@ -1,1 +1,1 @@
-"""Speed as ratios, measured side by side in one run; never a timed test."""
+"""Speed as ratios and scale, measured side by side in one run; never a timed test."""

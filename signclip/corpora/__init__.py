@@ -2,12 +2,15 @@
 
 A corpus module has
 
-* ``NAME``, ``TITLE``, ``LICENCE``, ``INSTRUCTIONS`` (what it is, what to do to get it),
+* ``NAME``, ``ABOUT`` (its entry in ``catalogue.yaml``) and of that ``TITLE``, ``LICENCE``,
+  ``INSTRUCTIONS`` (what it is, what to do to get it),
 * ``find(path) -> Path | None``: the folder with its files, or None where it is absent,
-* ``rows(root) -> (rows, dropped)``: what it says of each clip (manifest columns ``GIVEN``, paths
-  relative to ``root``), and the clips it refuses before reading them.
+* ``rows(root) -> (rows, refused)``: what it says of each clip (manifest columns ``GIVEN``, paths
+  relative to ``root``), and the clips it refuses before reading them,
+* where it has splits beside the official one, ``more_splits(manifest) -> table``.
 
-A new corpus is a module and a line in :data:`CORPORA`.
+A new corpus is a module, an entry in the catalogue and a line in :data:`CORPORA`. It is enabled by
+its path in ``params.yaml`` (:mod:`signclip.corpora.enabled`) or by giving the path to a command.
 """
 
 from __future__ import annotations
@@ -18,11 +21,36 @@ from types import ModuleType
 import pandas as pd
 
 from signclip import files, manifest, splits
-from signclip.corpora import folder, spreadthesign_fingerspelling
+from signclip.corpora import (
+    asl_citizen,
+    asl_signs,
+    enabled,
+    folder,
+    glosses,
+    popsign,
+    rwth_fs,
+    sem_lex,
+    signsuisse,
+    spreadthesign,
+    spreadthesign_fingerspelling,
+    wlasl,
+)
 from signclip.errors import ConfigError, ManifestError
 
 CORPORA: dict[str, ModuleType] = {
-    module.NAME: module for module in (spreadthesign_fingerspelling, folder)
+    module.NAME: module
+    for module in (
+        spreadthesign_fingerspelling,
+        folder,
+        rwth_fs,
+        spreadthesign,
+        asl_signs,
+        popsign,
+        asl_citizen,
+        sem_lex,
+        wlasl,
+        signsuisse,
+    )
 }
 META_FILE = "meta.json"
 
@@ -38,23 +66,37 @@ def corpus(name: str) -> ModuleType:
     return CORPORA[name]
 
 
+def find(name: str, path: Path | str | None = None) -> Path | None:
+    """The folder of a corpus: below ``path``, else where ``params.yaml`` says; None: not there."""
+    module = corpus(name)
+    return module.find(Path(path) if path else enabled.path_of(name))
+
+
 def root(name: str, path: Path | str | None = None) -> Path:
-    """The folder of a corpus.
+    """The folder of a corpus (see :func:`find`).
 
     Raises:
         ConfigError: it is not there; the message says how to get it.
     """
-    module = corpus(name)
-    found = module.find(Path(path) if path else None)
+    found = find(name, path)
     if found is None:
-        raise ConfigError(f"corpus {name} is not there. {module.INSTRUCTIONS}")
+        raise ConfigError(f"corpus {name} is not there. {corpus(name).INSTRUCTIONS}")
     return found
 
 
 def build(
-    name: str, path: Path | str | None = None, *, progress: bool = True
+    name: str,
+    path: Path | str | None = None,
+    *,
+    clean_glosses: bool = False,
+    workers: int = 1,
+    progress: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Manifest and dropped clips of a corpus (see :func:`signclip.manifest.measure`).
+
+    Args:
+        clean_glosses: texts as :func:`signclip.corpora.glosses.clean` makes them.
+        workers: processes that read clips; the result does not depend on it.
 
     Raises:
         ConfigError: the corpus is not there.
@@ -62,13 +104,30 @@ def build(
     """
     folder_ = root(name, path)
     rows, refused = corpus(name).rows(folder_)
+    if clean_glosses:
+        rows = [row | {"text": glosses.clean(row["text"], name)} for row in rows]
     manifest.check_rows(pd.DataFrame(rows, columns=list(manifest.GIVEN)), source=name)
-    kept, dropped = manifest.measure(rows, folder_, source=name, progress=progress)
+    kept, dropped = manifest.measure(rows, folder_, source=name, workers=workers, progress=progress)
     if kept.empty:
         first = f"; {dropped['id'][0]}: {dropped['reason'][0]}" if len(dropped) else ""
         raise ManifestError(folder_, f"no clip can be used ({len(dropped)} dropped{first})")
     refused_table = pd.DataFrame(refused, columns=list(manifest.DROPPED_COLUMNS))
     return kept, pd.concat([refused_table, dropped], ignore_index=True)
+
+
+def split_table(name: str, clips: pd.DataFrame) -> pd.DataFrame:
+    """All splits of a corpus: the usual ones (:func:`signclip.splits.build`) and its own.
+
+    Raises:
+        ConfigError: a split puts one content on two sides.
+    """
+    table = splits.build(clips)
+    module = corpus(name)
+    if hasattr(module, "more_splits"):
+        more = module.more_splits(clips)
+        splits.check_disjoint(more, clips)
+        table = pd.concat([table, more], ignore_index=True)
+    return table
 
 
 def write(

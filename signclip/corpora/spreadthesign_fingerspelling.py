@@ -13,17 +13,14 @@ import csv
 import importlib.util
 import unicodedata
 from pathlib import Path
-from typing import Any
 
+from signclip.corpora.catalogue import about
+from signclip.corpora.reading import Refused, Row, row
 from signclip.text import label
 
 NAME = "spreadthesign-fingerspelling"
-TITLE = "Fingerspelling of 19 sign languages from Spreadthesign (in spoken-to-signed)"
-LICENCE = (
-    "MIT, as part of the package spoken-to-signed 0.4.0; filmed for Spreadthesign (sgg: not), "
-    "appearance removed by that package's authors"
-)
-INSTRUCTIONS = "It comes with `pip install spoken-to-signed==0.4.0`; there is nothing else to do."
+ABOUT = about(NAME)
+TITLE, LICENCE, INSTRUCTIONS = ABOUT.title, ABOUT.licence, ABOUT.instructions
 
 COPIED = {"fsl": "ase"}  # rows of the former name the files of the latter
 
@@ -38,7 +35,7 @@ def find(path: Path | None = None) -> Path | None:
     return path if (path / "index.csv").is_file() else None
 
 
-def rows(root: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+def rows(root: Path) -> tuple[list[Row], list[Refused]]:
     """(rows, refused rows) in the order of the lexicon's index."""
     kept, refused = [], []
     with open(root / "index.csv", encoding="utf-8", newline="") as file:
@@ -49,15 +46,6 @@ def rows(root: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
                 reason = f"copy: the index lists the {COPIED[tag]} file again as {tag}"
                 refused.append({"id": clip, "path": entry["path"], "reason": reason})
                 continue
-            kept.append(
-                {
-                    "id": clip,
-                    "path": entry["path"],
-                    "text": text,
-                    "sign_language": tag,
-                    "spoken_language": entry["spoken_language"],
-                    "signer": "",
-                    "split": "",
-                }
-            )
+            spoken = entry["spoken_language"]
+            kept.append(row(clip, entry["path"], text, sign_language=tag, spoken_language=spoken))
     return kept, refused

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import results
 from benchmarks.results import Score
+from signclip import files
 from signclip.errors import ConfigError
 
 
@@ -48,6 +49,14 @@ def test_missing_and_unknown_fields_are_refused(tmp_path, edit, result):
     path.write_text(json.dumps(values))
     with pytest.raises(ConfigError, match="not a valid result"):
         results.read(path)
+
+
+def test_a_result_from_before_signers_were_recorded_still_loads(tmp_path, result):
+    path = result().write(tmp_path)
+    values = json.loads(path.read_text())
+    del values["signers"]
+    path.write_text(files.canonical_json(files.sealed(values)))
+    assert results.read(path).signers == ""
 
 
 def test_a_score_that_is_not_finite_is_refused():

@@ -60,6 +60,19 @@ def test_our_rows_carry_interval_chance_counts_and_signature(ours):
     assert row["signature"] == ours["E3.2"].signature
 
 
+@pytest.mark.parametrize(
+    ("recorded", "printed"),
+    [
+        ("signers are shared: 3 of the 5 signers", "signers are shared: 3 of the 5 signers"),
+        ("", "not recorded in these results"),
+    ],
+)
+def test_the_notes_say_whether_signers_are_shared(result, recorded, printed):
+    (note,) = (n for n in tables.notes({"E3": result(signers=recorded)}) if "Signers" in n)
+    assert printed in note
+    assert "split letters" in note
+
+
 def test_equal_results_give_equal_bytes_and_a_missing_result_is_named(ours, tmp_path):
     from signclip.errors import ConfigError
 

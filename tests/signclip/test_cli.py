@@ -63,9 +63,8 @@ def refused(outcome: Outcome) -> str:
 
 
 def test_the_commands_are_found():
-    assert {("corpora",), ("corpora", "show"), ("corpora", "build"), ("pack",), ("verify",)} <= set(
-        commands()
-    )
+    of_corpora = {("corpora", name) for name in ("show", "build", "enable", "fetch", "card")}
+    assert {("corpora",), *of_corpora, ("pack",), ("verify",)} <= set(commands())
 
 
 @pytest.mark.parametrize("path", commands(), ids=" ".join)
@@ -114,11 +113,50 @@ def test_show_says_what_a_corpus_is_its_licence_and_how_to_get_it(signclip, name
         assert text in outcome.out
 
 
-@pytest.mark.parametrize("command", ["show", "build"])
-def test_an_unknown_corpus_is_one_line(signclip, command):
-    line = refused(signclip("corpora", command, "rwth"))
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "rwth"),
+        ("build", "rwth"),
+        ("enable", "rwth", "x"),
+        ("fetch", "rwth", "--to", "x"),
+        ("card", "rwth"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_an_unknown_corpus_is_one_line(signclip, arguments):
+    line = refused(signclip("corpora", *arguments))
     assert "'rwth'" in line
     assert "folder" in line
+
+
+def test_a_corpus_is_enabled_by_one_command_and_then_needs_no_path(signclip, good_clips, tmp_path):
+    (tmp_path / "params.yaml").write_text('seed: 0\ncorpora:\n  folder: ""\n')
+    assert "manifest.csv" in refused(signclip("corpora", "enable", "folder", "nowhere"))
+    assert signclip("corpora", "enable", "folder", good_clips.root).status == 0
+    listed = signclip("corpora").out.splitlines()
+    (row,) = (line for line in listed if line.startswith("folder"))
+    assert row.split()[1:5] == ["yes", "(?)", "(?)", "(?)"]
+    assert "found: " in signclip("corpora", "show", "folder").out
+    assert signclip("corpora", "build", "folder").status == 0
+    (row,) = (line for line in signclip("corpora").out.splitlines() if line.startswith("folder"))
+    assert row.split()[1:5] == ["yes", "3", "1", "1"]
+    assert signclip("pack", "folder", "--variant", "both_hands", "--jobs", 2).status == 0
+    outcome = signclip("corpora", "card", "folder")
+    assert outcome.out.split() == [f"results/corpora/folder.{x}" for x in ("md", "png", "csv")]
+
+
+def test_building_says_who_signs_on_two_sides(signclip, good_clips):
+    outcome = signclip("corpora", "build", "folder", "--path", good_clips.root)
+    assert "split official: signers are shared: 1 of the 1" in outcome.out
+
+
+@pytest.mark.parametrize("name", ["sem-lex", "spreadthesign"])
+def test_fetching_what_needs_a_form_is_one_line_saying_what_to_do(signclip, name, tmp_path):
+    line = refused(signclip("corpora", "fetch", name, "--to", "out"))
+    assert "cannot be fetched by a command" in line
+    assert f"signclip corpora enable {name} FOLDER" in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_building_a_folder_corpus_writes_manifest_splits_and_dropped_clips(

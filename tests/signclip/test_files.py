@@ -154,3 +154,18 @@ def test_errors_name_the_sample_and_the_reason():
             "ase-a: no frames",
         )
         assert isinstance(error, SignCLIPError)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {},
+        {"b": [], "a": ["x"]},
+        {"b": ['ä\n"', "\\", "\u2028"], "a": ["", "1"]},
+        {"é": [1, 2.5, None, True]},
+    ],
+    ids=str,
+)
+def test_a_fingerprint_by_columns_is_the_same_fingerprint(columns):
+    assert files.fingerprint_columns(columns) == files.fingerprint(columns)
+    assert files.fingerprint_columns({**columns, "c": ["1"]}) != files.fingerprint(columns)

@@ -253,7 +253,60 @@ def test_building_refuses_a_corpus_with_one_content_under_two_ids():
         splits.build(clips)
 
 
+def test_a_clip_that_the_manifest_does_not_have_is_refused(embedded):
+    rows = embedded.splits[:1].assign(id="nobody")
+    with pytest.raises(ConfigError, match="nobody, which the manifest does not have"):
+        splits.check_disjoint(rows, embedded.manifest)
+
+
+# Signers
+
+
+def signed(*signers: str, roles=("train", "validation", "test", "test")) -> tuple:
+    """A split of one fold with a clip a signer, and its manifest."""
+    ids = [f"c{i}" for i in range(len(signers))]
+    rows = pd.DataFrame({"split": "s", "fold": 0, "id": ids, "role": list(roles)})
+    return rows, pd.DataFrame({"id": ids, "signer": list(signers)})
+
+
+@pytest.mark.parametrize(
+    ("signers", "shared", "words"),
+    [
+        (("a", "b", "c", "d"), (), r"disjoint: those of test clips (2)"),
+        (("a", "b", "a", "d"), ("a",), "shared: 1 of the 2 signers"),
+        (("a", "b", "b", "a"), ("a", "b"), "shared: 2 of the 2 signers"),
+        (("a", "", "a", ""), ("a",), "not recorded for 2 of 4 clips"),
+        (("a", "b", "c", None), (), "not recorded for 1 of 4 clips"),
+        (("", "", "", ""), (), "who signs is not recorded, so"),
+    ],
+)
+def test_shared_and_unknown_signers_are_said(signers, shared, words):
+    found = splits.shared_signers(*signed(*signers))
+    assert found.shared == shared
+    assert words in found.text()
+
+
+def test_signers_are_shared_within_a_fold_only_and_excluded_clips_do_not_count():
+    rows, clips = signed("a", "b", "b", "a", roles=("train", "test", "excluded", "excluded"))
+    assert splits.shared_signers(rows, clips).shared == ()
+    other = rows.assign(fold=1, role=["test", "train", "excluded", "excluded"])
+    both = splits.shared_signers(pd.concat([rows, other]), clips)
+    assert (both.shared, both.tested, both.clips) == ((), 2, 2)
+
+
+def test_the_embedded_corpus_says_that_its_signers_are_not_known(embedded):
+    for _, rows in embedded.splits.groupby("split"):
+        assert "not recorded" in splits.shared_signers(rows, embedded.manifest).text()
+
+
 # The file
+
+
+def test_a_clip_twice_in_a_fold_of_a_read_split_is_refused(embedded, tmp_path):
+    twice = pd.concat([embedded.splits, embedded.splits[:1].assign(role="test")])
+    twice.to_parquet(tmp_path / splits.SPLITS_FILE)
+    with pytest.raises(ConfigError, match=f"lists {embedded.splits['id'][0]} twice"):
+        splits.read(tmp_path, embedded.splits["split"][0])
 
 
 def test_splits_survive_writing_and_reading(embedded, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from signclip import corpora, files, poses, store
+from signclip import corpora, files, packing, poses, store
 from signclip.errors import BusyError, ConfigError, StoreError
 
 FILES = (store.FEATURES, store.VALID, store.INDEX, store.DROPPED, store.META)
@@ -112,6 +112,65 @@ def test_float16_takes_half_the_room_and_keeps_three_digits(clips, embedded, tmp
 def test_two_writes_give_the_same_bytes(clips, embedded, tmp_path):
     one, other = (pack(clips, embedded.root, tmp_path / name) for name in "ab")
     assert contents(one.folder) == contents(other.folder)
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_the_number_of_processes_does_not_change_a_byte(
+    workers, good_clips, make_pose, pose_bytes, monkeypatch, tmp_path
+):
+    for seed in range(10, 16):
+        good_clips.add(f"more-{seed}", pose_bytes(make_pose(seed=seed, frames=seed)))
+    clips, _ = corpora.build("folder", good_clips.write(), progress=False)
+    (good_clips.root / "more-12.pose").unlink()
+    monkeypatch.setattr(packing, "CHUNK", 2)
+    alone = pack(clips, good_clips.root, tmp_path / "alone", "both_hands")
+    shared = pack(clips, good_clips.root, tmp_path / "shared", "both_hands", workers=workers)
+    assert contents(alone.folder) == contents(shared.folder)
+    assert len(shared) == 8
+
+
+def test_an_error_in_another_process_is_the_same_error_and_leaves_nothing(
+    good_clips, monkeypatch, tmp_path
+):
+    clips, _ = corpora.build("folder", good_clips.root, progress=False)
+    (good_clips.root / "good-1.pose").write_bytes((good_clips.root / "good-2.pose").read_bytes())
+    monkeypatch.setattr(packing, "CHUNK", 1)
+    with pytest.raises(StoreError, match=r"good-1: .* changed since"):
+        pack(clips, good_clips.root, tmp_path / "store", workers=2)
+    assert visible(tmp_path) == ["clips"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_layouts_that_differ_between_pieces_are_refused_and_nothing_stays(
+    workers, good_clips, make_pose, pose_bytes, monkeypatch, tmp_path
+):
+    good_clips.add("refined", pose_bytes(make_pose(irises=True)))
+    clips, _ = corpora.build("folder", good_clips.write(), progress=False)
+    monkeypatch.setattr(packing, "CHUNK", 1)
+    with pytest.raises(StoreError, match="refined: 1659 dims where the others have 1629"):
+        pack(clips, good_clips.root, tmp_path / "store", "holistic", workers=workers)
+    assert visible(tmp_path) == ["clips"]
+
+
+def test_features_that_are_made_already_give_the_same_store(clips, embedded, tmp_path):
+    made = pack(clips, embedded.root, tmp_path / "made")
+    features = [made[clip] for clip in clips["id"]]
+    store.write_features(clips, features, "right_hand", tmp_path / "again", progress=False)
+    assert contents(made.folder) == contents(tmp_path / "again")
+
+
+def test_giving_memory_back_changes_no_value(clips, embedded, monkeypatch, tmp_path):
+    pack(clips, embedded.root, tmp_path / "store", "reduced_face")
+    kept = {clip: found.values.copy() for clip, found in _all(tmp_path / "store").items()}
+    monkeypatch.setattr(store, "KEPT_IN_MEMORY", 0)  # after every clip
+    opened = _all(tmp_path / "store")
+    for clip, values in kept.items():
+        assert np.array_equal(opened[clip].values, values)  # handed out before others were read
+
+
+def _all(folder: Path) -> dict[str, poses.Features]:
+    opened = store.FeatureStore(folder)
+    return {clip: opened[clip] for clip in opened}
 
 
 def test_values_cannot_be_changed_through_the_store(packed):

@@ -1,0 +1,154 @@
+"""What the corpus modules share: tables, rows, the paper's shuffled splits.
+
+Decisions
+* A table is read strictly: a missing column or a row of the wrong length is an error that names the
+  row, because an unquoted comma would move every field behind it.
+* A clip is its pose file where there is one, else its video, which is then listed as dropped with
+  the command that makes the pose.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from signclip.clips import VIDEO_SUFFIXES
+from signclip.errors import ManifestError
+
+Row = dict[str, Any]  # the columns signclip.manifest.GIVEN
+Refused = dict[str, str]  # id, path, reason
+SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
+SPLIT_SEED = 3407  # the paper's, for all the splits that its authors made (facts 5)
+
+T = TypeVar("T")
+
+
+def row(
+    clip: str,
+    path: str,
+    text: str,
+    *,
+    sign_language: str = "ase",
+    spoken_language: str = "en",
+    signer: str = "",
+    split: str = "",
+) -> Row:
+    """One manifest row; ``signer`` and ``split`` are empty where they are not known."""
+    return {
+        "id": clip,
+        "path": path,
+        "text": text,
+        "sign_language": sign_language,
+        "spoken_language": spoken_language,
+        "signer": signer,
+        "split": split,
+    }
+
+
+def read_text(path: Path) -> str:
+    """A text file, with or without a byte order mark.
+
+    Raises:
+        ManifestError: it cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ManifestError(path, f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise ManifestError(path, f"not UTF-8 text ({error})") from None
+
+
+def named_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each row of a CSV with a header: (where it stands, column -> field).
+
+    Raises:
+        ManifestError: a column is missing, or a row has too few or too many fields.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    for column in columns:
+        if column not in (reader.fieldnames or ()):
+            raise ManifestError(
+                path, f"column {column!r} is missing; it has to have {', '.join(columns)}"
+            )
+    for fields in reader:
+        place = f"{path}, line {reader.line_num}"
+        sample = fields[columns[0]] or place
+        if None in fields.values():
+            raise ManifestError(sample, "the row has too few fields")
+        if None in fields:
+            raise ManifestError(sample, "the row has too many fields")
+        yield place, fields
+
+
+def plain_rows(path: Path, least: int) -> Iterator[tuple[str, list[str]]]:
+    """Each row of a CSV behind its header, by position: (where it stands, fields).
+
+    For tables whose columns the reference takes by position, so their names are not known.
+
+    Raises:
+        ManifestError: a row has fewer than ``least`` fields.
+    """
+    reader = csv.reader(io.StringIO(read_text(path), newline=""))
+    next(reader, None)
+    for fields in reader:
+        place = f"{path}, line {reader.line_num}"
+        if len(fields) < least:
+            raise ManifestError(place, f"{len(fields)} fields where at least {least} are expected")
+        yield place, fields
+
+
+def inside(root: Path, path: str, *, sample: str) -> str:
+    """``path`` if it stays in ``root``.
+
+    Raises:
+        ManifestError: it leaves the folder.
+    """
+    if not (root / path).resolve().is_relative_to(root.resolve()):
+        raise ManifestError(sample, f"path {path!r} leaves the corpus folder")
+    return path
+
+
+def pose_or_video(root: Path, pose: str, videos: str = "") -> str:
+    """``pose`` if it is there, else a video of its name (in the folder ``videos`` or beside it).
+
+    Both are relative to ``root``; without either the answer is ``pose``, to be dropped as missing.
+    """
+    if not (root / pose).is_file():
+        folders = dict.fromkeys([*([videos] if videos else []), str(Path(pose).parent)])
+        for folder in folders:
+            beside = Path(folder, Path(pose).name)  # poses extracted beside their videos
+            for path in (beside, *(beside.with_suffix(suffix) for suffix in VIDEO_SUFFIXES)):
+                if (root / path).is_file():
+                    return path.as_posix()
+    return pose
+
+
+def official_split(name: str, *, sample: str) -> str:
+    """The manifest's name of a side that a corpus calls train, val or test.
+
+    Raises:
+        ManifestError: it is none of them.
+    """
+    if name not in SPLIT_NAMES:
+        raise ManifestError(sample, f"split {name!r} is none of {', '.join(SPLIT_NAMES)}")
+    return SPLIT_NAMES[name]
+
+
+def shuffled_split(items: Sequence[T], percent: int) -> dict[T, str]:
+    """The paper's own splits: item -> train, validation or test.
+
+    Shuffled by Python's ``random`` with seed 3407; the first ``percent`` are validation, as many
+    test, the rest training (facts 5; both counts are rounded down).
+    """
+    order = list(items)
+    random.Random(SPLIT_SEED).shuffle(order)
+    # as the authors compute it: in floating point, which decides for some lengths
+    count = int(len(order) * (percent / 100))
+    names = ["validation"] * count + ["test"] * count
+    names += ["train"] * (len(order) - len(names))
+    return dict(zip(order, names, strict=True))
