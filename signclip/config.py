@@ -10,10 +10,10 @@ Decisions
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from signclip.errors import ConfigError
 from signclip.poses import VARIANTS
@@ -42,12 +42,18 @@ class Towers(_Strict):
 class Compute(_Strict):
     """How a loss is computed: the same result up to rounding, and to what dropout draws."""
 
-    padding: Literal["limit", "batch", "groups"] = "batch"  # see signclip.data
-    group_ratio: float = Field(0.85, ge=0, le=1)  # see signclip.grouping
+    padding: Literal["limit", "batch", "none"] = "batch"  # see signclip.data
+    group_ratio: float = Field(1.0, ge=0, le=1)  # of padding none, see signclip.unpadded
     precision: Literal["float32", "bfloat16"] = "float32"  # of the towers' products
     attention: Literal["sdpa", "eager"] = "sdpa"  # fused, or as written
     compile: bool = False  # torch.compile; needs a C++ compiler on a CPU
     loaders: int = Field(0, ge=0)  # processes that read and augment clips ahead
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.padding == "none" and (self.compile or self.attention == "eager"):
+            raise ValueError("padding none goes with attention sdpa, not compiled")
+        return self
 
 
 class RunConfig(_Strict):

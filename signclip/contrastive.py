@@ -1,7 +1,7 @@
 """Contrastive training as the engine sees it: the loss of a batch, and what is validated.
 
 Decisions
-* Groups, precision, fused attention and compilation change how a loss is computed, not what it is;
+* Padding, precision, fused attention and compilation change how a loss is computed, not what it is;
   logits and loss are float32 always.
 * The loss is over the batch of all processes together.
 
@@ -18,11 +18,12 @@ from mmengine.model import BaseModel
 from torch import Tensor
 from torch.nn import functional as F
 
-from signclip import distributed, grouping, losses
+from signclip import distributed, losses, unpadded
 from signclip.config import Compute, RunConfig
 from signclip.data import pad_frames
 from signclip.model import SignCLIP
 from signclip.text import Tokenizer
+from signclip.unpadded import Layout
 
 
 class ContrastiveModel(BaseModel):
@@ -31,10 +32,12 @@ class ContrastiveModel(BaseModel):
     def __init__(self, model: SignCLIP, compute: Compute):
         super().__init__()
         self.signclip = model
-        self.ratio = compute.group_ratio if compute.padding == "groups" else 0.0
+        self.ratio = compute.group_ratio if compute.padding == "none" else None
         self.bfloat16 = compute.precision == "bfloat16"
         for bert in (model.video_encoder.bert, model.text_encoder):
-            bert.set_attn_implementation(compute.attention)
+            bert.set_attn_implementation(
+                compute.attention if self.ratio is None else unpadded.ATTENTION
+            )
         self.towers = (model.pose_embeddings, model.text_embeddings)
         if compute.compile:
             self.towers = tuple(torch.compile(tower, dynamic=True) for tower in self.towers)
@@ -53,11 +56,16 @@ class ContrastiveModel(BaseModel):
         """The loss of a batch, all processes' parts of it together; see :class:`Collate`."""
         assert mode == "loss", mode
         pose_tower, text_tower = self.towers
+        of_poses = self._layout([count + 2 for count in frame_counts], frames.device)
+        of_texts = self._layout(token_counts, frames.device)
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.bfloat16):
-            pose = grouping.embed(pose_tower, frames, frame_mask, frame_counts, self.ratio)
-            text = grouping.embed(text_tower, token_ids, token_mask, token_counts, self.ratio)
+            pose = pose_tower(frames, frame_mask, of_poses)
+            text = text_tower(token_ids, token_mask, of_texts)
         pose, text = (distributed.gather(side.float()) for side in (pose, text))
         return {"loss": losses.contrastive(pose, text)}
+
+    def _layout(self, lengths: list[int], device: torch.device) -> Layout | None:
+        return None if self.ratio is None else Layout(lengths, self.ratio, device)
 
 
 class Validation:

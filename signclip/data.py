@@ -5,8 +5,8 @@ Decisions
   keys, so augmentation depends neither on workers nor on what was loaded before.
 * Padding is a setting and changes no embedding (the model's closing [SEP] keeps its position):
   ``limit``, as the reference has it, to ``max_frames`` and ``max_tokens`` always; ``batch``, to the
-  longest of the batch; ``groups``, as ``batch``, and the model then takes groups of like length
-  (:mod:`signclip.grouping`).
+  longest of the batch; ``none``, as ``batch``, but the model then leaves the padding out
+  (:mod:`signclip.unpadded`).
 
 Cost, for a clip of 73 frames and 203 points: 0.05 ms from the memory map, 0.2 ms with temporal
 augmentation (benchmarks/speed/features.py).
@@ -30,7 +30,7 @@ from signclip.store import FeatureStore
 from signclip.text import Tokenizer
 
 Step = Literal["flip", "affine2d", "temporal", "noise"]
-Padding = Literal["limit", "batch", "groups"]
+Padding = Literal["limit", "batch", "none"]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ Decisions
   There every clip is followed by zero frames up to ``max_frames``, and from the second layer on,
   what the first made of them reaches back into the clip's end. Here the same numbers come out, from
   only as many zero frames as reach back: whatever the padding holds, and however much it is.
+* Given a layout (:mod:`signclip.unpadded`), a tower computes on real tokens alone, with the same
+  result: for training, where it is worth its bookkeeping.
 * One tower runs without the other.
 
 Source: facts sections 2 and 8; reference ``MMFusionSeparate``, ``MMBertForEncoder``.
@@ -24,12 +26,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertConfig, BertModel
 
 from signclip.errors import ConfigError
+from signclip.unpadded import Layout
 
 CONV_KERNEL = 17  # frames a convolution sees (reference: VideoConv1D)
 # The smallest value of each size. Three tokens: [CLS], the reference's two [SEP], and no word.
@@ -170,11 +174,18 @@ class Projection(nn.Module):
         return self.linear(embeddings)
 
 
+def _mean(weights: Tensor, hidden: Tensor) -> Tensor:
+    """Weighted sums, at least in float32, whatever the towers compute in."""
+    precision = torch.promote_types(hidden.dtype, torch.float32)
+    with torch.autocast(hidden.device.type, enabled=False):
+        return weights.to(precision) @ hidden.to(precision)
+
+
 def _mean_without_cls(hidden: Tensor, mask: Tensor) -> Tensor:
     """Masked mean over all positions but the first: (b, length, d), (b, length) -> (b, d)."""
-    weights = mask[:, 1:].to(hidden.dtype)
+    weights = mask[:, 1:].to(torch.promote_types(hidden.dtype, torch.float32))
     weights = weights / weights.sum(dim=1, keepdim=True)
-    return torch.einsum("bl,bld->bd", weights, hidden[:, 1:])
+    return _mean(weights[:, None], hidden[:, 1:])[:, 0]
 
 
 class PoseTower(nn.Module):
@@ -191,8 +202,12 @@ class PoseTower(nn.Module):
         bert = config.bert(layers=config.pose_layers, vocab_size=config.pose_vocab_size)
         self.bert = BertModel(bert, add_pooling_layer=False)
 
-    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """frames (b, t, dims), mask bool (b, t), True = valid -> (b, d)."""
+    def forward(self, frames: Tensor, mask: Tensor, layout: Layout | None = None) -> Tensor:
+        """frames (b, t, dims), mask bool (b, t), True = valid -> (b, d).
+
+        Args:
+            layout: of the clips with two more tokens each; then only real tokens are computed on.
+        """
         b, t, _ = frames.shape
         if t > self.config.max_frames:
             raise ConfigError(
@@ -206,7 +221,10 @@ class PoseTower(nn.Module):
         ends = torch.tensor(
             [self.config.pose_cls_id, self.config.pose_sep_id], device=frames.device
         )
-        cls, sep = self.bert.embeddings.word_embeddings(ends).expand(b, 2, -1).split(1, dim=1)
+        ends = self.bert.embeddings.word_embeddings(ends)
+        if layout is not None:
+            return self._unpadded(frames, ends, layout)
+        cls, sep = ends.expand(b, 2, -1).split(1, dim=1)
         positions = torch.arange(t + 2, device=frames.device)
         positions[-1] = self.config.max_frames + 1
         whole = torch.cat([mask.new_ones(b, 1), mask, mask.new_ones(b, 1)], dim=1)
@@ -216,6 +234,22 @@ class PoseTower(nn.Module):
             position_ids=positions[None],
         ).last_hidden_state
         return _mean_without_cls(hidden, whole)
+
+    def _unpadded(self, frames: Tensor, ends: Tensor, layout: Layout) -> Tensor:
+        """frames (b, t, dims), [CLS] and [SEP] (2, d) -> (b, d)."""
+        last = layout.is_last
+        is_frame = (layout.place > 0) & ~last
+        rows = (layout.owner * frames.shape[1] + layout.place - 1)[is_frame]
+        source = np.where(last, 1, 0)  # rows of `table`: [CLS], [SEP], then the frames
+        source[is_frame] = 2 + np.arange(is_frame.sum())
+        positions = np.where(last, self.config.max_frames + 1, layout.place)
+        table = torch.cat([ends, self.videomlp(frames.flatten(0, 1)[layout.tensor(rows)])])
+        hidden = self.bert(
+            inputs_embeds=table[layout.tensor(source)][None],
+            position_ids=layout.tensor(positions)[None],
+            layout=layout,
+        ).last_hidden_state
+        return _mean(layout.mean_weights(), hidden[0])
 
 
 class SignCLIP(nn.Module):
@@ -231,17 +265,38 @@ class SignCLIP(nn.Module):
             self.video_projection = Projection(config.hidden_size)
             self.text_projection = Projection(config.hidden_size)
 
-    def pose_embeddings(self, frames: Tensor, frame_mask: Tensor) -> Tensor:
-        """frames float (b, t, dims), frame_mask bool (b, t) -> (b, d)."""
-        pooled = self.video_encoder(frames, frame_mask)
+    def pose_embeddings(
+        self, frames: Tensor, frame_mask: Tensor, layout: Layout | None = None
+    ) -> Tensor:
+        """frames float (b, t, dims), frame_mask bool (b, t) -> (b, d).
+
+        Args:
+            layout: see :class:`PoseTower`; needs :data:`signclip.unpadded.ATTENTION`.
+        """
+        pooled = self.video_encoder(frames, frame_mask, layout)
         if self.config.projection:
             pooled = self.video_projection(pooled)
         return F.normalize(pooled, dim=1) if self.config.normalise else pooled
 
-    def text_embeddings(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
-        """token_ids int64 (b, l) as ``[CLS] pieces [SEP]``, token_mask bool (b, l) -> (b, d)."""
-        hidden = self.text_encoder(input_ids=token_ids, attention_mask=token_mask).last_hidden_state
-        pooled = _mean_without_cls(hidden, token_mask)
+    def text_embeddings(
+        self, token_ids: Tensor, token_mask: Tensor, layout: Layout | None = None
+    ) -> Tensor:
+        """token_ids int64 (b, l) as ``[CLS] pieces [SEP]``, token_mask bool (b, l) -> (b, d).
+
+        Args:
+            layout: of the texts' tokens; as above.
+        """
+        if layout is None:
+            hidden = self.text_encoder(input_ids=token_ids, attention_mask=token_mask)
+            pooled = _mean_without_cls(hidden.last_hidden_state, token_mask)
+        else:
+            rows = layout.owner * token_ids.shape[1] + layout.place
+            hidden = self.text_encoder(
+                input_ids=token_ids.flatten()[layout.tensor(rows)][None],
+                position_ids=layout.tensor(layout.place)[None],
+                layout=layout,
+            )
+            pooled = _mean(layout.mean_weights(), hidden.last_hidden_state[0])
         if self.config.projection:
             pooled = self.text_projection(pooled)
         return F.normalize(pooled, dim=1) if self.config.normalise else pooled

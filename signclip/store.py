@@ -252,14 +252,18 @@ class FeatureStore:
         """A clip's features alone: float32 (frames, dims).
 
         Raises:
-            StoreError: the store has no such clip.
+            StoreError: the store has no such clip, or its features are not finite.
         """
         values = self._values[self._span(clip)]
         self._touched += values.nbytes + READ_AROUND
         if self._touched > KEPT_IN_MEMORY:  # arrays that were handed out read them again if asked
             self._map.madvise(mmap.MADV_DONTNEED)
             self._touched = values.nbytes
-        return np.asarray(values, dtype=np.float32)
+        values = np.asarray(values, dtype=np.float32)
+        # the sum is quick, and no number where one of them is none; the other way round may overflow
+        if not np.isfinite(values.sum()) and not np.isfinite(values).all():
+            raise StoreError(f"{clip}: its features in {self.folder} are not finite; pack it again")
+        return values
 
     def fps(self, clip: str) -> float:
         """Frames a second of a clip's file.
@@ -273,7 +277,7 @@ class FeatureStore:
         """A clip's features by id: values (frames, dims), validity (frames, points).
 
         Raises:
-            StoreError: the store has no such clip.
+            StoreError: the store has no such clip, or its features are not finite.
         """
         bits = self._valid[self._span(clip)]
         valid = np.unpackbits(bits, axis=1, count=self.points).view(bool)

@@ -56,7 +56,6 @@ _DECIDING = (
     "data",
     "distributed",
     "engine",
-    "grouping",
     "losses",
     "mirror",
     "model",
@@ -65,6 +64,7 @@ _DECIDING = (
     "store",
     "text",
     "train",
+    "unpadded",
 )
 _PACKAGES = ("mmengine", "numpy", "tokenizers", "torch", "transformers")
 
@@ -269,7 +269,9 @@ def _train(
         best="validation_loss" if config.select == "lowest_validation_loss" else None,
         work=work,
     )
-    optimiser = FairseqAdam(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98))
+    optimiser = FairseqAdam(
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), fused=True
+    )
     total = config.decay_updates or config.epochs * len(loader)
     trace = engine.fit(
         ContrastiveModel(model, config.compute),

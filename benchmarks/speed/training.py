@@ -1,7 +1,8 @@
 """A training step with little padding beside the reference's, which pads every clip to 256 frames.
 
     python -m benchmarks.speed.training                  # the paper's towers on a CPU
-    python -m benchmarks.speed.training --device cuda --batch 448 --ways reference groups-bfloat16
+    python -m benchmarks.speed.training --device cuda --batch 448 \\
+        --ways reference unpadded-grouped-bfloat16
 
 All ways have the same weights, the same batches (lengths drawn from Spreadthesign's own, texts of
 about nine tokens) and the same loss; dropout and the optimiser's step are in. Each way runs in a
@@ -42,12 +43,14 @@ from signclip.progress import bar
 PAPER = ModelConfig(frame_dims=609, vocab_size=28996)  # E7.2: 217,681,152 parameters with its table
 WAYS = {
     "reference": Compute(padding="limit"),
-    "batch": Compute(padding="batch"),
-    "groups": Compute(padding="groups"),
-    "groups-eager": Compute(padding="groups", attention="eager"),
-    "groups-bfloat16": Compute(padding="groups", precision="bfloat16"),
     "reference-bfloat16": Compute(padding="limit", precision="bfloat16"),
-    "groups-bfloat16-compiled": Compute(padding="groups", precision="bfloat16", compile=True),
+    "batch": Compute(padding="batch"),
+    "batch-compiled": Compute(padding="batch", compile=True),
+    "batch-bfloat16-compiled": Compute(padding="batch", precision="bfloat16", compile=True),
+    "unpadded": Compute(padding="none"),
+    "unpadded-bfloat16": Compute(padding="none", precision="bfloat16"),
+    "unpadded-grouped": Compute(padding="none", group_ratio=0.85),
+    "unpadded-grouped-bfloat16": Compute(padding="none", group_ratio=0.85, precision="bfloat16"),
 }
 CLIPS, EPOCHS = 453_261, 25  # of one row of the pretraining table (facts 1.4, 1.5)
 # dense bfloat16 operations a second, from the makers' data sheets
@@ -110,7 +113,7 @@ def run_way(way: str, given: argparse.Namespace) -> dict[str, Any]:
     torch.manual_seed(0)
     model = SignCLIP(replace(PAPER, pose_layers=given.layers, text_layers=given.layers)).to(device)
     wrapped = ContrastiveModel(model, compute)
-    optimiser = FairseqAdam(model.parameters(), lr=5e-5, betas=(0.9, 0.98))
+    optimiser = FairseqAdam(model.parameters(), lr=5e-5, betas=(0.9, 0.98), fused=True)
     rng = np.random.default_rng(given.seed)
     frames = lengths(given.lengths, given.batch, rng)
     batch = make_batch(model.config, frames, rng, compute.padding)
@@ -222,7 +225,7 @@ def arguments() -> argparse.Namespace:
         "--ways",
         nargs="+",
         choices=WAYS,
-        default=["reference", "groups", "groups-bfloat16"],
+        default=["reference", "unpadded", "unpadded-bfloat16"],
         help="the first one is what the others are compared with",
     )
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)

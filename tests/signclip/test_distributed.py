@@ -71,7 +71,10 @@ def test_two_processes_train_as_one(training_folder, folders, smoke_config, tmp_
     """Without dropout: its draws are each process's own."""
     towers = smoke_config().towers.model_copy(update={"dropout": 0.0})
     config = smoke_config(
-        towers=towers, augment=augment, batch_size=25, compute=Compute(padding="groups")
+        towers=towers,
+        augment=augment,
+        batch_size=25,
+        compute=Compute(padding="none", group_ratio=0.85),
     )
     one = train.train(config, **folders, runs=tmp_path / "one")
     script = ROOT / "tests/signclip/killed_training.py"

@@ -41,7 +41,7 @@ def long_config(smoke_config):
         validate_every=2,
         augment=("affine2d", "temporal", "noise"),
         select="lowest_validation_loss",
-        compute=Compute(padding="groups"),
+        compute=Compute(padding="none", group_ratio=0.85),
     )
 
 

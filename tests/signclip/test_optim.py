@@ -22,11 +22,12 @@ def fairseq_steps(gradients, *, lr, betas, eps):
         yield p
 
 
+@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("eps", [1e-8, 1e-2])
-def test_adam_takes_fairseqs_steps_where_its_epsilon_matters_and_where_not(eps):
+def test_adam_takes_fairseqs_steps_where_its_epsilon_matters_and_where_not(eps, fused):
     gradients, settings = [0.3, -1.0, 0.01, 2.0], dict(lr=0.1, betas=(0.9, 0.98), eps=eps)
     parameter = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
-    optimiser = FairseqAdam([parameter], **settings)
+    optimiser = FairseqAdam([parameter], **settings, fused=fused)
     for gradient, expected in zip(gradients, fairseq_steps(gradients, **settings), strict=True):
         parameter.grad = torch.tensor([gradient], dtype=torch.float64)
         optimiser.step()

@@ -1,4 +1,4 @@
-"""Groups of like length, and the other ways to compute a loss: another way, the same numbers."""
+"""Without padding, and the other ways to compute a loss: another way, the same numbers."""
 
 import shutil
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from signclip import contrastive, data, grouping, train
+from signclip import contrastive, data, train, unpadded
 from signclip.config import Compute
 from signclip.model import ModelConfig, SignCLIP
 from signclip.store import FeatureStore
@@ -28,29 +28,43 @@ SIZES = ModelConfig(
 )
 
 
-def test_groups_hold_each_item_once_longest_first_and_keep_the_ratio():
-    lengths = [3, 90, 41, 40, 7, 88, 100, 3]
-    groups = grouping.groups_of(lengths, 0.85)
-    assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
-    assert groups == [[6, 1, 5], [2, 3], [4], [0, 7]]
-    assert grouping.groups_of(lengths, 0) == [[6, 1, 5, 2, 3, 4, 0, 7]]
-    assert len(grouping.groups_of(lengths, 1)) == len(set(lengths))
-    assert grouping.groups_of([5], 0.85) == [[0]]
+def test_groups_end_where_the_next_would_be_too_short():
+    lengths = [100, 90, 88, 41, 40, 7, 3, 3]
+    assert [lengths[group] for group in unpadded.groups_of(lengths, 0.85)] == [
+        [100, 90, 88],
+        [41, 40],
+        [7],
+        [3, 3],
+    ]
+    assert unpadded.groups_of(lengths, 0) == [slice(0, 8)]
+    assert len(unpadded.groups_of(lengths, 1)) == len(set(lengths))
+    assert unpadded.groups_of([5], 0.85) == [slice(0, 1)]
 
 
-def test_rows_come_back_in_their_places():
-    values = torch.arange(24.0).reshape(4, 6)
-    lengths = [2, 6, 3, 6]
-    mask = torch.arange(6)[None] < torch.tensor(lengths)[:, None]
-    seen = []
+def test_a_layout_knows_where_each_token_came_from():
+    layout = unpadded.Layout([2, 4, 3], 1.0, torch.device("cpu"))
+    assert layout.owner.tolist() == [1, 1, 1, 1, 2, 2, 2, 0, 0]
+    assert layout.place.tolist() == [0, 1, 2, 3, 0, 1, 2, 0, 1]
+    assert layout.is_last.tolist() == [False] * 3 + [True] + [False] * 2 + [True, False, True]
+    weights = layout.mean_weights()
+    assert torch.equal(weights.sum(dim=1), torch.ones(3))
+    assert weights[1].tolist() == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3, 0, 0, 0, 0, 0])
 
-    def tower(values, mask):
-        seen.append(tuple(values.shape))
-        return (values * mask).sum(dim=1, keepdim=True)
 
-    out = grouping.embed(tower, values, mask, lengths, 0.9)
-    assert torch.equal(out, (values * mask).sum(dim=1, keepdim=True))
-    assert seen == [(2, 6), (1, 3), (1, 2)]
+@pytest.mark.parametrize("ratio", [0.0, 0.7, 1.0])
+def test_attention_is_each_sequences_own(ratio):
+    lengths = [3, 7, 5, 7, 2]
+    layout = unpadded.Layout(lengths, ratio, torch.device("cpu"))
+    query, key, value = torch.randn(3, 1, 2, sum(lengths), 4)
+    out, _ = unpadded.attend(None, query, key, value, None, layout=layout)
+    start = 0
+    for length in layout.lengths:
+        own = slice(start, start + length)
+        alone = torch.nn.functional.scaled_dot_product_attention(
+            *(side[:, :, own] for side in (query, key, value))
+        )
+        assert torch.allclose(out[:, own], alone.transpose(1, 2), atol=1e-6)
+        start += length
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +81,7 @@ def batch(folders, smoke_config) -> dict[str, dict]:
     assert tokenizer.vocab_size <= SIZES.vocab_size
     return {
         padding: data.Collate(tokenizer, SIZES.max_frames, SIZES.max_tokens, padding)(items)
-        for padding in ("limit", "batch", "groups")
+        for padding in ("limit", "batch", "none")
     }
 
 
@@ -97,8 +111,9 @@ def test_padding_is_as_wide_as_it_says(batch):
     "changes",
     [
         {"padding": "limit"},
-        {"padding": "groups"},
-        {"padding": "groups", "group_ratio": 1.0},
+        {"padding": "none"},
+        {"padding": "none", "group_ratio": 0.7},
+        {"padding": "none", "group_ratio": 0.0},
         {"attention": "eager"},
     ],
     ids=str,
@@ -120,6 +135,11 @@ def test_bfloat16_is_near_and_its_loss_is_float32(batch):
     assert near.dtype == torch.float32
 
 
+def test_what_cannot_go_together_is_refused():
+    with pytest.raises(ValueError, match="not compiled"):
+        Compute(padding="none", compile=True)
+
+
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 def test_compiled_towers_give_the_same_loss_and_gradients(batch):
     small = replace(SIZES, pose_layers=1)  # compiling takes its time
@@ -129,7 +149,7 @@ def test_compiled_towers_give_the_same_loss_and_gradients(batch):
     assert (other - gradients).abs().max() <= 1e-4 * gradients.abs().max()
 
 
-@pytest.mark.parametrize("padding", ["limit", "groups"])
+@pytest.mark.parametrize("padding", ["limit", "none"])
 def test_padding_does_not_change_a_whole_training(folders, smoke_config, tmp_path, padding):
     """Without dropout, whose draws go by shape."""
     towers = smoke_config().towers.model_copy(update={"dropout": 0.0})

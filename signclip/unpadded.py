@@ -1,0 +1,146 @@
+"""Sequences behind one another: no layer but attention computes on padding, and that on little.
+
+Decisions
+* All tokens of a batch form one row, longest sequence first. Linear layers, norms and dropout see
+  each real token once; attention sees each sequence by itself, those of like length in one call:
+  no sequence of a group is shorter than a share ``ratio`` of its longest (1: equal lengths only).
+* The towers' modules stay as they are: ``transformers`` hands :func:`attend` what it needs.
+
+Cost: an index of the batch's tokens, made once a batch; a call of attention a layer and group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import sdpa_mask
+
+ATTENTION = "signclip_unpadded"
+
+
+def groups_of(lengths: Sequence[int], ratio: float) -> list[slice]:
+    """Slices of lengths that fall: ``ratio`` 0 makes one group, 1 one for each length."""
+    starts = [0]
+    for position, length in enumerate(lengths):
+        if length < ratio * lengths[starts[-1]]:
+            starts.append(position)
+    return [slice(a, b) for a, b in zip(starts, [*starts[1:], len(lengths)], strict=True)]
+
+
+class Group(NamedTuple):
+    """Sequences that attend in one call."""
+
+    tokens: int
+    shape: tuple[int, int]  # sequences, tokens of the longest
+    # None where all are as long: then there is no padding
+    gather: Tensor | None = None  # int (sequences * longest,): token at each place, 0 for padding
+    back: Tensor | None = None  # int (tokens,): place of each token
+    mask: Tensor | None = None  # bool (sequences, 1, 1, longest), True = real
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, *, dropout: float, scaling: float | None
+    ) -> Tensor:
+        """(heads, tokens of this group, size) each -> (tokens, heads, size)."""
+
+        def apart(x: Tensor) -> Tensor:
+            x = x if self.gather is None else x[:, self.gather]
+            return x.unflatten(1, self.shape).transpose(0, 1)
+
+        out = F.scaled_dot_product_attention(
+            apart(query), apart(key), apart(value), self.mask, dropout_p=dropout, scale=scaling
+        )
+        out = out.transpose(1, 2).flatten(0, 1)
+        return out if self.back is None else out[self.back]
+
+
+class Layout:
+    """Where the tokens of a batch stand once they are behind one another.
+
+    Args:
+        lengths: tokens of each sequence, in the batch's order.
+        ratio: see the module.
+
+    Attributes:
+        order: int (b,), rows of the batch, longest first.
+        lengths: int (b,), their tokens.
+        place: int (n,), each token's place in its sequence.
+        is_last: bool (n,), is it its sequence's last?
+        owner: int (n,), its row in the batch.
+    """
+
+    def __init__(self, lengths: Sequence[int], ratio: float, device: torch.device):
+        self.order = np.argsort(-np.asarray(lengths), kind="stable")
+        self.lengths = np.asarray(lengths)[self.order]
+        starts = np.cumsum(self.lengths) - self.lengths
+        self.owner = np.repeat(self.order, self.lengths)
+        self.place = np.arange(self.lengths.sum()) - np.repeat(starts, self.lengths)
+        self.is_last = self.place == np.repeat(self.lengths, self.lengths) - 1
+        self.device = device
+        self.groups = [self._group(rows) for rows in groups_of(self.lengths, ratio)]
+
+    def _group(self, rows: slice) -> Group:
+        lengths = self.lengths[rows]
+        tokens = int(lengths.sum())
+        shape = (len(lengths), int(lengths[0]))
+        if lengths[0] == lengths[-1]:
+            return Group(tokens, shape)
+        real = np.arange(shape[1])[None] < lengths[:, None]
+        gather = np.zeros(shape, dtype=np.int64)
+        gather[real] = np.arange(real.sum())
+        back = np.flatnonzero(real)
+        mask = real[:, None, None, :]
+        return Group(tokens, shape, *map(self.tensor, (gather.ravel(), back, mask)))
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """An array on the batch's device."""
+        return torch.from_numpy(array).to(self.device, non_blocking=True)
+
+    def mean_weights(self) -> Tensor:
+        """float32 (b, n): times the tokens it gives each sequence's mean over all but its first."""
+        weights = np.zeros((len(self.order), len(self.owner)), dtype=np.float32)
+        behind = np.flatnonzero(self.place)
+        counts = np.empty(len(self.order), dtype=np.float32)
+        counts[self.order] = self.lengths - 1
+        weights[self.owner[behind], behind] = 1 / counts[self.owner[behind]]
+        return self.tensor(weights)
+
+
+def attend(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    layout: Layout | None = None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention as ``transformers`` calls it: (1, heads, n, size) -> (1, n, heads, size).
+
+    Without a ``layout``, the batch is a padded one and ``attention_mask`` says what is real.
+    """
+    if layout is None:
+        padded = AttentionInterface()["sdpa"]
+        return padded(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
+        )
+    # split and not sliced: the gradient of a slice is as large as what it was cut from
+    sizes = [group.tokens for group in layout.groups]
+    sides = zip(*(side[0].split(sizes, dim=1) for side in (query, key, value)), strict=True)
+    parts = [
+        group.attend(*own, dropout=dropout, scaling=scaling)
+        for group, own in zip(layout.groups, sides, strict=True)
+    ]
+    return torch.cat(parts)[None], None
+
+
+AttentionInterface.register(ATTENTION, attend)
+AttentionMaskInterface.register(ATTENTION, sdpa_mask)
