@@ -260,9 +260,9 @@ class FeatureStore:
             self._map.madvise(mmap.MADV_DONTNEED)
             self._touched = values.nbytes
         values = np.asarray(values, dtype=np.float32)
-        # the sum is quick, and no number where one of them is none; the other way round may overflow
+        # a sum is quick, and not finite where a summand is not; it may also overflow
         if not np.isfinite(values.sum()) and not np.isfinite(values).all():
-            raise StoreError(f"{clip}: its features in {self.folder} are not finite; pack it again")
+            raise StoreError(f"{clip}: features in {self.folder} are not finite; pack it again")
         return values
 
     def fps(self, clip: str) -> float:

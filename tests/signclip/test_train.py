@@ -147,6 +147,27 @@ def test_a_store_of_another_manifest_is_refused(folders, tmp_path, smoke_config)
         train.train(smoke_config(), **dict(folders, corpus=tmp_path / "data"), runs=tmp_path)
 
 
+@pytest.mark.parametrize("role", ["train", "validation"])
+def test_a_number_that_is_none_in_the_store_is_named_before_the_model_sees_it(
+    folders, tmp_path, smoke_config, role
+):
+    rows = splits.read(folders["corpus"], "letters")
+    clip = rows["id"][(rows["fold"] == 0) & (rows["role"] == role)].iloc[3]
+    shutil.copytree(folders["features"], tmp_path / "features")
+    packed = store.FeatureStore(tmp_path / "features" / "dominant_hand")
+    row = packed.index.set_index("id").loc[clip]
+    path = packed.folder / "features.bin"
+    values = np.fromfile(path, dtype=np.float32)
+    values[(row["offset"] + 1) * packed.dims + 5] = np.nan
+    values.tofile(path)
+    with pytest.raises(StoreError, match=f"^{clip}: features .* are not finite"):
+        train.train(
+            smoke_config(),
+            **dict(folders, features=tmp_path / "features"),
+            runs=tmp_path / "runs",
+        )
+
+
 def test_a_run_on_another_corpus_is_not_overwritten(folders, tmp_path, smoke_config):
     train.train(smoke_config(), **folders, runs=tmp_path)
     with pytest.raises(ConfigError, match="holds a run on corpus"):
