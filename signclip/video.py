@@ -2,8 +2,8 @@
 
 Decisions
 * Decoding is PyAV's (FFmpeg). It is lenient where a benchmark must not be: it conceals damage, and
-  a file cut short simply ends. So what was read is held against what the container states (frames,
-  or else length), and a frame that the decoder had to repair is an error: a clip is whole or
+  a file cut short simply ends. So what is there is held against what the container states (bytes,
+  frames, length), and a frame that the decoder had to repair is an error: a clip is whole or
   refused.
 * A rotation by quarter turns that the container asks for (phones write it) is carried out, as
   players do; width and height are those of the upright picture. Mirrored and slanted pictures are
@@ -35,7 +35,7 @@ SUFFIXES = frozenset(
     )
 )
 # The length that a container states may be rounded, or count the last frame or not.
-FRAMES_OF_SLACK, SHARE_OF_SLACK = 2.5, 0.01
+FRAMES_OF_SLACK, SHARE_OF_SLACK = 1.5, 0.01
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,46 @@ class Video:
         raise VideoError(self.path, reason)
 
 
+# The outermost elements of a file: what else stands there is none, and says nothing of its length.
+_EBML = (b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67")  # Matroska and WebM: header, segment
+_BOXES = frozenset(  # MP4 and MOV
+    (
+        *(b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"uuid", b"meta", b"moof"),
+        *(b"mfra", b"sidx", b"styp", b"pnot"),
+    )
+)
+
+
+def missing_bytes(path: Path) -> int:
+    """By how much a file is shorter than its outermost elements say; 0 where they do not say."""
+    size, end = path.stat().st_size, 0
+    with open(path, "rb") as file:
+        while end < size:
+            file.seek(end)
+            length = _element_length(file.read(16))
+            if length is None:
+                return 0
+            end += length
+    return end - size
+
+
+def _element_length(header: bytes) -> int | None:
+    """Bytes of an element with its header; None where the header is none or leaves them open."""
+    if header[:4] in _EBML and len(header) > 4 and header[4]:
+        digits = 9 - header[4].bit_length()  # 1 to 8; as many bits say so, the rest is the number
+        unknown = (1 << 7 * digits) - 1
+        content = int.from_bytes(header[4 : 4 + digits]) & unknown
+        return None if content == unknown else 4 + digits + content
+    if header[:4] == b"RIFF":  # AVI
+        return 8 + int.from_bytes(header[4:8], "little")
+    if header[4:8] in _BOXES:
+        length = int.from_bytes(header[:4])
+        if length == 1:  # a number of 64 bits follows
+            length = int.from_bytes(header[8:16])
+        return length if length >= 8 else None
+    return None
+
+
 @contextmanager
 def opened(path: Path, limits: Limits) -> Iterator[Video]:
     """Open a video file.
@@ -187,6 +227,8 @@ def opened(path: Path, limits: Limits) -> Iterator[Video]:
         VideoError: it is no video, is beyond the limits, or its first frame cannot be decoded.
     """
     try:
+        if missing := missing_bytes(path):
+            raise VideoError(path, f"cut short: the last {missing:,} bytes are missing")
         container = av.open(str(path), metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise VideoError(path, f"cannot be opened as a video ({error.strerror})") from None
