@@ -71,6 +71,9 @@ _counters: Any = None
 def _start_worker(counters: _Counters) -> None:
     global _counters
     _counters = counters
+    # What native libraries print there would tear the progress bar apart; MediaPipe writes twenty
+    # warnings a video, and no setting of its own turns them off.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
