@@ -163,10 +163,11 @@ def on_ray(
         import ray
     except ImportError:
         raise ConfigError("Ray is not installed: pip install 'signclip[ray]'") from None
-    local = {} if address else {"num_cpus": jobs, "include_dashboard": False}
+    # nothing large passes through Ray, so its store in memory can be the smallest that it allows
+    here = {"num_cpus": jobs, "include_dashboard": False, "object_store_memory": 80 * 2**20}
     try:
-        ray.init(address or "local", log_to_driver=False, **local)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        ray.init(address or "local", log_to_driver=False, **({} if address else here))
+    except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
         raise ConfigError(f"no Ray cluster at {address!r}: {error}") from None
     try:
 
