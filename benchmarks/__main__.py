@@ -124,6 +124,19 @@ def tune(
     typer.echo(table.to_string(index=False))
 
 
+@app.command()
+def photograph(
+    out: Annotated[Path, typer.Argument(help="Folder of the clip.")] = DATA / "photograph",
+) -> None:
+    """Make a short clip of a person from a photograph that scikit-image carries.
+
+    Example: python -m benchmarks photograph data/photograph
+    """
+    from benchmarks.photograph import write
+
+    typer.echo(write(out))
+
+
 def main() -> None:
     """Entry point."""
     try:
