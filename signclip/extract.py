@@ -222,7 +222,7 @@ def run(
             workers.on_ray(work, todo, jobs=jobs, address=address, report=report)
             if engine == "ray"
             else workers.on_this_machine(
-                work, todo, jobs=jobs, preload=holistic.__name__, report=report
+                work, todo, jobs=jobs, preload=[__name__, holistic.MEDIAPIPE], report=report
             )
         )
         done = {
@@ -240,7 +240,7 @@ def _shown(total: int, *, disable: bool) -> Iterator[workers.Report]:
     """A bar whose report shows videos done, frames a second, and the time left."""
     start = time.perf_counter()
     layout = "{desc} |{bar}| {percentage:3.0f}% [{elapsed}<{remaining}]"
-    with bar(total=total, bar_format=layout, disable=disable) as shown:
+    with bar(total=total, desc=f"0/{total} videos", bar_format=layout, disable=disable) as shown:
 
         def report(frames: int, videos: float) -> None:
             rate = frames / (time.perf_counter() - start)

@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from pose_format import Pose
-from pose_format.utils.holistic import load_holistic
 
 from signclip.errors import VideoError
 from signclip.points import BODY, FACE, LEFT_HAND, RIGHT_HAND
@@ -37,6 +36,8 @@ HOLISTIC = {
     "min_detection_confidence": 0.5,
     "min_tracking_confidence": 0.5,
 }
+# What imports MediaPipe, for a process that wants it early.
+MEDIAPIPE = "pose_format.utils.holistic"
 _DECIDING = ("av", "mediapipe", "numpy", "opencv-contrib-python", "pose-format")
 PARTS = {BODY: "body", FACE: "face", LEFT_HAND: "left_hand", RIGHT_HAND: "right_hand"}
 
@@ -61,6 +62,9 @@ def pose_of(
         VideoError: the video cannot be used (see :mod:`signclip.video`), or nobody is seen in it.
         PoseError: MediaPipe gave something that is no pose.
     """
+    # here: only the processes that do the work need MediaPipe, which takes a second to import
+    from pose_format.utils.holistic import load_holistic
+
     path = Path(path)
     with opened(path, limits or Limits()) as video:
         pose = load_holistic(

@@ -99,16 +99,16 @@ def _run(work: Work, item: Any) -> Result:
 
 
 def on_this_machine(
-    work: Work, items: Sequence[Any], *, jobs: int, preload: str, report: Report
+    work: Work, items: Sequence[Any], *, jobs: int, preload: list[str], report: Report
 ) -> Iterator[Outcome]:
     """Do the items on ``jobs`` processes; yields each as it is done, in no order.
 
     Args:
-        preload: a module that the work needs, imported once for all processes.
+        preload: modules that the work needs, imported once for all processes.
     """
     # A fork server's forks start in milliseconds and hold no threads.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([preload])
+    context.set_forkserver_preload(preload)
     counters = _Counters(context)
 
     def fresh() -> ProcessPoolExecutor:

@@ -1,5 +1,7 @@
 """The table of the DGS alphabet: what is counted, dropped and averaged."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -114,3 +116,16 @@ def test_missing_inputs_are_named(poses, runs, tmp_path):
     (poses / "extraction.csv").write_text(report.replace("front/a_vid", "back/a_vid"))
     with pytest.raises(ConfigError, match="is none of front, side"):
         dgs.write(poses, runs, tmp_path / "tables")
+
+
+def test_published_numbers_are_what_the_readme_says():
+    root = Path(__file__).parents[2]
+    rows = pd.read_csv(root / "results/tables/dgs.csv").set_index(["view", "long", "model"])
+    readme = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    shown = re.search(
+        r"models of E3.2 find (.*?) of the letters from the front and (.*?) from", readme
+    )
+    for view, number in zip(dgs.VIEWS, shown.groups(), strict=True):
+        row = rows.loc[(view, "truncate", "mean")]
+        value, low, high = (row[f"V2T_R@1{end}"] for end in ("", "_low", "_high"))
+        assert number == f"{value:.2f} [{low:.2f}, {high:.2f}]"
