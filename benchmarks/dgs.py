@@ -10,7 +10,7 @@ Decides:
 - The mean over the folds' models is bootstrapped over videos (each video's mean over the models).
   26 videos of one signer: it says how much the letters vary, nothing of other signers.
 
-Costs: extraction, 50 ms of a core a frame (15 minutes of one core, once); then seconds.
+Costs: extraction, 55 ms of a core a frame (17 minutes of one core, once); then seconds.
 """
 
 from __future__ import annotations
