@@ -47,4 +47,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf .smoke data features runs predictions
+	rm -rf .smoke data features poses runs predictions

@@ -124,6 +124,44 @@ def tune(
     typer.echo(table.to_string(index=False))
 
 
+@app.command()
+def dgs(
+    videos: Annotated[
+        Path, typer.Option(help="Folder with front/ and side/; file names begin with the letter.")
+    ] = Path("../shared/data/dgs-fingerspelling-videos"),
+    experiment: Annotated[str, typer.Option(help="Whose runs are used.")] = "E3.2",
+    split: Annotated[str, typer.Option(help="The split that they were trained on.")] = "letters",
+    seed: Seed = 0,
+) -> None:
+    """Extract videos of the DGS alphabet and see which letters FingerCLIP finds in them.
+
+    Example: python -m benchmarks dgs --videos ../shared/data/dgs-fingerspelling-videos
+    """
+    import os
+
+    from benchmarks.dgs import write
+    from signclip import extract
+
+    poses = Path("poses/dgs-fingerspelling")
+    extract.run([videos], poses, jobs=len(os.sched_getaffinity(0)))
+    runs = sorted((RUNS / experiment / str(seed)).glob(f"{split}-*"))
+    write(poses, runs, RESULTS / "tables")
+    typer.echo((RESULTS / "tables" / "dgs.md").read_text(encoding="utf-8"))
+
+
+@app.command()
+def photograph(
+    out: Annotated[Path, typer.Argument(help="Folder of the clip.")] = DATA / "photograph",
+) -> None:
+    """Make a short clip of a person from a photograph that scikit-image carries.
+
+    Example: python -m benchmarks photograph data/photograph
+    """
+    from benchmarks.photograph import write
+
+    typer.echo(write(out))
+
+
 def main() -> None:
     """Entry point."""
     try:

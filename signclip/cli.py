@@ -84,6 +84,57 @@ def pack(
 
 
 @app.command()
+def extract(
+    videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of them.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the `.pose` files and their report.")],
+    jobs: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray.")] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="A Ray cluster's; without one, Ray starts on this machine."),
+    ] = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(help="Frames of more are refused. Default: 2 to the 25.")
+    ] = None,
+    max_frames: Annotated[
+        int | None, typer.Option(help="Longer videos are refused. Default: 100,000.")
+    ] = None,
+) -> None:
+    """Turn videos into `.pose` files with MediaPipe Holistic.
+
+    A killed run goes on where it was; finished videos are not done again. `OUT/extraction.csv`
+    tells of each video what was seen, or why there is no pose; if one is missing, the exit status
+    is 1.
+
+    Example: `signclip extract my-videos poses/my-videos`
+    """
+    import os
+
+    from signclip import extract as extraction
+    from signclip.video import Limits
+
+    given = {"pixels": max_pixels, "frames": max_frames}
+    done = extraction.run(
+        videos,
+        out,
+        jobs=len(os.sched_getaffinity(0)) if jobs is None else jobs,
+        engine=engine,
+        address=address,
+        limits=Limits(**{name: limit for name, limit in given.items() if limit is not None}),
+    )
+    failed = [one.row for one in done if one.row["status"] == "failed"]
+    before = sum(one.before for one in done)
+    typer.echo(
+        f"{out}: {len(done) - len(failed)} of {len(done)} videos have poses, {before} known from "
+        f"before; {out / extraction.REPORT}"
+    )
+    for row in failed:
+        typer.echo(f"failed: {row['video']}: {row['reason']}", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def train(
     experiment: Annotated[
         str, typer.Argument(help="A row of the table of experiments, e.g. E3.2.")

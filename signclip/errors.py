@@ -31,6 +31,10 @@ class PoseError(SampleError):
     """A ``.pose`` file, or a pose in memory, cannot be used."""
 
 
+class VideoError(SampleError):
+    """A video cannot be turned into a pose: it is damaged, too large, or shows nobody."""
+
+
 class ManifestError(SampleError):
     """A manifest (or the CSV it is made from) breaks its schema."""
 

@@ -7,17 +7,15 @@ Cost: the memory of ``jobs`` trainings at once.
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from multiprocessing import connection
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 from signclip.progress import bar
+from signclip.workers import end_with_parent
 
 T = TypeVar("T")
 Progress = Callable[[float], None]
@@ -28,13 +26,7 @@ _done: Any = None  # a worker's handle on the parent's counter
 def _start_worker(counter: Any) -> None:
     global _done
     _done = counter
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A killed parent cannot stop its workers; without this they would train on, unseen."""
-    connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
+    end_with_parent()
 
 
 def _count(share: float) -> None:

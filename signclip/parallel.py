@@ -19,6 +19,8 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+from signclip.workers import end_with_parent
+
 T, R = TypeVar("T"), TypeVar("R")
 
 CHUNK = 64  # clips a piece: small enough for a smooth progress bar, large enough to be worth a trip
@@ -40,7 +42,7 @@ def ordered(function: Callable[[T], R], pieces: Iterable[T], *, workers: int) ->
         return
     pieces = iter(pieces)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, end_with_parent) as pool:
         under_way = deque(pool.submit(function, piece) for piece in islice(pieces, 2 * workers))
         try:
             while under_way:
