@@ -137,12 +137,26 @@ def extract(
 @app.command()
 def train(
     experiment: Annotated[
-        str, typer.Argument(help="A row of the table of experiments, e.g. E3.2.")
-    ],
-    split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
+        str | None, typer.Argument(help="A row of the table of experiments, e.g. E3.2.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="A split of the corpus. Default: letters, or official.")
+    ] = None,
     fold: Annotated[str, typer.Option(help="A fold's number, or all.")] = "all",
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and augmentation.")] = 0,
-    corpus: Annotated[str, typer.Option(help="The corpus's folder below --data.")] = CORPUS,
+    corpus: Annotated[
+        str,
+        typer.Option(
+            help="The corpus's folder below --data; with --init also a folder with manifest.csv."
+        ),
+    ] = CORPUS,
+    init: Annotated[
+        Path | None,
+        typer.Option(help="Go on from this model: a run, an imported or a released one."),
+    ] = None,
+    name: Annotated[
+        str, typer.Option(help="With --init and without an experiment: what the run is called.")
+    ] = "finetune",
     profile: Annotated[str, typer.Option(help="Numbers of --params: cpu, paper, smoke.")] = "cpu",
     jobs: Annotated[int, typer.Option(help="Runs trained side by side.")] = 2,
     experiments: Annotated[Path, typer.Option(help="Table of experiments.")] = Path(
@@ -153,18 +167,33 @@ def train(
     features: FeatureFolder = Path("features"),
     runs: Runs = Path("runs"),
 ) -> None:
-    """Train an experiment on the folds of a split.
+    """Train an experiment on the folds of a split, or fine-tune a model on your own clips.
 
     Finished folds are not trained again; a killed one goes on where it was. On several GPUs or
     machines, `torchrun` starts the same command and all processes share each batch.
 
     Example: `signclip train E3.2 --split letters --fold all`
 
+    Example: `signclip train --corpus my-folder --init runs/E3.2/0/letters-0`
+
     Example: `torchrun --nproc_per_node=2 -m signclip train E3.2 --fold 0`
     """
     from signclip import config, distributed, splits
     from signclip.train import train_all
 
+    if experiment is None and init is None:
+        raise typer.BadParameter("give an experiment, a model to go on from (--init), or both")
+    row = given = None
+    if init is not None:
+        from signclip import finetune
+
+        model, given = finetune.start(init)
+        row = finetune.row_of(model, init) if experiment is None else None
+        where = dict(data=data, features=features, jobs=jobs)
+        corpus = finetune.prepare(corpus, str(given["variant"]), **where)
+    if split is None:
+        there = splits.names(data / corpus)
+        split = next(name for name in ("letters", "official", *there) if name in there)
     folds = splits.fold_numbers(splits.read(data / corpus, split))
     if fold != config.ALL_FOLDS:
         by_name = {str(number or 0): number for number in folds}
@@ -175,12 +204,14 @@ def train(
         config.resolve(
             experiments,
             params,
-            experiment,
+            experiment or name,
             profile=profile,
             corpus=corpus,
             split=split,
             fold=number,
             seed=seed,
+            row=row,
+            given=given,
         )
         for number in folds
     ]

@@ -77,6 +77,8 @@ class RunConfig(_Strict):
     # the profile's numbers
     towers: Towers
     init: str | None = None  # a BERT to start both towers from: hub name or directory
+    init_run: str | None = None  # or a model to go on from, see signclip.finetune
+    init_sha256: str | None = None  # of its weights
     batch_size: int = Field(gt=0)
     epochs: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
@@ -154,6 +156,8 @@ def resolve(
     split: str,
     fold: int | None,
     seed: int,
+    row: dict[str, Any] | None = None,
+    given: dict[str, Any] | None = None,
 ) -> RunConfig:
     """The configuration of one run.
 
@@ -161,11 +165,13 @@ def resolve(
         experiments: the table of experiments (``benchmarks/experiments.yaml``).
         params: ``params.yaml``; ``profiles.<profile>.<recipe>`` holds the numbers of the row's
             recipe.
+        row: the experiment, where it is in no table.
+        given: values that count more than row and recipe.
 
     Raises:
         ConfigError: a name does not exist, or a value is missing, unknown or out of range.
     """
-    row = experiment_row(read_yaml(experiments), name)
+    row = dict(row) if row else experiment_row(read_yaml(experiments), name)
     recipe = row.pop("recipe", None)
     profiles = read_yaml(params).get("profiles", {})
     if profile not in profiles:
@@ -174,7 +180,7 @@ def resolve(
         raise ConfigError(f"experiment {name!r}: profile {profile!r} has no recipe {recipe!r}")
     try:
         config = RunConfig(
-            **{**profiles[profile][recipe], **row},
+            **{**profiles[profile][recipe], **row, **(given or {})},
             experiment=name,
             profile=profile,
             corpus=corpus,

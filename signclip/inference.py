@@ -263,7 +263,7 @@ class SignCLIPModel:
         if check_tags:
             for text in texts:
                 check_prompt_tag(text)
-        tokenizer = self._vocabulary()
+        tokenizer = self.vocabulary()
         out = np.empty((len(texts), self.dims), dtype=np.float32)
         for start in range(0, len(texts), batch_size):
             chosen = list(texts[start : start + batch_size])
@@ -277,7 +277,12 @@ class SignCLIPModel:
             )
         return out
 
-    def _vocabulary(self) -> Tokenizer:
+    def vocabulary(self) -> Tokenizer:
+        """The model's vocabulary; a released model's is looked for, see :meth:`embed_text`.
+
+        Raises:
+            ConfigError: there is none.
+        """
         if self.tokenizer is None:
             size = self.model.config.vocab_size
             needed = BERT_VOCABULARIES.get(size, "its own")

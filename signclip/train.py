@@ -35,6 +35,7 @@ from signclip import (
     distributed,
     engine,
     files,
+    inference,
     manifest,
     splits,
 )
@@ -101,13 +102,32 @@ def examples_of(config: RunConfig, clips: pd.DataFrame) -> list[Example]:
     ]
 
 
-def _make_model(config: RunConfig, frame_dims: int, tokenizer: Tokenizer) -> SignCLIP:
-    """A fresh model, or one whose two towers start from a text BERT, as in the paper (facts 2)."""
+def _start(
+    config: RunConfig, frame_dims: int, prompts: Sequence[str]
+) -> tuple[SignCLIP, Tokenizer]:
+    """The model before its first update, and its vocabulary.
+
+    It is fresh, with a vocabulary of its own prompts; or its two towers start from a text BERT, as
+    in the paper (facts 2); or it goes on from another model.
+    """
+    if config.init_run is not None:
+        before = inference.load(config.init_run)
+        if before.model.config.frame_dims != frame_dims:
+            raise ConfigError(
+                f"{config.init_run}: takes {before.model.config.frame_dims} numbers a frame, the "
+                f"features have {frame_dims}"
+            )
+        return before.model, before.vocabulary()
+    tokenizer = (
+        Tokenizer.train(prompts, cased=config.cased)
+        if config.init is None
+        else Tokenizer.from_pretrained(config.init)
+    )
     sizes = config.towers.model_dump()
     common = dict(frame_dims=frame_dims, vocab_size=tokenizer.vocab_size)
     switches = dict(projection=config.projection, normalise=config.normalise)
     if config.init is None:
-        return SignCLIP(ModelConfig(**common, **sizes, **switches))
+        return SignCLIP(ModelConfig(**common, **sizes, **switches)), tokenizer
     own = dict(
         pose_vocab_size=tokenizer.vocab_size,
         pose_cls_id=tokenizer.cls_id,
@@ -125,7 +145,7 @@ def _make_model(config: RunConfig, frame_dims: int, tokenizer: Tokenizer) -> Sig
             tower.load_state_dict(source.state_dict())
         except RuntimeError as error:
             raise ConfigError(f"init {config.init!r} does not fit the towers: {error}") from None
-    return model
+    return model, tokenizer
 
 
 @contextmanager
@@ -248,12 +268,8 @@ def _train(
         by_role[role] = examples_of(config, kept.loc[ids[ids.isin(kept.index)]])
     if not by_role["train"]:
         raise StoreError(f"{store.folder}: holds no training clip of split {config.split!r}")
-    tokenizer = (
-        Tokenizer.train([e.prompt for e in by_role["train"]], cased=config.cased)
-        if config.init is None
-        else Tokenizer.from_pretrained(config.init)
-    )
-    model = _make_model(config, store.dims, tokenizer)
+    prompts = [example.prompt for example in by_role["train"]]
+    model, tokenizer = _start(config, store.dims, prompts)
     loader = _loader(config, by_role["train"], store, tokenizer)
     validation = Validation(
         [store.values(example.clip) for example in by_role["validation"]],

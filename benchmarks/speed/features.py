@@ -1,14 +1,14 @@
 """Features from the packed store beside ``.pose`` files read and preprocessed one by one.
 
-    python -m benchmarks.speed.features
+    python -m benchmarks.speed.features [--poses house.pose]
 
 * The reference's way: pose-format reads the file, selects 203 points, normalises by the shoulders,
   hides the legs and, for temporal augmentation, interpolates point by point.
 * Ours: the clips of a batch from the memory map, augmented from their validity bits, padded.
 
-Both on one thread, files in the page cache, clip for clip side by side, the embedded corpus's own
-``.pose`` files. A batch holds one clip as often as it has places, so that a time belongs to a
-length. Cost: a minute.
+Both on one thread, files in the page cache, clip for clip side by side, on ``.pose`` files of the
+embedded corpus (and yours). A batch holds one clip as often as it has places, so that a time
+belongs to a length. Cost: a minute.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from pose_format import Pose
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.speed import report
-from signclip import corpora, data, store
+from signclip import corpora, data, files, poses, store
 from signclip.points import FACE_CONTOURS
 
 CORPUS, VARIANT = "spreadthesign-fingerspelling", "reduced_face"
@@ -63,26 +64,35 @@ def timed(call: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def measure(frames: list[int], repeats: int) -> list[dict]:
-    """One row a length and kind of augmentation, medians over clips and repeats."""
+def measure(poses_: list[Path], repeats: int) -> list[dict]:
+    """One row a group of clips and kind of augmentation, medians over clips and repeats.
+
+    Args:
+        poses_: files beside the embedded corpus's eight clips of its median length; a row each.
+    """
     torch.set_num_threads(1)
     clips, _ = corpora.build(CORPUS, progress=False)
     root = corpora.root(CORPUS)
-    nearest = {
-        length: clips.iloc[(clips["frames"] - length).abs().argsort(kind="stable")[:8]]
-        for length in frames
-    }
+    off = (clips["frames"] - clips["frames"].median()).abs()
+    groups = {"embedded": clips.iloc[off.argsort(kind="stable")[:8]]}
+    for path in poses_:
+        own = {"id": path.stem, "path": str(path.resolve()), "sha256": files.sha256_file(path)}
+        body = poses.read_pose(path).body
+        own |= {"frames": len(body.data), "fps": body.fps}
+        groups[path.name] = pd.DataFrame([{**clips.iloc[0].to_dict(), **own}])
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        store.write(clips, root, VARIANT, Path(folder, "store"), progress=False)
+        chosen = pd.concat(groups.values(), ignore_index=True)
+        store.write(chosen, root, VARIANT, Path(folder, "store"), progress=False)
         packed = store.FeatureStore(Path(folder, "store"))
-        for length, chosen in nearest.items():
+        for name, group in groups.items():
             for steps in ((), ("temporal",)):
-                times = _times(chosen.to_dict("records"), root, packed, steps, repeats)
+                times = _times(group.to_dict("records"), root, packed, steps, repeats)
                 reference, ours = np.median(times, axis=0)
                 rows.append(
                     {
-                        "frames": length,
+                        "clips": name,
+                        "frames": float(group["frames"].mean()),
                         "augmentation": "+".join(steps) or "none",
                         "reference_ms": reference * 1e3,
                         "ours_ms": ours * 1e3,
@@ -121,14 +131,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--frames", type=int, nargs="+", default=[25, 73], help="lengths of clips")
+    parser.add_argument("--poses", type=Path, nargs="*", default=[], help="more .pose files")
     parser.add_argument("--repeats", type=int, default=7, help="rounds over each clip")
     given = parser.parse_args()
-    rows = measure(given.frames, given.repeats)
-    table = Table("frames", "augmentation", "reference, ms", "ours, ms", "ratio")
+    rows = measure(given.poses, given.repeats)
+    table = Table("clips", "frames", "augmentation", "reference, ms", "ours, ms", "ratio")
     for row in rows:
         table.add_row(
-            str(row["frames"]),
+            row["clips"],
+            f"{row['frames']:.0f}",
             row["augmentation"],
             f"{row['reference_ms']:.2f}",
             f"{row['ours_ms']:.3f}",

@@ -253,6 +253,7 @@ def main() -> None:
         "loss": ("loss", "{:.4f}"),
     }
     table = Table(*(title for title, _ in columns.values()), box=None)
+    table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(*(form.format(row[name]) for name, (_, form) in columns.items()))
     Console().print(table)
