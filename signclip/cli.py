@@ -7,6 +7,7 @@ and a script do the same thing. Errors that input can cause are one line on stde
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -108,8 +109,6 @@ def extract(
 
     Example: `signclip extract my-videos poses/my-videos`
     """
-    import os
-
     from signclip import extract as extraction
     from signclip.video import Limits
 
@@ -347,7 +346,8 @@ def main() -> None:
     try:
         app()
     except SignCLIPError as error:
-        typer.echo(f"signclip: {error}", err=True)
+        if os.environ.get("RANK", "0") == "0":  # of several processes one speaks for all
+            typer.echo(f"signclip: {error}", err=True)
         sys.exit(2)
 
 

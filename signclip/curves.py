@@ -59,7 +59,8 @@ class Curves(Hook):
         self.rows: list[dict[str, float]] = []
         self.lowest, self.best_weights = float("inf"), None
         self._losses: list[float] = []
-        self._clips, self._start, self._writer = 0, time.perf_counter(), None
+        self._clips, self._rate, self._writer = 0, 0.0, None
+        self._start: float | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors."""
@@ -76,7 +77,9 @@ class Curves(Hook):
         self.lowest, self.best_weights = state["lowest"], state["best_weights"]
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        """Open the event file, once it is known where a resumed training goes on."""
+        """Note the update's rate; open the event file where a resumed training goes on."""
+        self._rate = runner.optim_wrapper.get_lr()["lr"][0]
+        self._start = self._start or time.perf_counter()
         if self._writer is None and not distributed.rank():
             from torch.utils.tensorboard import SummaryWriter  # half a second
 
@@ -99,7 +102,7 @@ class Curves(Hook):
             "epoch": epoch,
             "updates": runner.iter,
             "loss": float(np.mean(self._losses)),
-            "learning_rate": runner.optim_wrapper.get_lr()["lr"][0],
+            "learning_rate": self._rate,
             "clips_per_second": self._clips / seconds,
         }
         self.model.eval()
@@ -113,7 +116,7 @@ class Curves(Hook):
             for name in row.keys() - {"epoch", "updates", "loss"}:
                 self._writer.add_scalar(name, row[name], runner.iter)
             self._writer.flush()
-        self._losses, self._clips, self._start = [], 0, time.perf_counter()
+        self._losses, self._clips, self._start = [], 0, None
 
     def after_train(self, runner) -> None:
         """Close the event file."""

@@ -14,12 +14,18 @@ clip at width 768), beside DDP's own all-reduce of the gradients of the weights.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
+
+from signclip.errors import ConfigError, SignCLIPError
+
+T = TypeVar("T")
 
 
 def launched() -> bool:
@@ -48,6 +54,7 @@ def group() -> Iterator[None]:
     if not launched() or distributed.is_initialized():
         yield
         return
+    _end_with_launcher()
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
@@ -57,12 +64,43 @@ def group() -> Iterator[None]:
         distributed.destroy_process_group()
 
 
-def from_first(value: Any) -> Any:
-    """What the first process holds, in all of them: one decides, the others follow."""
+def _end_with_launcher() -> None:
+    """A killed ``torchrun`` cannot stop its processes; they would train on and hold the lock."""
+    launcher = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == launcher:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def wait() -> None:
+    """Until all processes have come here."""
+    if world_size() > 1:
+        distributed.barrier()
+
+
+def by_first(call: Callable[[], T]) -> T:
+    """What the first process's call gives, in all of them.
+
+    Raises:
+        SignCLIPError: the call raised it; in the other processes a ConfigError of the same words.
+    """
     if world_size() == 1:
-        return value
-    box = [value]
+        return call()
+    box: list[Any] = [None, None]
+    if rank() == 0:
+        try:
+            box[0] = call()
+        except SignCLIPError as error:
+            box[1] = str(error)
+            distributed.broadcast_object_list(box, src=0)
+            raise
     distributed.broadcast_object_list(box, src=0)
+    if box[1] is not None:
+        raise ConfigError(box[1])
     return box[0]
 
 

@@ -11,9 +11,12 @@ Decisions
   generator state to save, and nothing depends on what ran before.
 * A loss or a gradient that is not finite stops the training before it reaches the weights, with the
   names of the batch's samples. The last state written stays.
+* A state that was written by something else (another configuration, other code) is set aside, not
+  thrown away. One of another number of processes or kind of device is gone on with, said aloud and
+  written down: then the outcome is that of neither.
 
-Cost: writing the state, three times the weights; seeding, some microseconds an update; one look at
-the loss an update, which waits for a GPU.
+Cost: writing the state, three times the weights; seeding, some microseconds an update; a few looks
+at numbers of an update (loss, norm of the gradient), which wait for a GPU.
 """
 
 from __future__ import annotations
@@ -23,21 +26,24 @@ import multiprocessing
 import random
 import shutil
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from mmengine.optim import _ParamScheduler as Schedule
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.visualization import Visualizer
 from torch.utils.data import DataLoader
 
 from signclip import distributed, files
-from signclip.errors import RunError
+from signclip.errors import ConfigError, RunError
 
 STATE = "state.pt"
 FORMAT = 1
@@ -52,16 +58,21 @@ class _NotFiniteError(Exception):
 class _Checked(OptimWrapper):
     """Refuses to update weights from a loss or gradient that is not finite."""
 
+    def __init__(self, optimiser: torch.optim.Optimizer, *, clip_norm: float):
+        super().__init__(optimiser)
+        self.clip_norm = clip_norm
+
     def update_params(self, loss: torch.Tensor, **kwargs: Any) -> None:
         if not torch.isfinite(loss):
             raise _NotFiniteError(f"the loss is {loss.item()}")
         super().update_params(loss, **kwargs)
 
-    def _clip_grad(self) -> None:
-        try:
-            super()._clip_grad()
-        except RuntimeError as error:  # torch's only one, from error_if_nonfinite
-            raise _NotFiniteError(f"the gradient is not finite ({error})") from None
+    def step(self, **kwargs: Any) -> None:
+        weights = [weight for group in self.param_groups for weight in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(weights, self.clip_norm)
+        if not torch.isfinite(norm):
+            raise _NotFiniteError(f"the norm of the gradient is {norm.item()}")
+        super().step(**kwargs)
 
 
 class _Loop(EpochBasedTrainLoop):
@@ -100,17 +111,14 @@ class _Loop(EpochBasedTrainLoop):
 
 
 class _State(Hook):
-    """Writes and reads the state; keeps every update's loss."""
+    """Writes and reads the state; keeps every update's loss, and when and where it was started."""
 
     priority = "VERY_LOW"  # after the schedule's step and the other hooks' rows
 
     def __init__(
         self,
         path: Path,
-        model: BaseModel,
-        optimiser: torch.optim.Optimizer,
-        schedule: Schedule,
-        hooks: Sequence[Hook],
+        parts: dict[str, Any],
         *,
         fingerprint: str,
         save_every: int,
@@ -118,24 +126,33 @@ class _State(Hook):
         earlier: dict[str, Any] | None,
     ):
         self.path, self.fingerprint, self.save_every = path, fingerprint, save_every
-        self.earlier = earlier
-        self.parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
-        self.parts |= {
-            type(hook).__name__: hook for hook in hooks if hasattr(hook, "load_state_dict")
-        }
-        self.progress = progress
+        self.parts, self.progress, self.earlier = parts, progress, earlier
         self.losses: list[float] = []
-        self._saved = 0
+        self.starts: list[dict[str, Any]] = []
+        self._saved, self._seconds, self._since = 0, 0.0, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """What the training took, earlier starts included; what they lost does not count."""
+        return self._seconds + time.perf_counter() - self._since
 
     def before_train(self, runner: Runner) -> None:
-        if self.earlier is None:
-            return
-        for name, part in self.parts.items():
-            part.load_state_dict(self.earlier[name])
-        self.losses = self.earlier["losses"]
-        self._saved, self.earlier = len(self.losses), None
-        runner.train_loop.start_after(self._saved)
-        self.progress(self._saved / len(runner.train_dataloader))
+        here = {
+            "processes": distributed.world_size(),
+            "device": "cuda" if torch.cuda.is_available() else "cpu",
+        }
+        if self.earlier is not None:
+            for name, part in self.parts.items():
+                part.load_state_dict(self.earlier["parts"][name])
+            self.losses, self.starts = self.earlier["losses"], self.earlier["starts"]
+            self._seconds = self.earlier["seconds"]
+            self._saved, self.earlier = len(self.losses), None
+            runner.train_loop.start_after(self._saved)
+            self.progress(self._saved / len(runner.train_dataloader))
+            before = {key: self.starts[-1][key] for key in here}
+            if before != here:
+                _log.warning("%s: started as %s, goes on as %s", self.path, before, here)
+        self.starts.append({"after_update": self._saved, **here})
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         self.losses.append(outputs["loss"].item())
@@ -153,8 +170,14 @@ class _State(Hook):
         self._saved = len(self.losses)
         if distributed.rank():
             return
-        state = {name: part.state_dict() for name, part in self.parts.items()}
-        state |= {"format": FORMAT, "fingerprint": self.fingerprint, "losses": self.losses}
+        state = {
+            "format": FORMAT,
+            "fingerprint": self.fingerprint,
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "losses": self.losses,
+            "starts": self.starts,
+            "seconds": self.seconds,
+        }
         with files.atomic_file(self.path) as partial:
             torch.save(state, partial)
 
@@ -163,17 +186,53 @@ def read_state(work: Path, fingerprint: str) -> dict[str, Any] | None:
     """What an interrupted training with this fingerprint left, None where there is nothing of it.
 
     ``losses`` holds the loss of each update done.
+
+    Raises:
+        OSError, MemoryError: there is something, but this machine cannot read it now.
     """
     path = work / STATE
     if not path.is_file():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"{damaged} was changed")
         state = torch.load(path, map_location="cpu", weights_only=True)
         same = (state["format"], state["fingerprint"]) == (FORMAT, fingerprint)
-    except Exception as error:  # torch has no common one for what it cannot read
-        _log.warning("%s cannot be read (%s): the training begins anew", path, error)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # torch has no common one for what it cannot make sense of
+        _log.warning("%s is damaged: %s", path, error)
         return None
     return state if same else None
+
+
+def aside(work: Path) -> Path:
+    """Where a state goes that this training does not go on from."""
+    return work.with_name(f"{work.name}.aside")
+
+
+def remove(work: Path) -> None:
+    """Remove what a finished training no longer needs."""
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.rmtree(aside(work), ignore_errors=True)
+
+
+def _set_aside(work: Path) -> None:
+    if (work / STATE).is_file():
+        shutil.rmtree(aside(work), ignore_errors=True)
+        work.rename(aside(work))
+        _log.warning("%s is no state of this training: set aside in %s", work, aside(work))
+    shutil.rmtree(work, ignore_errors=True)
+
+
+class Trained(NamedTuple):
+    """What a training was."""
+
+    losses: list[float]  # of each update
+    seconds: float
+    starts: list[dict[str, Any]]  # after which update, by how many processes, on what device
 
 
 def fit(
@@ -191,8 +250,8 @@ def fit(
     clip_norm: float | None = None,
     hooks: Sequence[Hook] = (),
     progress: Progress = lambda epochs: None,
-) -> list[float]:
-    """Train a model in place; returns the loss of each update.
+) -> Trained:
+    """Train a model in place.
 
     Args:
         model: its ``forward(**batch, mode="loss")`` gives a dict with ``loss``.
@@ -211,21 +270,26 @@ def fit(
         RunError: the loss or a gradient is not finite; the batch's samples are named.
     """
     earlier = read_state(work, fingerprint)
-    if distributed.from_first(earlier is None) and not distributed.rank():
-        shutil.rmtree(work, ignore_errors=True)
+    if not distributed.rank() and earlier is None:
+        _set_aside(work)
+    distributed.wait()
     work.mkdir(parents=True, exist_ok=True)
+    parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
+    for hook in hooks:
+        if hasattr(hook, "load_state_dict"):
+            name = type(hook).__name__
+            if name in parts:
+                raise ConfigError(f"two hooks of the kind {name} cannot share a state")
+            parts[name] = hook
     state = _State(
         work / STATE,
-        model,
-        optimiser,
-        schedule,
-        hooks,
+        parts,
         fingerprint=fingerprint,
         save_every=save_every,
         progress=progress,
         earlier=earlier,
     )
-    clip = dict(max_norm=clip_norm or float("inf"), error_if_nonfinite=True)
+    del earlier  # the hook lets go of it once it is loaded
     several = distributed.world_size() > 1
     wrapper = dict(
         type="MMDistributedDataParallel",
@@ -238,7 +302,7 @@ def fit(
         work_dir=str(logs),
         train_dataloader=loader,
         train_cfg=dict(type=_Loop, max_epochs=epochs, seed=seed, names=names),
-        optim_wrapper=_Checked(optimiser, clip_grad=clip),
+        optim_wrapper=_Checked(optimiser, clip_norm=clip_norm or float("inf")),
         param_scheduler=schedule,
         default_hooks=dict(checkpoint=None, logger=None, sampler_seed=None),
         custom_hooks=[*hooks, state],
@@ -254,5 +318,14 @@ def fit(
     try:
         runner.train()
     finally:
+        _forget(runner)
         shutil.rmtree(logs, ignore_errors=True)
-    return state.losses
+    return Trained(state.losses, state.seconds, state.starts)
+
+
+def _forget(runner: Runner) -> None:
+    """Let go of what MMEngine keeps of every Runner: an open log file, a logger, curves."""
+    for handler in runner.logger.handlers:
+        handler.close()
+    for kind in (MMLogger, MessageHub, Visualizer):
+        kind._instance_dict.pop(runner.experiment_name, None)

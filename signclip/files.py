@@ -8,6 +8,7 @@ a killed ``dvc repro`` leaves its child alive, and two writers would otherwise m
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import hashlib
 import json
@@ -50,6 +51,15 @@ def first_changed(folder: Path, digests: Mapping[str, str]) -> Path | None:
         if not path.is_file() or sha256_file(path) != digest:
             return path
     return None
+
+
+def sha256_code(path: Path | str) -> str:
+    """Hex digest of what a Python file does: comments, docstrings and layout do not count."""
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value.value = None  # a docstring, or another constant that does nothing
+    return sha256_bytes(ast.dump(tree).encode())
 
 
 SEAL = "content_sha256"

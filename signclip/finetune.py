@@ -26,12 +26,14 @@ def start(path: Path | str) -> tuple[inference.SignCLIPModel, dict[str, object]]
     """The model to start from, and what a run's configuration says because of it.
 
     Raises:
-        SignCLIPError: there is no model, or it does not say which features or prompts it takes.
+        SignCLIPError: there is no model, its vocabulary is missing, or it does not say which features
+            or prompts it takes.
     """
     path = Path(path)
     model = inference.load(path)
     if model.variant is None or not model.prompt:
         raise ConfigError(f"{path}: which features or prompts it was trained on is not known")
+    model.vocabulary()  # before clips are read, not after
     sizes = model.model.config
     weights = path / checkpoint.WEIGHTS if path.is_dir() else path
     return model, {

@@ -9,11 +9,13 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from signclip.errors import RunError
 from signclip.progress import bar
 from signclip.workers import end_with_parent
 
@@ -64,6 +66,7 @@ def run_all(
         preload: module that the fork server imports once.
 
     Raises:
+        RunError: a process was killed.
         Whatever a call raised first; those that had finished are kept, those not begun are not.
     """
     context = multiprocessing.get_context("forkserver")
@@ -80,7 +83,13 @@ def run_all(
                 done, pending = wait(pending, timeout=0.2)
                 epochs.update(counter.value - epochs.n)
                 for future in done:
-                    future.result()
+                    try:
+                        future.result()
+                    except BrokenProcessPool:
+                        raise RunError(
+                            "a process was killed (out of memory?); the same command goes on from "
+                            "where it was"
+                        ) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

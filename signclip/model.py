@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertConfig, BertModel
 
+from signclip import unpadded
 from signclip.errors import ConfigError
 from signclip.unpadded import Layout
 
@@ -237,6 +238,7 @@ class PoseTower(nn.Module):
 
     def _unpadded(self, frames: Tensor, ends: Tensor, layout: Layout) -> Tensor:
         """frames (b, t, dims), [CLS] and [SEP] (2, d) -> (b, d)."""
+        unpadded.check(self.bert)
         last = layout.is_last
         is_frame = (layout.place > 0) & ~last
         rows = (layout.owner * frames.shape[1] + layout.place - 1)[is_frame]
@@ -290,6 +292,7 @@ class SignCLIP(nn.Module):
             hidden = self.text_encoder(input_ids=token_ids, attention_mask=token_mask)
             pooled = _mean_without_cls(hidden.last_hidden_state, token_mask)
         else:
+            unpadded.check(self.text_encoder)
             rows = layout.owner * token_ids.shape[1] + layout.place
             hidden = self.text_encoder(
                 input_ids=token_ids.flatten()[layout.tensor(rows)][None],

@@ -230,6 +230,10 @@ class FeatureStore:
             raise StoreError(f"{store.folder}: packed from another manifest; pack it again")
         return store
 
+    def __reduce__(self) -> tuple:
+        """Another process opens the same folder: a memory map does not travel."""
+        return FeatureStore, (self.folder,)
+
     def __len__(self) -> int:
         return len(self._row)
 

@@ -18,9 +18,8 @@ Cost: the ``cpu`` profile takes 40 to 50 s a FingerCLIP fold on one core.
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 
@@ -49,11 +48,15 @@ from signclip.optim import FairseqAdam, PolynomialDecay
 from signclip.sampling import BatchSampler, RoundsSampler, ShuffledSampler
 from signclip.store import FeatureStore
 from signclip.text import Tokenizer, label, prompt
+from signclip.workers import end_with_parent
 
-# The code that decides a run's weights: its hash is part of a run's fingerprint.
+# The code that decides a run's weights is part of a run's fingerprint; what it says about itself in
+# comments is not, nor is what decides no bit of them.
+_UNDECIDING = {"title": True, "save_every": True, "compute": {"loaders"}}
 _DECIDING = (
     "augment",
     "contrastive",
+    "curves",
     "data",
     "distributed",
     "engine",
@@ -61,6 +64,8 @@ _DECIDING = (
     "mirror",
     "model",
     "optim",
+    "points",
+    "poses",
     "sampling",
     "store",
     "text",
@@ -75,11 +80,11 @@ def run_fingerprint(config: RunConfig, store: FeatureStore, rows: pd.DataFrame) 
     here = Path(__file__).parent
     return files.fingerprint(
         {
-            "config": config.model_dump(mode="json"),
+            "config": config.model_dump(mode="json", exclude=_UNDECIDING),
             "corpus": store.meta["corpus_fingerprint"],
             "features": store.meta["sha256"],
             "roles": splits.fingerprint(rows),
-            "code": {name: files.sha256_file(here / f"{name}.py") for name in _DECIDING},
+            "code": {name: files.sha256_code(here / f"{name}.py") for name in _DECIDING},
             "versions": {name: version(name) for name in _PACKAGES},
         }
     )
@@ -148,16 +153,6 @@ def _start(
     return model, tokenizer
 
 
-@contextmanager
-def _written_by_first(out: Path) -> Iterator[None]:
-    """The output's lock, held by the first process for all."""
-    if distributed.rank():
-        yield
-    else:
-        with files.writing(out):
-            yield
-
-
 def train(
     config: RunConfig,
     *,
@@ -188,18 +183,21 @@ def train(
     if rows.empty:
         raise ConfigError(f"split {config.split!r} has no fold {config.fold}")
     out = runs / config.run_folder
-    with distributed.group(), _written_by_first(out):
+    work = out.with_name(f".{out.name}.work")
+    with distributed.group(), ExitStack() as held:
+        # the first process holds the lock for all
+        distributed.by_first(lambda: held.enter_context(files.writing(out)))
         fingerprint = run_fingerprint(config, store, rows)
-        first = not distributed.rank()
-        if distributed.from_first(first and _is_finished(out, config, fingerprint)):
+        if distributed.by_first(lambda: _is_finished(out, config, fingerprint)):
             progress(config.epochs)
-            return out
-        work = out.with_name(f".{out.name}.work")
-        trained = _train(config, clips, store, rows, work, fingerprint, progress)
-        if first:
-            with files.atomic_folder(out) as partial:
-                trained(partial)
-            shutil.rmtree(work)
+        else:
+            write = _train(config, clips, store, rows, work, fingerprint, progress)
+            if not distributed.rank():
+                with files.atomic_folder(out) as partial:
+                    write(partial)
+        distributed.wait()
+        if not distributed.rank():
+            engine.remove(work)
     return out
 
 
@@ -245,7 +243,13 @@ def _loader(
         collate_fn=Collate(tokenizer, towers.max_frames, towers.max_tokens, config.compute.padding),
         num_workers=config.compute.loaders,
         pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_end_with_parent,
     )
+
+
+def _end_with_parent(worker: int) -> None:
+    """In a process that reads ahead: it holds a copy of the run's lock."""
+    end_with_parent()
 
 
 def _train(
@@ -258,7 +262,6 @@ def _train(
     progress: Callable[[float], None],
 ) -> Callable[[Path], None]:
     """Train; returns what writes the finished run's files into a folder."""
-    start = time.perf_counter()
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     kept = clips[clips["id"].isin(store.index["id"])].set_index("id", drop=False)
@@ -289,7 +292,7 @@ def _train(
         model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), fused=True
     )
     total = config.decay_updates or config.epochs * len(loader)
-    trace = engine.fit(
+    trained = engine.fit(
         ContrastiveModel(model, config.compute),
         loader,
         optimiser,
@@ -313,14 +316,14 @@ def _train(
         "clips": {role: len(examples) for role, examples in by_role.items()},
         "clips_not_in_store": int((~rows["id"].isin(store.index["id"])).sum()),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "updates": len(trace),
-        "processes": distributed.world_size(),
-        "seconds": time.perf_counter() - start,
+        "updates": len(trained.losses),
+        "starts": trained.starts,
+        "seconds": trained.seconds,
         "last": learning.rows[-1],
     }
 
     def write(folder: Path) -> None:
-        curves.write(folder, learning.rows, trace)
+        curves.write(folder, learning.rows, trained.losses)
         shutil.copytree(work / curves.EVENTS, folder / curves.EVENTS)
         checkpoint.save(folder, model, tokenizer, config, metrics)
 

@@ -6,7 +6,8 @@ Decisions
   no sequence of a group is shorter than a share ``ratio`` of its longest (1: equal lengths only).
 * The towers' modules stay as they are: ``transformers`` hands :func:`attend` what it needs.
 
-Cost: an index of the batch's tokens, made once a batch; a call of attention a layer and group.
+Cost: an index of the batch's tokens and one number a sequence and token, made once a batch; a call
+of attention a layer and group.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AttentionInterface, AttentionMaskInterface
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import sdpa_mask
+
+from signclip.errors import ConfigError
 
 ATTENTION = "signclip_unpadded"
 
@@ -103,12 +106,23 @@ class Layout:
 
     def mean_weights(self) -> Tensor:
         """float32 (b, n): times the tokens it gives each sequence's mean over all but its first."""
-        weights = np.zeros((len(self.order), len(self.owner)), dtype=np.float32)
         behind = np.flatnonzero(self.place)
-        counts = np.empty(len(self.order), dtype=np.float32)
-        counts[self.order] = self.lengths - 1
-        weights[self.owner[behind], behind] = 1 / counts[self.owner[behind]]
-        return self.tensor(weights)
+        of_row = np.empty(len(self.order), dtype=np.float32)
+        of_row[self.order] = 1 / (self.lengths - 1)
+        owner = self.owner[behind]
+        weights = torch.zeros(len(self.order), len(self.owner), device=self.device)
+        weights[self.tensor(owner), self.tensor(behind)] = self.tensor(of_row[owner])
+        return weights
+
+
+def check(bert: PreTrainedModel) -> None:
+    """Refuse a tower whose attention knows nothing of layouts: its clips would attend to others.
+
+    Raises:
+        ConfigError: ``bert.set_attn_implementation(ATTENTION)`` was not called.
+    """
+    if bert.config._attn_implementation != ATTENTION:
+        raise ConfigError(f"a layout needs attention {ATTENTION!r}")
 
 
 def attend(

@@ -5,10 +5,12 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 
@@ -29,7 +31,11 @@ with distributed.group():
     own = [side[rows].requires_grad_() for side in sides]
     loss = losses.contrastive(*map(distributed.gather, own))
     loss.backward()
-    torch.save((loss.detach(), [side.grad for side in own]), f"{sys.argv[1]}/{rank}.pt")
+    torch.manual_seed(1)
+    tower = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(5, 3))
+    losses.contrastive(*(distributed.gather(tower(side.detach())) for side in own)).backward()
+    gradients = [side.grad for side in own], [weight.grad for weight in tower.parameters()]
+    torch.save((loss.detach(), *gradients), f"{sys.argv[1]}/{rank}.pt")
 """
 
 
@@ -57,12 +63,17 @@ def test_the_loss_of_gathered_parts_and_its_gradients_are_those_of_the_whole(tmp
     whole = losses.contrastive(*sides)
     whole.backward()
     parts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
-    assert [len(gradients[0]) for _, gradients in parts] == [3, 4]
-    for loss, _ in parts:
+    assert [len(gradients[0]) for _, gradients, _ in parts] == [3, 4]
+    torch.manual_seed(1)
+    tower = torch.nn.Linear(5, 3)
+    losses.contrastive(*(tower(side.detach()) for side in sides)).backward()
+    for loss, _, of_weights in parts:
         assert loss == pytest.approx(whole.item(), rel=1e-6)
+        for ours, weight in zip(of_weights, tower.parameters(), strict=True):
+            assert torch.allclose(ours, weight.grad, atol=1e-6)
     for side in range(2):
         # what DDP's mean over the two processes will halve
-        ours = torch.cat([gradients[side] for _, gradients in parts]) / 2
+        ours = torch.cat([gradients[side] for _, gradients, _ in parts]) / 2
         assert torch.allclose(ours, sides[side].grad, atol=1e-7)
 
 
@@ -85,7 +96,8 @@ def test_two_processes_train_as_one(training_folder, folders, smoke_config, tmp_
     trace = [pd.read_csv(run / curves.LOSSES)["loss"] for run in (one, two)]
     assert len(trace[0]) > 5
     np.testing.assert_allclose(*trace, rtol=1e-5)
-    assert json.loads((two / "metrics.json").read_text())["processes"] == 2
+    starts = json.loads((two / "metrics.json").read_text())["starts"]
+    assert [start["processes"] for start in starts] == [2]
     weights = [train.checkpoint.load(run).model.state_dict() for run in (one, two)]
     for name, weight in weights[0].items():
         assert torch.allclose(weight, weights[1][name], atol=1e-4), name
@@ -103,6 +115,46 @@ def test_the_command_line_under_torchrun(training_folder, tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/E3.2/0/letters-0/model.safetensors").is_file()
     assert done.stdout.count("runs/E3.2/0/letters-0") == 1
+
+
+def test_what_the_first_process_refuses_is_said_once(tmp_path):
+    command = ["-m", "signclip", "train", "E3.2", "--corpus", "nowhere", "--profile", "smoke"]
+    tables = {"experiments": "benchmarks/experiments.yaml", "params": "params.yaml"}
+    given = [item for name, path in tables.items() for item in (f"--{name}", ROOT / path)]
+    done = torchrun(tmp_path, *command, "--split", "letters", *given)
+    assert done.returncode != 0
+    assert done.stderr.count("signclip: nowhere") + done.stderr.count("nowhere: ") >= 1
+
+
+def test_a_killed_launcher_does_not_leave_its_processes_behind(
+    training_folder, smoke_config, tmp_path
+):
+    config = smoke_config(epochs=2000, save_every=5)
+    script = ROOT / "tests/signclip/killed_training.py"
+    values = json.dumps(config.model_dump(mode="json"))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    launcher = subprocess.Popen(
+        [*command, script, training_folder, tmp_path, values],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    work = tmp_path / config.run_folder
+    state = work.with_name(f".{work.name}.work") / "state.pt"
+    wait_for(state.is_file, seconds=120)
+    workers = psutil.Process(launcher.pid).children(recursive=True)
+    assert len(workers) == 2
+    launcher.kill()
+    launcher.wait()
+    wait_for(lambda: not any(worker.is_running() for worker in workers), seconds=30)
+
+
+def wait_for(condition, *, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_parts_of_a_batch_are_all_of_it():

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from signclip import checkpoint, contrastive, curves, engine, train
+from signclip import checkpoint, contrastive, curves, engine, splits, store, train
 from signclip.config import Compute
 from signclip.errors import RunError
 
@@ -92,7 +92,13 @@ def test_a_state_of_another_configuration_is_not_gone_on_with(
 ):
     other = long_config.model_copy(update={"learning_rate": 0.5})
     killed(training_folder, tmp_path, other, "after-update", "9")
+    work = tmp_path / long_config.run_folder
+    work = work.with_name(f".{work.name}.work")
+    mine = (work / engine.STATE).read_bytes()
+    assert killed(training_folder, tmp_path, long_config, "after-update", "3") == -9
+    assert (engine.aside(work) / engine.STATE).read_bytes() == mine
     assert killed(training_folder, tmp_path, long_config) == 0
+    assert not engine.aside(work).exists()
     ours, theirs = (
         (runs / checkpoint.WEIGHTS).read_bytes()
         for runs in (tmp_path / long_config.run_folder, uninterrupted)
@@ -103,16 +109,62 @@ def test_a_state_of_another_configuration_is_not_gone_on_with(
 def test_a_damaged_state_is_begun_anew(tmp_path, caplog):
     (tmp_path / engine.STATE).write_bytes(b"PK" + bytes(500))
     assert engine.read_state(tmp_path, "any") is None
-    assert "begins anew" in caplog.text
+    assert "is damaged" in caplog.text
+
+
+def test_a_flipped_bit_in_a_state_is_found(tmp_path, caplog):
+    state = {"format": engine.FORMAT, "fingerprint": "any", "parts": torch.arange(5000.0)}
+    torch.save(state, tmp_path / engine.STATE)
+    assert engine.read_state(tmp_path, "any") is not None
+    data = bytearray((tmp_path / engine.STATE).read_bytes())
+    data[data.index(torch.arange(2000.0, 2010.0).numpy().tobytes())] ^= 4
+    (tmp_path / engine.STATE).write_bytes(data)
+    assert engine.read_state(tmp_path, "any") is None
+    assert "was changed" in caplog.text
 
 
 def test_a_state_is_no_pickle_of_code(tmp_path, caplog):
     torch.save({"format": engine.FORMAT, "fingerprint": Path("/")}, tmp_path / engine.STATE)
     assert engine.read_state(tmp_path, "any") is None
-    assert "begins anew" in caplog.text
+    assert "is damaged" in caplog.text
 
 
-@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_a_state_that_cannot_be_read_now_is_not_given_up(tmp_path, monkeypatch):
+    torch.save({}, tmp_path / engine.STATE)
+
+    def busy(*args, **kwargs):
+        raise OSError("stale file handle")
+
+    monkeypatch.setattr(engine.torch, "load", busy)
+    with pytest.raises(OSError, match="stale"):
+        engine.read_state(tmp_path, "any")
+
+
+def test_comments_titles_and_how_often_it_is_saved_do_not_make_another_training(
+    folders, smoke_config
+):
+    packed = store.FeatureStore(folders["features"] / "dominant_hand")
+    rows = splits.read(folders["corpus"], "letters")
+
+    def fingerprint(**changes):
+        return train.run_fingerprint(smoke_config(**changes), packed, rows)
+
+    same = dict(title="other", save_every=7, compute=Compute(loaders=3))
+    assert fingerprint(**same) == fingerprint()
+    assert fingerprint(compute=Compute(padding="none")) != fingerprint()
+    assert fingerprint(clip_norm=1.0) != fingerprint()
+
+
+def test_what_a_run_took_is_written_down_with_its_starts(training_folder, long_config, tmp_path):
+    killed(training_folder, tmp_path, long_config, "after-update", "9")
+    killed(training_folder, tmp_path, long_config)
+    metrics = checkpoint.read_metrics(tmp_path / long_config.run_folder)
+    one = {"processes": 1, "device": "cuda" if torch.cuda.is_available() else "cpu"}
+    assert metrics["starts"] == [{"after_update": 0, **one}, {"after_update": 8, **one}]
+    assert metrics["seconds"] > 0
+
+
+@pytest.mark.parametrize("what", ["loss", "norm of the gradient"])
 def test_what_is_not_finite_stops_the_training_and_keeps_the_last_state(
     what, folders, smoke_config, tmp_path, monkeypatch
 ):
@@ -134,7 +186,7 @@ def test_what_is_not_finite_stops_the_training_and_keeps_the_last_state(
     out = tmp_path / config.run_folder
     state = torch.load(out.with_name(f".{out.name}.work") / engine.STATE, weights_only=True)
     assert len(state["losses"]) == 4
-    assert all(torch.isfinite(weight).all() for weight in state["model"].values())
+    assert all(torch.isfinite(weight).all() for weight in state["parts"]["model"].values())
     monkeypatch.undo()
     assert np.isfinite(
         pd.read_csv(train.train(config, **folders, runs=tmp_path) / "losses.csv")

@@ -48,12 +48,14 @@ def test_a_finished_run_is_kept_until_something_that_decides_it_changes(
 def test_clips_read_ahead_by_other_processes_are_the_same_clips(folders, tmp_path, smoke_config):
     changes = dict(augment=("affine2d", "temporal", "noise"), reshuffle=True, epochs=2)
     runs = [
-        train.train(
-            smoke_config(**changes, compute=Compute(loaders=loaders)),
+        run
+        for loaders in (0, 2)
+        for run in train.train_all(  # in processes of a fork server, where nothing is inherited
+            [smoke_config(**changes, compute=Compute(loaders=loaders))],
             **folders,
             runs=tmp_path / str(loaders),
+            jobs=1,
         )
-        for loaders in (0, 2)
     ]
     assert weights(runs[0]) == weights(runs[1])
 
