@@ -373,7 +373,7 @@ def load(
     if path.is_file() or (path.suffix == ".pt" and not path.is_dir()):
         model = checkpoint.from_reference(path, **reference)
         known = released.VARIANTS.get(model.config.frame_dims)
-        usual = released.recipe(model.config.vocab_size)
+        usual = released.recipe(model.config.vocab_size, model.config.conv_layers)
         source = {"source": _source(path)}
         run = checkpoint.Run(None, model, None, source, known, usual.prompt)
     else:
