@@ -125,7 +125,7 @@ def augment_temporal(clip: Features, ratio: float, *, fps: float, max_frames: in
     old, new = _times(frames), _times(new_frames)
     always, seen = clip.valid.all(axis=0), clip.valid.any(axis=0)
     runs = _runs_of_one_course(clip.valid, seen & ~always)
-    tracks = clip.values.reshape(frames, -1, 3)
+    tracks = clip.values.astype(np.float32, copy=False).reshape(frames, -1, 3)
     courses = [np.flatnonzero(clip.valid[:, run.start]) for run in runs]
     if runs:
         tracks = tracks.copy()

@@ -18,6 +18,7 @@ Cost: the weights' size, read once more to see that they are finite.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,6 +74,8 @@ def save(
         values = {"run": config.model_dump(mode="json")}
     values["model"] = model.config.to_dict()
     (folder / CONFIG).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    # safetensors lets nobody else read what it writes, whatever the umask
+    shutil.copymode(folder / CONFIG, folder / WEIGHTS)
     if tokenizer is not None:
         tokenizer.save(folder)
     there = [path for path in folder.iterdir() if path.is_file()]

@@ -37,11 +37,16 @@ AttentionHeads = Annotated[
 ]
 MaxFrames = Annotated[
     int | None,
-    typer.Option(help="max_video_len of a released file's recipe. Default: 256; FingerCLIP's 128."),
+    typer.Option(
+        help="max_video_len of a released file's recipe. Default: 256; FingerCLIP's and version "
+        "0's 128."
+    ),
 ]
 MaxTokens = Annotated[
     int | None,
-    typer.Option(help="max_len of a released file's recipe. Default: 64; FingerCLIP's 96."),
+    typer.Option(
+        help="max_len of a released file's recipe. Default: 64; FingerCLIP's and version 0's 96."
+    ),
 ]
 Normalise = Annotated[
     bool, typer.Option("--normalise", help="A released file was trained on unit vectors (E5.2).")
@@ -243,7 +248,7 @@ def import_checkpoint(
 
     Example: `signclip import-checkpoint released.pt models/E7.2 --tokenizer bert-base-cased`
     """
-    from signclip import inference
+    from signclip import files, inference
 
     model = inference.import_checkpoint(
         released,
@@ -259,7 +264,7 @@ def import_checkpoint(
         ),
     )
     typer.echo(
-        f"{out}: {model.metrics['parameters']:,} parameters, variant "
+        f"{files.as_text(out)}: {model.metrics['parameters']:,} parameters, variant "
         f"{model.variant or 'not known'}, {'with' if model.tokenizer else 'without'} vocabulary"
     )
 
@@ -296,7 +301,7 @@ def embed(
 
     Example: `signclip embed models/E7.2 clips/ --text "<en> <ase> house" --out house.npz`
     """
-    from signclip import embedding, inference
+    from signclip import embedding, files, inference
 
     paths, prompts = embedding.pose_files(poses or []), embedding.prompts(text or [], texts)
     embedding.check_out(out)
@@ -308,11 +313,12 @@ def embed(
     )
     opened = inference.load(model, tokenizer=tokenizer, variant=variant, **reference).to(device)
     written = embedding.embed(opened, paths, prompts, out, long=long, batch_size=batch_size)
-    typer.echo(f"{out}: {written.poses} poses and {written.texts} texts of {written.dims} numbers")
+    name = files.as_text(out)
+    typer.echo(f"{name}: {written.poses} poses and {written.texts} texts of {written.dims} numbers")
     if written.long:
         typer.echo(f"  {written.long} clips over the limit of {written.limit} frames: {long}")
     if written.dropped:
-        typer.echo(f"  {written.dropped} clips dropped: {embedding.dropped_file(out)}")
+        typer.echo(f"  {written.dropped} clips dropped: {embedding.dropped_file(Path(name))}")
     if written.failed:
         raise typer.Exit(1)
 

@@ -41,7 +41,11 @@ from signclip.points import (
 )
 from signclip.poses import FACE_MESH_POINTS, check_pose, parse_pose
 
-VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+# Names that a folder is searched for; a file named by itself may be called anything.
+VIDEO_SUFFIXES = (
+    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov"),
+    *(".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"),
+)
 ASSUMED_FPS = 30.0  # neither corpus of arrays records it; the reference assumes as much (facts 5)
 SEM_LEX_SCALE = (640.0, 480.0, 1.0)  # facts 5
 IRIS_POINTS = 10

@@ -4,6 +4,7 @@ Decisions
 * The form follows the suffix. ``.npz``: ``pose_ids``, ``pose_embeddings``, ``texts``,
   ``text_embeddings`` (float32). ``.parquet``: one row an embedding with ``kind`` (pose or text),
   ``id`` (path or prompt) and ``embedding``. Equal input gives equal bytes.
+* An id is the path as given; bytes of it that are not UTF-8 stand as ``\\xff`` in every form.
 * One unusable clip does not cost the others: it becomes a row of ``<out>.dropped.csv`` (id,
   reason). A list of an earlier call does not stay: the two files always belong together.
 
@@ -64,7 +65,7 @@ def prompts(given: Sequence[str], path: Path | None) -> list[str]:
     if path is None:
         return list(given)
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # or with its mark
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
     return [*given, *(line.strip() for line in lines if line.strip())]
@@ -76,13 +77,20 @@ def dropped_file(out: Path) -> Path:
 
 
 def check_out(out: Path) -> None:
-    """Refuse a suffix that is no form.
+    """Refuse what cannot become the output, before a model is loaded for it.
 
     Raises:
-        ConfigError: it is not one of :data:`SUFFIXES`.
+        ConfigError: the suffix is not one of :data:`SUFFIXES`, there is a folder of this name or
+            of its list of dropped clips, or nothing can be written there.
+        BusyError: another process is writing it.
     """
     if out.suffix not in SUFFIXES:
         raise ConfigError(f"{out}: must end in {' or '.join(SUFFIXES)}")
+    for path in (out, dropped_file(out)):
+        if path.is_dir():
+            raise ConfigError(f"{path}: cannot be written (it is a folder)")
+    with files.writing(out):
+        pass
 
 
 def embed(
@@ -101,13 +109,13 @@ def embed(
         batch_size: clips computed at a time.
 
     Raises:
-        ConfigError: there is nothing to embed, the suffix is no form, or the model has no
-            vocabulary for the texts.
+        ConfigError: there is nothing to embed, ``out`` fails :func:`check_out`, a text cannot be
+            written as UTF-8, or the model has no vocabulary for the texts.
         BusyError: another process is writing ``out``.
     """
-    check_out(out)
     if not paths and not texts:
         raise ConfigError("nothing to embed: give .pose files, folders of them, or texts")
+    check_out(out)
     with files.writing(out):  # before the work: a busy output should not cost it
         return _embed(model, paths, texts, out, long=long, batch_size=batch_size, progress=progress)
 
@@ -130,12 +138,13 @@ def _embed(
     limit = model.model.config.max_frames
     if long == "drop":
         reasons |= dict.fromkeys(clips.long, f"more than {limit} frames")
-    ids = [str(paths[i]) for i in clips.kept]
+    ids = [files.as_text(paths[i]) for i in clips.kept]
     with files.atomic_file(out) as partial:
         _write(partial, out.suffix, ids, clips.embeddings, texts, text_embeddings)
     if reasons:
         with files.atomic_file(dropped_file(out)) as partial:
-            _write_dropped(partial, [(str(paths[i]), reasons[i]) for i in sorted(reasons)])
+            rows = [(files.as_text(paths[i]), reasons[i]) for i in sorted(reasons)]
+            _write_dropped(partial, rows)
     else:
         dropped_file(out).unlink(missing_ok=True)
     return Written(

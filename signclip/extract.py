@@ -27,10 +27,10 @@ from typing import Any, Literal, NamedTuple, get_args
 import pandas as pd
 from pose_format import Pose
 
-from signclip import files, holistic, workers
+from signclip import clips, files, holistic, workers
 from signclip.errors import ConfigError, SampleError
 from signclip.progress import bar
-from signclip.video import SUFFIXES, Limits
+from signclip.video import Limits
 
 RECORDS, REPORT = ".extraction", "extraction.csv"
 COLUMNS = (
@@ -104,10 +104,12 @@ def _videos(given: Path) -> Iterator[tuple[Path, Path]]:
     inside = [
         path
         for path in sorted(given.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+        if clips.is_video(path) and path.is_file() and not path.name.startswith(".")
     ]
     if not inside:
-        raise ConfigError(f"{given}: no video in this folder ({' '.join(sorted(SUFFIXES))})")
+        raise ConfigError(
+            f"{given}: no video in this folder ({' '.join(sorted(clips.VIDEO_SUFFIXES))})"
+        )
     for path in inside:
         yield path, path.relative_to(given)
 

@@ -19,9 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from signclip.errors import BusyError
+from signclip.errors import BusyError, ConfigError
 
 PARTIAL = ".partial"
+
+
+def as_text(path: Path | str) -> str:
+    """A path as text that can be written as UTF-8; bytes that are none become ``\\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -103,12 +108,31 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
+def _place(path: Path) -> Iterator[None]:
+    """Make the folder of an output; while the block prepares it, errors are the place's fault."""
+    if path.name in ("", ".."):
+        raise ConfigError(f"{str(path)!r}: not the name of something to write; give one")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: cannot be written ({reason})") from None
+
+
+@contextmanager
 def atomic_file(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path; rename it to ``path`` when the block ends without an error."""
+    """Yield a temporary path; rename it to ``path`` when the block ends without an error.
+
+    Raises:
+        ConfigError: before the block: nothing can be written there, or there is a folder.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}{PARTIAL}")
-    partial.unlink(missing_ok=True)
+    partial = path.parent / f".{path.name}{PARTIAL}"
+    with _place(path):
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        partial.unlink(missing_ok=True)
     try:
         yield partial
         _flush(partial)
@@ -123,15 +147,19 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
 
     What a killed predecessor left under the temporary name is thrown away first; where it was
     killed between the two renames, its old folder is put back.
+
+    Raises:
+        ConfigError: before the block: nothing can be written there, or there is a file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}{PARTIAL}")
-    old = path.with_name(f".{path.name}.old")
-    if old.exists() and not path.exists():
-        os.replace(old, path)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    partial, old = path.parent / f".{path.name}{PARTIAL}", path.parent / f".{path.name}.old"
+    with _place(path):
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(None, "it is a file")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
     try:
         yield partial
         for file in partial.rglob("*"):
@@ -165,13 +193,15 @@ def writing(path: Path | str) -> Iterator[None]:
 
     Raises:
         BusyError: another live process holds it.
+        ConfigError: nothing can be written there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # beside the output, not in it: DVC deletes a stage's outputs before it runs the stage
-    name = path.with_name(f".{path.name}.lock")
+    name = path.parent / f".{path.name}.lock"
     while True:
-        with open(name, "w") as lock:
+        with _place(path):
+            opened = open(name, "w")  # noqa: SIM115  closed by the next block
+        with opened as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -26,8 +26,8 @@ def start(path: Path | str) -> tuple[inference.SignCLIPModel, dict[str, object]]
     """The model to start from, and what a run's configuration says because of it.
 
     Raises:
-        SignCLIPError: there is no model, its vocabulary is missing, or it does not say which features
-            or prompts it takes.
+        SignCLIPError: there is no model, its vocabulary is missing, or it does not say which
+            features or prompts it takes.
     """
     path = Path(path)
     model = inference.load(path)

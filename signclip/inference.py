@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -25,16 +26,16 @@ import numpy as np
 import torch
 from pose_format import Pose
 
-from signclip import checkpoint, files, poses, released, windows
-from signclip.errors import ConfigError, PoseError
+from signclip import checkpoint, clips, files, poses, released, windows
+from signclip.errors import ConfigError, PoseError, SampleError
 from signclip.model import SignCLIP
 from signclip.progress import bar
-from signclip.text import BERT_VOCABULARIES, Tokenizer, check_prompt_tag
+from signclip.text import BERT_VOCABULARIES, Tokenizer, check_prompt_tag, check_text
+from signclip.text import prompt as fill
 
 PoseLike = Pose | Path | str | np.ndarray | torch.Tensor
 # what becomes of a clip over max_frames
 LongPolicy = Literal["truncate", "drop", "windows"]
-VIDEO_SUFFIXES = {".mp4", ".mov", ".webm", ".avi", ".mkv", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv"}
 _CHUNK = 256
 _log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Embedded(NamedTuple):
     embeddings: np.ndarray
     kept: np.ndarray
     long: list[int]
-    errors: dict[int, PoseError]
+    errors: dict[int, SampleError]
 
 
 class SignCLIPModel:
@@ -124,41 +125,34 @@ class SignCLIPModel:
         """What the pose tower sees of a pose: float32 (frames, dims).
 
         Raises:
-            PoseError: the pose cannot be used, or features have the wrong shape or are not finite.
+            PoseError: the pose cannot be used; or features are no real numbers, have another shape
+                than the model takes, or fail :func:`signclip.poses.check_values`.
             ConfigError: the model's variant is not known.
         """
         if isinstance(pose, str | Path):
-            if Path(pose).suffix.lower() in VIDEO_SUFFIXES:
-                raise PoseError(pose, "a video; its pose must be extracted into a .pose file first")
-            sample, pose = str(pose), poses.read_pose(pose)
+            sample, pose = str(pose), _read(pose)
         if isinstance(pose, Pose):
             if self.variant is None:
                 raise ConfigError(
                     f"it is not known which variant the model's {self.model.config.frame_dims} "
                     "numbers a frame are: load it with variant=..., or give features"
                 )
-            return poses.features(pose, self.variant, sample=sample).values
+            values = poses.features(pose, self.variant, sample=sample).values
+        else:
+            values = _numbers(pose, sample=sample)
         dims = self.model.config.frame_dims
-        try:
-            if isinstance(pose, torch.Tensor):
-                pose = pose.detach().to("cpu", torch.float32).numpy()
-            with np.errstate(over="ignore"):  # what does not fit float32 is refused below
-                # under a mask anything may lie; a missing point is zero
-                values = np.asarray(np.ma.filled(pose, 0), dtype=np.float32)
-        except (TypeError, ValueError, RuntimeError):  # a sparse tensor, for one
-            raise PoseError(sample, "no pose, no path, and no array of numbers") from None
+        # of poses too: some variants have as many points as the file
         if values.ndim != 2 or values.shape[1] != dims or not len(values):
             raise PoseError(
                 sample,
                 f"features of shape {values.shape}; (frames, {dims}) with a frame is expected",
             )
-        if not np.isfinite(values).all():
-            raise PoseError(sample, "features are not finite")
+        poses.check_values(values, sample=sample)
         return values
 
     def embed_pose(
         self,
-        items: Sequence[PoseLike],
+        items: Iterable[PoseLike],
         *,
         ids: Sequence[str] | None = None,
         long: LongPolicy = "truncate",
@@ -167,8 +161,9 @@ class SignCLIPModel:
         """Embed poses: float32 (n, d).
 
         Args:
-            items: each a ``pose_format.Pose``, the path of a ``.pose`` file, or features
-                (frames, dims; an array or a tensor) of the model's variant.
+            items: any iterable but a mapping; each a ``pose_format.Pose``, the path of a
+                ``.pose`` file, or features (frames, dims; an array or a tensor) of the model's
+                variant.
             ids: what errors call the items that are no paths; default their positions.
             long: what becomes of a clip over ``max_frames``. ``truncate``: its first frames (as in
                 training); ``windows``: the mean over consecutive windows of ``max_frames``, each
@@ -177,14 +172,15 @@ class SignCLIPModel:
             batch_size: clips (windows) computed at a time; no embedding depends on it.
 
         Raises:
-            PoseError: an item cannot be used; its path, id or position is named.
+            PoseError, VideoError: an item cannot be used; its path, id or position is named.
             ConfigError: an argument is out of range.
+            TypeError: a single pose, or a mapping.
         """
         return self.embed_clips(items, ids=ids, long=long, batch_size=batch_size).embeddings
 
     def embed_clips(
         self,
-        items: Sequence[PoseLike],
+        items: Iterable[PoseLike],
         *,
         ids: Sequence[str] | None = None,
         long: LongPolicy = "truncate",
@@ -199,26 +195,25 @@ class SignCLIPModel:
             progress: show a progress bar.
 
         Raises:
-            PoseError: an item cannot be used, without ``keep_going``.
+            PoseError, VideoError: an item cannot be used, without ``keep_going``.
         """
-        if isinstance(items, str | Path | Pose):
-            raise TypeError("a list of poses is expected; put a single one into a list")
+        items = _listed(items, "poses")
         if long not in get_args(LongPolicy):
             raise ConfigError(f"long={long!r}; there are {', '.join(get_args(LongPolicy))}")
-        if batch_size < 1:
-            raise ConfigError(f"batch_size={batch_size}, must be at least 1")
+        _check_batch_size(batch_size)
         names = [f"item {i}" for i in range(len(items))] if ids is None else list(map(str, ids))
         if len(names) != len(items):
             raise ConfigError(f"{len(names)} ids for {len(items)} items")
         limit = self.model.config.max_frames
         rows, kept, over, errors = [np.empty((0, self.dims), dtype=np.float32)], [], [], {}
-        with bar(total=len(items), desc="poses", unit="clip", disable=not progress) as shown:
+        hidden = not (progress and items)
+        with bar(total=len(items), desc="poses", unit="clip", disable=hidden) as shown:
             for start in range(0, len(items), _CHUNK):
                 clips: list[windows.Clip] = []
                 for position in range(start, min(start + _CHUNK, len(items))):
                     try:
                         values = self.features(items[position], sample=names[position])
-                    except PoseError as error:
+                    except SampleError as error:
                         if not keep_going:
                             raise
                         errors[position] = error
@@ -244,7 +239,7 @@ class SignCLIPModel:
 
     @torch.inference_mode()
     def embed_text(
-        self, texts: Sequence[str], *, check_tags: bool = True, batch_size: int = 256
+        self, texts: Iterable[str], *, check_tags: bool = True, batch_size: int = 256
     ) -> np.ndarray:
         """Embed prompts as they are: float32 (n, d).
 
@@ -253,20 +248,23 @@ class SignCLIPModel:
 
         Args:
             check_tags: refuse prompts like ``<en> <lis> house`` whose tag is not in the registry.
+            batch_size: texts computed at a time; no embedding depends on it.
 
         Raises:
-            ConfigError: there is no vocabulary.
+            ConfigError: there is no vocabulary, a text cannot be written as UTF-8, or
+                ``batch_size`` is out of range.
             LanguageTagError: see ``check_tags``; near tags are named.
+            TypeError: a single text, or a mapping.
         """
-        if isinstance(texts, str):
-            raise TypeError("a list of texts is expected; put a single one into a list")
-        if check_tags:
-            for text in texts:
-                check_prompt_tag(text)
+        texts = _listed(texts, "texts")
+        _check_batch_size(batch_size)
+        check = check_prompt_tag if check_tags else check_text
+        for text in texts:
+            check(text)
         tokenizer = self.vocabulary()
         out = np.empty((len(texts), self.dims), dtype=np.float32)
         for start in range(0, len(texts), batch_size):
-            chosen = list(texts[start : start + batch_size])
+            chosen = texts[start : start + batch_size]
             tokens = tokenizer.encode(chosen, max_tokens=self.model.config.max_tokens)
             out[start : start + len(chosen)] = (
                 self.model.text_embeddings(
@@ -303,8 +301,8 @@ class SignCLIPModel:
 
     def similarity(
         self,
-        items: Sequence[PoseLike],
-        texts: Sequence[str],
+        items: Iterable[PoseLike],
+        texts: Iterable[str],
         *,
         long: LongPolicy = "truncate",
         batch_size: int = 64,
@@ -323,29 +321,84 @@ class SignCLIPModel:
         :func:`load` opens it; see :mod:`signclip.checkpoint` for the files.
 
         Raises:
-            ConfigError: the folder is there and not empty.
+            ConfigError: the folder is there and not empty, or it cannot be written.
             BusyError: another process is writing it.
         """
         folder = Path(folder)
+        with _new_folder(folder):
+            self._write(folder)
+        return folder
+
+    def _write(self, folder: Path) -> None:
         run = checkpoint.Run(
             self.config, self.model, self.tokenizer, self.metrics, self.variant, self.prompt
         )
-        with files.writing(folder):
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                raise ConfigError(f"{folder}: is there already; give a new folder")
-            with files.atomic_folder(folder) as partial:
-                checkpoint.save(
-                    partial,
-                    self.model,
-                    self.tokenizer,
-                    self.config,
-                    self.metrics,
-                    variant=self.variant,
-                    prompt=self.prompt,
-                )
-                card = checkpoint.card(run, folder.name)
-                (partial / checkpoint.CARD).write_text(card, encoding="utf-8")
-        return folder
+        with files.atomic_folder(folder) as partial:
+            checkpoint.save(
+                partial,
+                self.model,
+                self.tokenizer,
+                self.config,
+                self.metrics,
+                variant=self.variant,
+                prompt=self.prompt,
+            )
+            card = checkpoint.card(run, folder.name)
+            (partial / checkpoint.CARD).write_text(card, encoding="utf-8")
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder that is not there yet, or is empty."""
+    if files.as_text(folder) != str(folder):
+        raise ConfigError(f"{folder}: not UTF-8, so safetensors could not read it; give another")
+    with files.writing(folder):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ConfigError(f"{folder}: is there already; give a new folder")
+        yield
+
+
+def _listed(given: Iterable[Any], what: str) -> list[Any]:
+    if isinstance(given, Mapping):
+        raise TypeError(f"a list of {what} is expected, not a mapping; give its values")
+    if isinstance(given, str | Path | Pose) or not isinstance(given, Iterable):
+        raise TypeError(f"a list of {what} is expected; put a single one into a list")
+    return list(given)
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise ConfigError(f"batch_size={batch_size}, must be at least 1")
+
+
+def _read(path: Path | str) -> Pose:
+    """The pose of a ``.pose`` file, or of a video, which takes 50 ms a frame.
+
+    Raises:
+        PoseError, VideoError: it cannot be used.
+    """
+    if not clips.is_video(path):
+        return poses.read_pose(path)
+    from signclip import holistic  # MediaPipe's readers, half a second
+
+    return holistic.pose_of(path)
+
+
+def _numbers(given: Any, *, sample: str) -> np.ndarray:
+    """An array, a tensor or nested lists as float32; what does not fit becomes infinite."""
+    try:
+        if isinstance(given, torch.Tensor):
+            if given.is_complex():
+                raise TypeError
+            given = given.detach().to("cpu", torch.float32).numpy()
+        # under a mask anything may lie; a missing point is zero
+        values = np.asarray(np.ma.filled(given, 0))
+        if values.dtype.kind not in poses.NUMBERS:
+            raise TypeError
+        with np.errstate(over="ignore"):
+            return values.astype(np.float32, copy=False)
+    except (TypeError, ValueError, RuntimeError):  # a sparse tensor, for one
+        raise PoseError(sample, "no pose, no path, and no array of numbers") from None
 
 
 def load(
@@ -372,13 +425,14 @@ def load(
     Raises:
         RunError: there is no finished run, or it is damaged.
         CheckpointError: the file is not a SignCLIP checkpoint, or would run code.
-        ConfigError: the arguments do not fit the model.
+        ConfigError: the arguments do not fit the model, or its prompt cannot be filled.
+        LanguageTagError: the prompt has a sign-language tag that is not in the registry.
     """
     path = Path(path)
     if path.is_file() or (path.suffix == ".pt" and not path.is_dir()):
         model = checkpoint.from_reference(path, **reference)
         known = released.VARIANTS.get(model.config.frame_dims)
-        usual = released.recipe(model.config.vocab_size)
+        usual = released.recipe(model.config.vocab_size, model.config.conv_layers)
         source = {"source": _source(path)}
         run = checkpoint.Run(None, model, None, source, known, usual.prompt)
     else:
@@ -389,13 +443,11 @@ def load(
         raise ConfigError(f"{path}: a run; its tokenizer, variant and prompt are fixed")
     if tokenizer is not None and not isinstance(tokenizer, Tokenizer):
         tokenizer = Tokenizer.from_pretrained(tokenizer)
-    return SignCLIPModel(
-        run._replace(
-            tokenizer=tokenizer or run.tokenizer,
-            variant=variant or run.variant,
-            prompt=prompt or run.prompt,
-        )
-    )
+    given = {"tokenizer": tokenizer, "variant": variant, "prompt": prompt}
+    run = run._replace(**{name: value for name, value in given.items() if value is not None})
+    if run.config is None:  # a run's prompt was filled for every clip that it was trained on
+        fill(run.prompt, text="house", sign_language="ase", spoken_language="en")
+    return SignCLIPModel(run)
 
 
 def _source(path: Path) -> dict[str, str]:
@@ -407,14 +459,17 @@ def import_checkpoint(path: Path | str, out: Path | str, **options: Any) -> Sign
     """:func:`load` a released file and :meth:`~SignCLIPModel.save_pretrained` it.
 
     Raises:
-        CheckpointError, ConfigError: as the two do; or ``path`` is a folder.
+        CheckpointError, ConfigError, LanguageTagError: as the two do; or ``path`` is a folder.
+        BusyError: another process is writing ``out``.
     """
     if Path(path).is_dir():
         raise ConfigError(f"{path}: a folder; signclip.load opens it as it is, if it is a model's")
-    model = load(path, **options)
-    model.metrics = {
-        "source": _source(Path(path)),
-        "parameters": sum(parameter.numel() for parameter in model.model.parameters()),
-    }
-    model.save_pretrained(out)
+    out = Path(out)
+    with _new_folder(out):  # before the work: a place that cannot be had should not cost it
+        model = load(path, **options)
+        model.metrics = {
+            "source": _source(Path(path)),
+            "parameters": sum(parameter.numel() for parameter in model.model.parameters()),
+        }
+        model._write(out)
     return model

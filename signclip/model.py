@@ -72,8 +72,12 @@ class ModelConfig:
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"model: {name} is {value!r}, must be an int of at least {least}")
+        for name in ("projection", "normalise"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):  # the text "false" would count as true
+                raise ConfigError(f"model: {name} is {value!r}, must be true or false")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"model: dropout is {self.dropout}, must be in [0, 1)")
         if not max(self.pose_cls_id, self.pose_sep_id) < self.pose_vocab_size:

@@ -3,7 +3,7 @@
 Decisions
 * Reading is wrapped once: pose-format loads damaged files without a word, so every pose is checked
   (one person, at least one frame, finite, sane magnitude, something detected) and refused with one
-  typed error.
+  typed error. What lies under a point that was not detected is no datum, so it may be anything.
 * A *variant* is a named row: which points, in which order, with which normalisation, and which
   further steps (:mod:`signclip.mirror`, :mod:`signclip.anonymise`, :mod:`signclip.sign_vq`). All
   share the paper's first steps: centre on the shoulders, scale by their distance (one transform a
@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +53,14 @@ from signclip.points import (
     pairs,
 )
 
+NUMBERS = "biuf"  # kinds of NumPy types that are real numbers
+
 # Coordinates are pixels. MediaPipe extrapolates legs out of the picture by several times its size;
 # a flipped exponent bit is off by many orders of magnitude.
 MAX_COORDINATE = 1e6
+# Features of the embedded clips stay below 40 shoulder widths (400 standardised, 3000 of hands that
+# are turned and scaled). Shoulders that all but coincide blow them up until float32 gives NaN.
+MAX_FEATURE = 1e6
 
 FACE_MESH_POINTS = 468  # with refined irises MediaPipe adds 10 behind them
 HIDDEN_LEGS = tuple(
@@ -119,6 +125,8 @@ def read_pose(path: Path | str) -> Pose:
         data = path.read_bytes()
     except OSError as error:
         raise PoseError(path, f"cannot be read ({error.strerror})") from None
+    except ValueError as error:  # a NUL, or a lone surrogate: no file can have such a name
+        raise PoseError(path, f"cannot be read ({error})") from None
     return parse_pose(data, sample=str(path))
 
 
@@ -142,10 +150,16 @@ def check_pose(pose: Pose, *, sample: str = "pose") -> None:
     """Refuse a pose that would reach the model as nonsense.
 
     Raises:
-        PoseError: no frame, more or fewer than one person, NaN or infinite or absurd coordinates,
-            no point detected anywhere, or a frame rate that is not positive and finite.
+        PoseError: a body that is not made of NumPy arrays of numbers, or whose shapes contradict
+            each other or the header; no frame, more or fewer than one person, no point detected
+            anywhere; a detected point with NaN or infinite or absurd coordinates, a confidence that
+            is not finite, or a frame rate that is not positive and finite.
     """
-    data, confidence = np.ma.getdata(pose.body.data), np.asarray(pose.body.confidence)
+    for what, values in (("data", pose.body.data), ("confidence", pose.body.confidence)):
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in NUMBERS:
+            kind = getattr(values, "dtype", None) or type(values).__name__
+            raise PoseError(sample, f"the body's {what} is no NumPy array of numbers ({kind})")
+    data, confidence = np.ma.getdata(pose.body.data), np.ma.getdata(pose.body.confidence)
     points = sum(len(component.points) for component in pose.header.components)
     if data.ndim != 4 or data.shape[2] != points or data.shape[3] < 3:
         raise PoseError(
@@ -155,14 +169,21 @@ def check_pose(pose: Pose, *, sample: str = "pose") -> None:
         raise PoseError(sample, "no frames")
     if data.shape[1] != 1:
         raise PoseError(sample, f"{data.shape[1]} people; exactly one is expected")
-    for what, values in (("coordinates", data), ("confidence", confidence)):
-        finite = np.isfinite(values)
+    if confidence.shape != data.shape[:3]:
+        raise PoseError(
+            sample, f"confidence of shape {confidence.shape} does not fit a body of {data.shape}"
+        )
+    seen = confidence != 0
+    for what, finite in (
+        ("confidence", np.isfinite(confidence)),
+        ("coordinates", np.isfinite(data).all(axis=-1) | ~seen),
+    ):
         if not finite.all():
             frame = int(np.argwhere(~finite)[0][0])
             raise PoseError(sample, f"{what} not finite (first in frame {frame})")
-    if not (np.isfinite(pose.body.fps) and pose.body.fps > 0):
-        raise PoseError(sample, f"frame rate of {pose.body.fps} a second")
-    seen = confidence != 0
+    fps = pose.body.fps
+    if not (isinstance(fps, Real) and np.isfinite(fps) and fps > 0):
+        raise PoseError(sample, f"frame rate of {fps} a second")
     if not seen.any():
         raise PoseError(sample, "no point is detected in any frame")
     largest = float(np.abs(data[seen]).max())
@@ -170,6 +191,19 @@ def check_pose(pose: Pose, *, sample: str = "pose") -> None:
         raise PoseError(
             sample, f"absurd coordinate {largest:.3g} (limit {MAX_COORDINATE:.0e} pixels)"
         )
+
+
+def check_values(values: np.ndarray, *, sample: str = "pose") -> None:
+    """Refuse features that a model would turn into nonsense.
+
+    Raises:
+        PoseError: they are not finite, or larger than :data:`MAX_FEATURE`.
+    """
+    if not np.isfinite(values).all():
+        raise PoseError(sample, "features are not finite")
+    largest = float(np.abs(values).max(initial=0))
+    if largest > MAX_FEATURE:
+        raise PoseError(sample, f"absurd feature {largest:.3g} (limit {MAX_FEATURE:.0e})")
 
 
 def landmarks(pose: Pose) -> Landmarks:
@@ -345,8 +379,8 @@ def features(pose: Pose, variant: str, *, sample: str = "pose") -> Features:
 
     Raises:
         ConfigError: no such variant.
-        PoseError: the pose fails :func:`check_pose`, its shoulders cannot be used, or its points
-            are not those of the variant.
+        PoseError: the pose fails :func:`check_pose`, its shoulders cannot be used, its points are
+            not those of the variant, or what comes out fails :func:`check_values`.
     """
     row = _row(variant)
     check_pose(pose, sample=sample)
@@ -376,8 +410,7 @@ def features(pose: Pose, variant: str, *, sample: str = "pose") -> Features:
     if row.dims not in (None, values.shape[1]):
         reason = f"the file's points give {values.shape[1]} dims"
         raise PoseError(sample, f"{reason}, variant {variant} has {row.dims}")
-    if not np.isfinite(values).all():
-        raise PoseError(sample, f"variant {variant} gives values that are not finite")
+    check_values(values, sample=sample)
     return Features(values, chosen.valid)
 
 

@@ -14,14 +14,17 @@ Decisions
   which the reference computes and throws away). The poolers must be there all four or not at all.
 * What shapes cannot tell are parameters: heads, ``max_frames``, ``max_tokens``, and whether
   embeddings are normalised (E5.2). Their defaults follow the vocabulary, which tells FingerCLIP
-  (uncased) from SignCLIP (cased).
+  (uncased) from SignCLIP (cased), and convolutions, which SignCLIP has in its version 0 only.
 * FingerCLIP's ``max_frames`` is 128: so say the recipe of the released row (E3.2,
   rwthfs_scratch_hand_dominant_aug) and the test configuration beside it, which its published scores
   come from. The recipe alone was set to 256 when the demo was added; for that give
   ``max_frames=256``.
 
-Cost: the file is mapped, so the optimiser's two thirds of it are never read; in memory the weights
-stand once more while they are copied (0.9 GB in float32).
+* A file is mapped, so its records must be stored as they are: a compressed one would be taken for
+  numbers. Every record must have its checksum, because a changed number is a number all the same.
+
+Cost: the file is read through once for the checksums (0.3 s a GB from memory); the optimiser's two
+thirds of it take no memory; the weights stand once more while they are copied (0.9 GB in float32).
 
 Source: facts sections 2.1, 4 and 8.
 """
@@ -69,11 +72,15 @@ class Recipe(NamedTuple):
 
 SIGNCLIP = Recipe(256, 64, PROMPTS["pretraining"])
 FINGERCLIP = Recipe(128, 96, PROMPTS["fingerclip"])
+VERSION_0 = Recipe(128, 96, PROMPTS["isolated_v0"])  # SignCLIP on Kaggle asl-signs alone
 
 
-def recipe(vocab_size: int) -> Recipe:
-    """The recipe of a text tower with that many word pieces: FingerCLIP's alone is uncased."""
-    return FINGERCLIP if BERT_VOCABULARIES.get(vocab_size) == "bert-base-uncased" else SIGNCLIP
+def recipe(vocab_size: int, conv_layers: int = 0) -> Recipe:
+    """The recipe of a model: FingerCLIP's text tower alone is uncased, version 0's pose tower alone
+    has convolutions (a version 0 without them cannot be told from later ones)."""
+    if BERT_VOCABULARIES.get(vocab_size) == "bert-base-uncased":
+        return FINGERCLIP
+    return VERSION_0 if conv_layers else SIGNCLIP
 
 
 def from_reference(
@@ -92,9 +99,9 @@ def from_reference(
         attention_heads: of both towers; shapes do not tell.
         max_frames: the recipe's ``max_video_len``: the pose tower's closing [SEP] stands behind as
             many frames, so another number gives other embeddings. Default: :func:`recipe`'s (256;
-            FingerCLIP's pose rows 128). SignCLIP-BSL needs 32.
+            FingerCLIP's pose rows and version 0 128). SignCLIP-BSL needs 32.
         max_tokens: the recipe's ``max_len``. Default: :func:`recipe`'s (64; FingerCLIP's pose rows
-            96), less where the position table is smaller.
+            and version 0 96), less where the position table is smaller.
         normalise: was the model trained on unit vectors (E5.2)?
 
     Raises:
@@ -185,6 +192,8 @@ def _read(path: str) -> Mapping[str, Any]:
     try:
         # files older than torch 1.6 are no zip archives and cannot be mapped
         mapped = zipfile.is_zipfile(path)
+        if mapped:
+            _check_records(path)
         with _only_allowed(argparse.Namespace):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch raises a different type for each way to be damaged
@@ -203,6 +212,17 @@ def _read(path: str) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a checkpoint")
     return content
+
+
+def _check_records(path: str) -> None:
+    """Refuse a zip archive whose records cannot be mapped as they are, or are not whole."""
+    with zipfile.ZipFile(path) as archive:
+        packed = [i.filename for i in archive.infolist() if i.compress_type != zipfile.ZIP_STORED]
+        if packed:
+            raise zipfile.BadZipFile(f"records are compressed: {some(packed)}")
+        damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"record {damaged} is damaged: its checksum differs")
 
 
 def _weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
@@ -263,7 +283,7 @@ def model_config(
         return found.most_common(1)[0][0]
 
     def count(prefix: str) -> int:
-        numbers = (re.match(re.escape(prefix) + r"(\d+)\.", key) for key in shapes)
+        numbers = (re.match(re.escape(prefix) + r"(\d{1,9})\.", key) for key in shapes)
         last = max((int(number[1]) for number in numbers if number), default=-1)
         return min(1 + last, len(shapes))  # a wild number is an unknown key, not a huge model
 
@@ -274,7 +294,8 @@ def model_config(
         raise CheckpointError(f"{name}: does not fit SignCLIP: missing {tower}.encoder.layer.0.*")
     positions = size(rf"{_TEXT}\.embeddings\.position_embeddings\.weight", 0)
     vocab_size = size(rf"{_TEXT}\.embeddings\.word_embeddings\.weight", 0)
-    usual = recipe(vocab_size)
+    conv_layers = count("video_encoder.videoconv.conv1d_")
+    usual = recipe(vocab_size, conv_layers)
     return ModelConfig(
         frame_dims=size(r"video_encoder\.videomlp\.linear1\.weight", 1),
         vocab_size=vocab_size,
@@ -291,7 +312,7 @@ def model_config(
         pose_sep_id=POSE_SEP_ID,
         projection=any(re.match(r"(video|text)_projection\.", key) for key in shapes),
         normalise=normalise,
-        conv_layers=count("video_encoder.videoconv.conv1d_"),
+        conv_layers=conv_layers,
     )
 
 

@@ -96,17 +96,35 @@ _look_up = sign_language  # where an argument bears the function's name
 
 # BERT splits at white space and punctuation: however they are spaced, these are the same pieces
 _TAGGED = re.compile(r"\s*<[^<>]+>\s*<([^<>]*)>")
+# and it drops zero-width and control characters first: with them too they are the same pieces
+_CLEANER = normalizers.BertNormalizer(
+    clean_text=True, handle_chinese_chars=False, strip_accents=False, lowercase=False
+)
+
+
+def check_text(text: str) -> None:
+    """Refuse a text that no tokenizer and no file can take.
+
+    Raises:
+        ConfigError: it has a lone surrogate, such as Python makes of bytes that are not UTF-8.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"text {text!a}: not Unicode (it cannot be written as UTF-8)") from None
 
 
 def check_prompt_tag(text: str) -> None:
     """Refuse a prompt like ``<en> <lis> house`` whose sign-language tag nobody trained with.
 
-    White space around and between the tags does not count.
+    White space around and between the tags does not count, nor do characters that BERT drops.
 
     Raises:
         LanguageTagError: it has the form ``<spoken> <sign> ...`` with a tag not in the registry.
+        ConfigError: :func:`check_text` refuses it.
     """
-    tagged = _TAGGED.match(text)
+    check_text(text)
+    tagged = _TAGGED.match(_CLEANER.normalize_str(text))
     if tagged:
         sign_language(tagged[1].strip())
 

@@ -27,13 +27,6 @@ from av.video.reformatter import VideoReformatter
 
 from signclip.errors import VideoError
 
-# Names that a folder is searched for; a file named by itself may be called anything.
-SUFFIXES = frozenset(
-    (
-        *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov"),
-        *(".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"),
-    )
-)
 # The length that a container states may be rounded, or count the last frame or not.
 FRAMES_OF_SLACK, SHARE_OF_SLACK = 1.5, 0.01
 

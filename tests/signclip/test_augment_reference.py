@@ -157,6 +157,17 @@ def test_temporal_agrees_with_pose_formats_interpolation_whatever_is_missing(rat
     assert np.array_equal(ours.valid, theirs.confidence[:, 0] > 0)
 
 
+@pytest.mark.parametrize("seen", [0.5, 1.0])
+def test_values_of_double_precision_are_taken_as_float32(seen):
+    clip = made_up(20, seen=seen)
+    double = Features(clip.values.astype(np.float64), clip.valid)
+    ours, theirs = (
+        augment.augment_temporal(c, 1.3, fps=FPS, max_frames=MAX_FRAMES) for c in (double, clip)
+    )
+    assert ours.values.dtype == np.float32
+    assert np.array_equal(ours.values, theirs.values)
+
+
 def test_gaps_are_filled_and_the_ends_stay_missing():
     clip = made_up(9, points=3)
     clip.valid[:] = np.array([[0, 1, 1, 0, 0, 1, 1, 0, 0], [1] * 9, [0] * 9], dtype=bool).T

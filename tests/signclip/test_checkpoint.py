@@ -56,6 +56,7 @@ def test_weights_that_are_no_finite_numbers_are_refused(folder, change: Callable
         b"run: {}\nmodel: {}",
         b"variant: x\nprompt: y\nmodel: {frame_dims: wide, vocab_size: 110}",
         b"variant: x\nprompt: y\nmodel: {frame_dims: 609, vocab_size: 110, attention_heads: 0}",
+        b"variant: x\nprompt: y\nmodel: {frame_dims: 609, vocab_size: 110, normalise: 'false'}",
     ],
 )
 def test_a_configuration_that_is_none_is_refused(folder, content):
@@ -78,6 +79,11 @@ def test_metrics_that_are_none_are_refused(folder, content):
     checked, damaged = verify([folder])
     assert checked == 1
     assert f"{folder / 'metrics.json'}: damaged" in damaged[0]
+
+
+def test_the_weights_can_be_read_by_whom_the_other_files_can(folder):
+    modes = {path.name: path.stat().st_mode for path in folder.iterdir()}
+    assert modes["model.safetensors"] == modes["config.yaml"] == modes["metrics.json"]
 
 
 def test_a_folder_that_says_less_than_a_model_is_refused(folder):

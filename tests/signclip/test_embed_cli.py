@@ -1,6 +1,8 @@
 """`signclip embed`: good clips are written, bad ones listed, whatever the order."""
 
 import csv
+import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import signclip
-from signclip import cli, inference
+from signclip import cli, embedding, inference
 from signclip.errors import ConfigError, SignCLIPError
 
 
@@ -160,17 +162,82 @@ def test_what_a_released_files_shapes_do_not_tell_is_given_as_for_importing(
         (["--out", "out.npz", "--text", "a", "--long", "cut"], "there are truncate"),
         (["--out", "out.npz", "--text", "<en> <lis> a"], "did you mean ise"),
         (["empty", "--out", "out.npz"], "no .pose file in this folder"),
+        (["--out", "empty.npz", "--text", "a"], r"empty\.npz: .*it is a folder"),
+        (["--out", "list.npz", "--text", "a"], r"list\.npz\.dropped\.csv: .*it is a folder"),
+        (["--out", "texts/out.npz", "--text", "a"], r"texts/out\.npz: cannot be written"),
+        (["--out", ".", "--text", "a"], "must end in"),
+        (["--out", "out.npz", "--text", "a\udcff"], "UTF-8"),
     ],
 )
 def test_wrong_arguments_are_named_and_nothing_is_written(
     model, tmp_path, monkeypatch, arguments, message
 ):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "empty.npz", "list.npz.dropped.csv"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "texts").write_text("a file")
     before = sorted(path.name for path in tmp_path.iterdir())
     with pytest.raises(SignCLIPError, match=message):
         run(model, *arguments)
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(("import-checkpoint", "x.pt", out) for out in ("", ".", "/", "file/out", "file", "full")),
+        ("import-checkpoint", "x.pt", "\udcff"),
+        ("embed", "x.pt", "--text", "a", "--out", "file/out.npz"),
+        ("embed", "x.pt", "--text", "a", "--out", "full.npz"),
+    ],
+)
+def test_a_place_that_cannot_be_had_is_refused_before_the_model_is_read(
+    tmp_path, monkeypatch, arguments
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(inference, "load", lambda *_, **__: pytest.fail("the work began"))
+    (tmp_path / "file").write_text("a file")
+    for folder in ("full", "full.npz"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "file").write_text("")
+    result = CliRunner().invoke(cli.app, arguments)
+    assert isinstance(result.exception, ConfigError)
+
+
+def test_paths_that_are_not_utf8_have_one_id_in_every_form(model, clips, tmp_path, damaged):
+    good, bad = (os.fsencode(clips) + name for name in (b"/\xff.pose", b"/\xfe.pose"))
+    os.rename(clips / "a.pose", good)
+    with open(bad, "wb") as file:
+        file.write(damaged["empty"])
+    outs = [os.fsdecode(os.fsencode(tmp_path) + name) for name in (b"/\xff.npz", b"/o.parquet")]
+    for out in outs:
+        status, output = run(model, os.fsdecode(good), os.fsdecode(bad), "--out", out)
+        assert status == 1, output
+        lines = Path(f"{out}.dropped.csv").read_text(encoding="utf-8").splitlines()
+        (row,) = csv.DictReader(lines)
+        assert row["id"] == f"{clips}/\\xfe.pose"
+    assert np.load(outs[0])["pose_ids"].tolist() == [f"{clips}/\\xff.pose"]
+    assert pd.read_parquet(outs[1])["id"].tolist() == [f"{clips}/\\xff.pose"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_prompt(tmp_path):
+    (tmp_path / "texts.txt").write_text("<en> <ase> house\nhouses\n", encoding="utf-8-sig")
+    assert embedding.prompts([], tmp_path / "texts.txt") == ["<en> <ase> house", "houses"]
+
+
+@pytest.mark.parametrize("with_clips", [False, True])
+def test_a_bar_of_poses_is_shown_only_where_there_are_some(
+    model, clips, tmp_path, monkeypatch, with_clips
+):
+    hidden, shown = [], inference.bar
+
+    def bar(**options):
+        hidden.append(options["disable"])
+        return shown(**{**options, "disable": True})
+
+    monkeypatch.setattr(inference, "bar", bar)
+    run(model, *([clips] if with_clips else []), "--text", "a", "--out", tmp_path / "out.npz")
+    assert hidden == [not with_clips]
 
 
 @pytest.mark.parametrize("command", ["embed", "import-checkpoint"])

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from signclip import files
-from signclip.errors import BusyError, SignCLIPError
+from signclip.errors import BusyError, ConfigError, SignCLIPError
 
 HOLDER = """
 import sys, time
@@ -169,3 +171,34 @@ def test_errors_name_the_sample_and_the_reason():
 def test_a_fingerprint_by_columns_is_the_same_fingerprint(columns):
     assert files.fingerprint_columns(columns) == files.fingerprint(columns)
     assert files.fingerprint_columns({**columns, "c": ["1"]}) != files.fingerprint(columns)
+
+
+OUTPUTS = (files.writing, files.atomic_file, files.atomic_folder)
+
+
+@pytest.mark.parametrize("write", OUTPUTS)
+@pytest.mark.parametrize(
+    "place", ["", ".", "/", "..", "file/out", "file/deep/out", "/proc/none/out", "a\0b", "x" * 300]
+)
+def test_a_place_where_nothing_can_be_written_is_refused_before_the_work(
+    tmp_path, monkeypatch, write, place
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(ConfigError), write(place):
+        pytest.fail("the work began")
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_file_does_not_replace_a_folder_nor_a_folder_a_file(tmp_path):
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "folder").mkdir()
+    for write, name in ((files.atomic_file, "folder"), (files.atomic_folder, "file")):
+        with pytest.raises(ConfigError, match=f"{name}: cannot be written"), write(tmp_path / name):
+            pytest.fail("the work began")
+    assert names(tmp_path) == ["file", "folder"]
+
+
+def test_any_path_can_be_written_as_text():
+    path = os.fsdecode("ä".encode() + b"\xff.pose")
+    assert files.as_text(path) == files.as_text(Path(path)) == "ä\\xff.pose"

@@ -10,7 +10,7 @@ import yaml
 
 import signclip
 from signclip import checkpoint, config, inference, windows
-from signclip.errors import ConfigError, LanguageTagError, PoseError, RunError
+from signclip.errors import ConfigError, LanguageTagError, PoseError, RunError, SampleError
 from signclip.inference import SignCLIPModel
 from signclip.model import ModelConfig, SignCLIP
 from signclip.text import Tokenizer
@@ -117,6 +117,9 @@ def test_tensors_embed_like_arrays_also_those_that_require_grad(dtype):
 def test_a_batch_holds_at_least_one_clip():
     with pytest.raises(ConfigError, match="batch_size=0"):
         made().embed_pose([clip(2)], batch_size=0)
+    for batch_size in (0, -1):
+        with pytest.raises(ConfigError, match=f"batch_size={batch_size}"):
+            made().embed_text(["a"], batch_size=batch_size)
 
 
 def test_chunks_change_nothing(monkeypatch):
@@ -169,15 +172,23 @@ def test_nothing_gives_no_rows():
         ([[1, 2], [3]], "no array of numbers"),
         (torch.zeros(2, 6).to_sparse(), "no array of numbers"),
         (torch.full((2, 6), torch.nan), "not finite"),
-        (None, "with a frame is expected"),
-        ("a/clip.MP4", "a video"),
+        (None, "no array of numbers"),
+        (np.full((2, 6), "1"), "no array of numbers"),
+        (np.ones((2, 6), dtype=object), "no array of numbers"),
+        (np.ones((2, 6), dtype=complex), "no array of numbers"),
+        (np.ones((2, 6), dtype="datetime64[s]"), "no array of numbers"),
+        (torch.ones(2, 6, dtype=torch.complex64), "no array of numbers"),
+        (np.full((2, 6), 1e20), "absurd feature 1e"),
+        ("a/clip.MP4", "cannot be"),
         (Path("nowhere.pose"), "cannot be read"),
+        ("a\0b.pose", "cannot be read"),
+        ("a\ud800b.pose", "cannot be read"),
     ],
 )
 def test_unusable_items_are_named_or_collected(bad, reason):
     model = made()
     name = str(bad) if isinstance(bad, str | Path) else "item 1"
-    with pytest.raises(PoseError, match=f"^{name}: .*{reason}"):
+    with pytest.raises(SampleError, match=f"^{name}: .*{reason}"):
         model.embed_pose([clip(2), bad])
     embedded = model.embed_clips([clip(2), bad, clip(3)], keep_going=True)
     assert embedded.kept.tolist() == [0, 2]
@@ -191,6 +202,57 @@ def test_a_single_item_in_place_of_a_list_is_refused(make_pose):
             made().embed_pose(single)
     with pytest.raises(TypeError, match="put a single one into a list"):
         made().embed_text("house")
+    for embed in (made().embed_pose, made().embed_clips, made().embed_text):
+        with pytest.raises(TypeError, match="not a mapping; give its values"):
+            embed({"a": clip(2)})
+        with pytest.raises(TypeError, match="a list of"):
+            embed(3)
+
+
+def test_any_iterable_of_clips_will_do():
+    model, clips = made(), {"a": clip(3), "b": clip(5)}
+    expected = model.embed_pose(list(clips.values()))
+    for items in (clips.values(), (value for value in clips.values()), tuple(clips.values())):
+        assert np.array_equal(model.embed_pose(items), expected)
+
+
+def test_a_face_of_another_size_costs_its_clip_alone(released_file, released_state, make_pose):
+    """`holistic` has as many points as the file; the model has a fixed number."""
+    state = released_state(frame_dims=1629)
+    model = signclip.load(
+        released_file(model=state), variant="holistic", attention_heads=2, max_frames=16
+    )
+    refined = make_pose(irises=True)
+    with pytest.raises(PoseError, match=r"^refined: .*1659.* \(frames, 1629\)"):
+        model.features(refined, sample="refined")
+    embedded = model.embed_clips([make_pose(), refined], keep_going=True)
+    assert embedded.kept.tolist() == [0]
+    assert list(embedded.errors) == [1]
+
+
+@pytest.mark.parametrize("check_tags", [True, False])
+def test_a_text_that_is_no_unicode_is_refused(check_tags):
+    with pytest.raises(ConfigError, match=r"'\\udcff'.* UTF-8"):
+        made().embed_text(["a", "\udcff"], check_tags=check_tags)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompt": "{word}"}, "prompt template '{word}'"),
+        ({"prompt": "{"}, "prompt template"),
+        ({"variant": ""}, "unknown variant ''"),
+    ],
+)
+def test_what_is_given_for_a_released_model_is_checked_when_it_is_loaded(
+    released_file, given, changes, message
+):
+    with pytest.raises(ConfigError, match=message):
+        signclip.load(released_file(), **given, **changes)
+
+
+def test_an_empty_prompt_is_one_that_was_given(released_file, given):
+    assert signclip.load(released_file(), **given, prompt="").prompt == ""
 
 
 def test_poses_paths_and_features_embed_alike(

@@ -419,6 +419,54 @@ def test_a_damaged_pose_in_memory_is_refused_too(make_pose):
         poses.preprocess(pose, "reduced_face")
 
 
+@pytest.mark.parametrize("variant", poses.VARIANTS)
+def test_what_a_missing_point_holds_does_not_count(make_pose, variant):
+    pose, expected = make_pose(), make_pose()
+    for part in (pose, expected):
+        part.body.confidence[2, 0, [40, 540]] = 0  # a face point and one of the right hand
+    pose.body.data.data[2, 0, [40, 540]] = [[np.nan], [np.inf]]
+    found, wanted = (poses.features(part, variant) for part in (pose, expected))
+    assert np.array_equal(found.values, wanted.values)
+    assert np.array_equal(found.valid, wanted.valid)
+
+
+def _torch(pose: Pose) -> None:
+    pose.body = pose.body.torch()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _torch,
+        lambda pose: setattr(pose.body, "data", pose.body.data.astype(object)),
+        lambda pose: setattr(pose.body, "data", pose.body.data.astype(complex)),
+        lambda pose: setattr(pose.body, "confidence", None),
+        lambda pose: setattr(pose.body, "confidence", pose.body.confidence[:, 0]),
+        lambda pose: setattr(pose.body, "confidence", pose.body.confidence[:-1]),
+        lambda pose: setattr(pose.body, "fps", None),
+        lambda pose: setattr(pose.body, "fps", "25"),
+    ],
+    ids=["torch", "object", "complex", "None", "no person", "shorter", "no fps", "text as fps"],
+)
+def test_a_body_of_another_kind_is_refused(make_pose, change):
+    pose = make_pose()
+    change(pose)
+    with pytest.raises(PoseError, match=r"^clip-1: "):
+        poses.features(pose, "reduced_face", sample="clip-1")
+
+
+@pytest.mark.parametrize("variant", poses.VARIANTS)
+def test_shoulders_that_all_but_coincide_are_refused(make_pose, variant):
+    pose = make_pose()
+    pose.body.data = pose.body.data.astype(np.float64)
+    pose.body.data.data[:, 0, 11:13] = [[1e-22, 0, 0], [0, 0, 0]]
+    if "normalized" in variant:  # the hand's own length is what counts
+        assert np.isfinite(poses.preprocess(pose, variant)).all()
+        return
+    with pytest.raises(PoseError, match=r"^clip-1: (absurd feature|features are not finite)"):
+        poses.features(pose, variant, sample="clip-1")
+
+
 def test_an_unknown_variant_is_refused_and_the_known_ones_are_named(make_pose):
     with pytest.raises(ConfigError, match="reduced_face"):
         poses.preprocess(make_pose(), "reduced-face")

@@ -3,6 +3,7 @@
 import argparse
 import os
 import pickle
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -108,6 +109,7 @@ def test_a_missing_key_is_named(released_state, given, key):
     "key",
     [
         "video_encoder.bert.encoder.layer.999999999.attention.self.query.bias",
+        f"video_encoder.bert.encoder.layer.{'9' * 5000}.attention.self.query.bias",
         "text_encoder.embeddings.word_embeddings.extra",
         "video_projection.linear.bias",
         "video_encoder.agcn.weight",
@@ -250,9 +252,10 @@ def test_threads_that_read_at_once_do_not_disturb_each_other(released_file, rele
     [
         ({"vocab_size": 30_522, "frame_dims": 63}, 128, 96, "fingerclip"),
         ({"vocab_size": 28_996}, 256, 64, "pretraining"),
+        ({"vocab_size": 28_996, "frame_dims": 12, "conv_layers": 2}, 128, 96, "isolated_v0"),
     ],
 )
-def test_fingerclip_and_signclip_open_with_their_own_recipes(
+def test_fingerclip_signclip_and_its_version_0_open_with_their_own_recipes(
     released_file, released_state, sizes, max_frames, max_tokens, prompt
 ):
     big = dict(position_embeddings=260, hidden_size=24, attention_heads=12)
@@ -281,6 +284,28 @@ def test_damaged_files_are_named(released_file, given, tmp_path):
     torch.save([1, 2], bad)
     with pytest.raises(CheckpointError, match="holds a list"):
         from_reference(bad, **given)
+
+
+def test_a_flipped_bit_is_found_and_its_record_named(released_file, given):
+    path = released_file()
+    with zipfile.ZipFile(path) as archive:
+        record = max(archive.infolist(), key=lambda info: info.file_size)
+    content = bytearray(path.read_bytes())
+    content[record.header_offset + record.file_size // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"not a whole .*record {record.filename} is damaged"):
+        from_reference(path, **given)
+
+
+def test_compressed_records_are_not_taken_for_numbers(released_file, given, tmp_path):
+    with (
+        zipfile.ZipFile(released_file()) as plain,
+        zipfile.ZipFile(tmp_path / "packed.pt", "w") as packed,
+    ):
+        for i, name in enumerate(plain.namelist()):
+            packed.writestr(name, plain.read(name), zipfile.ZIP_DEFLATED if i else None)
+    with pytest.raises(CheckpointError, match=r"records are compressed: checkpoint_best/"):
+        from_reference(tmp_path / "packed.pt", **given)
 
 
 def test_loading_directly_and_importing_give_the_same(
@@ -323,9 +348,14 @@ def test_the_command_imports_and_describes(released_file, tmp_path):
     assert "is there already" in str(again.exception)
 
 
-def test_a_variant_that_does_not_fit_is_refused(released_file, released_state, given):
-    with pytest.raises(ConfigError, match="63 numbers a frame, the model 609"):
-        signclip.load(released_file(), variant="right_hand", **given)
+def test_a_variant_that_does_not_fit_is_refused(
+    released_file, released_state, given, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for use in (signclip.load, lambda path, **more: import_checkpoint(path, "out", **more)):
+        with pytest.raises(ConfigError, match="63 numbers a frame, the model 609"):
+            use(released_file(), variant="right_hand", **given)
+    assert not Path("out").exists()
     path = released_file(model=released_state(frame_dims=12))
     unknown = signclip.load(path, **given)
     assert unknown.variant is None

@@ -83,6 +83,14 @@ def test_a_tag_without_near_ones_is_refused_too(tag):
         "<en>\t<lis>",
         "<en>\N{NO-BREAK SPACE}<lis>",
         "<English> <lis> house",
+        "\N{ZERO WIDTH SPACE}<en> <lis> house",
+        "\N{ZERO WIDTH NO-BREAK SPACE}<en> <lis> house",
+        "<en>\N{ZERO WIDTH JOINER}<lis> house",
+        "<en> <l\N{SOFT HYPHEN}is> house",
+        "\0<en> <lis> house",
+        "<en>\x7f\x85 <\x01lis> house",
+        "<en>\ue000<lis>",
+        "<en>\ufffd<lis>",
     ],
 )
 def test_a_prompts_unknown_tag_is_refused_however_it_is_spaced(prompt):
@@ -90,8 +98,22 @@ def test_a_prompts_unknown_tag_is_refused_however_it_is_spaced(prompt):
         text.check_prompt_tag(prompt)
 
 
+@pytest.mark.parametrize("template", ["{text}", "<{spoken_language}> <{sign_language}> {text}"])
+def test_a_text_that_is_no_unicode_makes_no_prompt(template):
+    with pytest.raises(ConfigError, match="UTF-8"):
+        text.prompt(template, text="a\udcff", sign_language="ase", spoken_language="en")
+
+
 @pytest.mark.parametrize(
-    "prompt", ["<en> < ise >", "< en > < ise > house", "<en><rsl-by>", "<en> house <lis>", "<lis"]
+    "prompt",
+    [
+        "<en> <i\N{SOFT HYPHEN}se>",
+        "<en> < ise >",
+        "< en > < ise > house",
+        "<en><rsl-by>",
+        "<en> house <lis>",
+        "<lis",
+    ],
 )
 def test_a_known_tag_and_what_is_no_tag_pass(prompt):
     text.check_prompt_tag(prompt)

@@ -360,3 +360,26 @@ def test_records_say_what_was_done(clips, extracted):
     assert record["pose_sha256"] == files.sha256_file(extracted / "a.pose")
     assert record["settings"]["holistic"]["model_complexity"] == 1
     assert record["settings"]["versions"]["mediapipe"] == "0.10.21"
+
+
+def test_a_video_is_embedded_as_its_extracted_pose_is(clips, extracted):
+    """The public API takes videos beside poses (a model of random weights)."""
+    import torch
+
+    from signclip import checkpoint, inference
+    from signclip.model import ModelConfig, SignCLIP
+
+    torch.manual_seed(0)
+    sizes = ModelConfig(
+        frame_dims=609,
+        vocab_size=30,
+        hidden_size=16,
+        attention_heads=2,
+        intermediate_size=32,
+        pose_layers=1,
+        text_layers=1,
+    )
+    run = checkpoint.Run(None, SignCLIP(sizes), None, {}, "reduced_face", "")
+    model = inference.SignCLIPModel(run)
+    from_video = model.embed_pose([clips / "a.mp4"])
+    assert np.array_equal(from_video, model.embed_pose([extracted / "a.pose"]))
