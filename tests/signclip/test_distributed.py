@@ -124,7 +124,6 @@ def test_what_the_first_process_refuses_is_said_once(tmp_path):
     done = torchrun(tmp_path, *command, "--split", "letters", *given)
     assert done.returncode != 0
     assert done.stderr.count("signclip: data/nowhere") == 1
-    assert "Traceback" not in done.stderr.partition("ChildFailedError")[0].partition("W1")[0]
 
 
 def test_a_killed_launcher_does_not_leave_its_processes_behind(
