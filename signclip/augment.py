@@ -19,13 +19,14 @@ Source: facts 3, ``../shared/reference/README.md`` step 6.
 from __future__ import annotations
 
 import itertools
+import math
+import threading
 import zlib
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch.nn.functional import embedding_bag
 
 from signclip.points import Features
 
@@ -106,7 +107,9 @@ def temporal_frames(frames: int, ratio: float, *, fps: float, max_frames: int) -
     return max(1, round(frames * round(fps * ratio) / fps))
 
 
-def augment_temporal(clip: Features, ratio: float, *, fps: float, max_frames: int) -> Features:
+def augment_temporal(
+    clip: Features, ratio: float, *, fps: float, max_frames: int, out: np.ndarray | None = None
+) -> Features:
     """Play a clip slower (ratio > 1: more frames) or faster, by linear interpolation.
 
     Each point is interpolated over the frames in which it was seen. So a gap between two of them is
@@ -117,80 +120,97 @@ def augment_temporal(clip: Features, ratio: float, *, fps: float, max_frames: in
         ratio: of the new length to the old one.
         fps: frames a second of the clip.
         max_frames: a clip that would get this long is returned as it is.
+        out: float32 (:func:`temporal_frames`, points * 3) that the values are written into and
+            returned as, by default a new array. A clip that is returned as it is leaves it alone.
     """
     frames, dims = clip.values.shape
     new_frames = temporal_frames(frames, ratio, fps=fps, max_frames=max_frames)
     if new_frames is None:
         return clip
-    old, new = _times(frames), _times(new_frames)
-    always, seen = clip.valid.all(axis=0), clip.valid.any(axis=0)
-    runs = _runs_of_one_course(clip.valid, seen & ~always)
-    tracks = clip.values.astype(np.float32, copy=False).reshape(frames, -1, 3)
-    courses = [np.flatnonzero(clip.valid[:, run.start]) for run in runs]
-    if runs:
-        tracks = tracks.copy()
-        for run, at in zip(runs, courses, strict=True):
-            _fill_gaps(tracks[:, run], at)
-    # with its gaps filled on the straight line, a track's interpolation is that of whole clips
-    values = _between(tracks.reshape(frames, dims), *_neighbours(old, new))
-    points = values.reshape(new_frames, -1, 3)
-    valid = np.empty((new_frames, len(always)), dtype=bool)
-    valid[:] = always
-    for run, at in zip(runs, courses, strict=True):
-        first = np.searchsorted(new, old[at[0]])
-        last = np.searchsorted(new, old[at[-1]], side="right")
-        points[:first, run], points[last:, run] = 0, 0
-        valid[first:last, run] = True
+    values = np.empty((new_frames, dims), dtype=np.float32) if out is None else out
+    times = _times(frames, new_frames)
+    clip = clip._replace(values=clip.values.astype(np.float32, copy=False))
+    both = _scratch((new_frames, 2, dims))
+    # numpy buffers what it takes unless told how to treat rows that are not there
+    clip.values.take(times.neighbours, axis=0, out=both, mode="clip")
+    # torch has this as one pass over memory, where numpy would need three
+    start, end = torch.from_numpy(both).unbind(1)
+    torch.lerp(start, end, times.share, out=torch.from_numpy(values))
+    valid = np.empty((new_frames, clip.valid.shape[1]), dtype=bool)
+    valid[:] = clip.valid[0]  # so it is for points that are seen always or never
+    for run in _runs_of_one_course(clip.valid):
+        at = clip.valid[:, run.start].nonzero()[0]
+        if 0 < len(at) < frames:
+            own = slice(3 * run.start, 3 * run.stop)
+            shown = _across_gaps(clip.values[:, own], at, times, values[:, own])
+            valid[:, run] = False
+            valid[shown, run] = True
     return Features(values, valid)
 
 
-def _fill_gaps(track: np.ndarray, at: np.ndarray) -> None:
-    """Put straight lines between the frames ``at`` of a track (frames, ...), in place."""
-    if at[-1] - at[0] + 1 == len(at):
-        return
-    unseen = np.ones(len(track), dtype=bool)
-    unseen[at] = False
-    missing = np.flatnonzero(unseen[: at[-1]])[at[0] :]
-    after = np.searchsorted(at, missing)
-    left, right = at[after - 1], at[after]
-    share = ((missing - left) / (right - left)).astype(np.float32)[:, None, None]
-    track[missing] = track[left] * (1 - share) + track[right] * share
+_PAIR = np.arange(2)  # a frame and the next
+_kept = threading.local()
 
 
-@lru_cache(maxsize=1024)
-def _times(frames: int) -> np.ndarray:
-    """When each frame is shown, from 0 to 1."""
-    times = np.linspace(0, 1, frames)
-    times.flags.writeable = False  # it is shared
-    return times
+def _scratch(shape: tuple[int, ...]) -> np.ndarray:
+    """A float32 array in memory that the next call in this thread takes again: new one is slow."""
+    size = math.prod(shape)
+    if getattr(_kept, "room", np.empty(0)).size < size:
+        _kept.room = np.empty(size, dtype=np.float32)
+    return _kept.room[:size].reshape(shape)
 
 
-def _neighbours(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each new time the old one before and after it, and their shares, both (n, 2)."""
-    rows, shares = np.empty((len(new), 2), np.int64), np.empty((len(new), 2), np.float32)
+class _Times(NamedTuple):
+    """Where each of n new frames stands among the old ones, of which there are two at least."""
+
+    # from 0 to 1, as the reference has them: rounding decides what is shown at the same time
+    old: np.ndarray  # float64 (frames,)
+    new: np.ndarray  # float64 (n,)
+    neighbours: np.ndarray  # int (n, 2), the old frames before and after
+    share: torch.Tensor  # float32 (n, 1), of the one after
+
+
+@lru_cache(maxsize=4096)
+def _times(frames: int, new_frames: int) -> _Times:
+    old, new = np.linspace(0, 1, frames), np.linspace(0, 1, new_frames)
     before = np.searchsorted(old[1:-1], new, side="right")
-    rows[:, 0], rows[:, 1] = before, before + 1
-    # the times are equally far apart
-    shares[:, 1] = (new - old[before]) * (len(old) - 1)
-    shares[:, 0] = 1 - shares[:, 1]
-    return rows, shares
+    share = (new - old[before]) * (frames - 1)
+    return _Times(
+        old, new, before[:, None] + _PAIR, torch.from_numpy(share.astype(np.float32))[:, None]
+    )
 
 
-def _between(rows: np.ndarray, neighbours: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Weighted sums of two rows each: (old, n), (new, 2), (new, 2) -> (new, n)."""
-    # torch has this as one pass over memory, where numpy would need four
-    table = torch.from_numpy(rows if rows.flags.writeable else rows.copy())
-    shares = torch.from_numpy(shares)
-    return embedding_bag(
-        torch.from_numpy(neighbours), table, per_sample_weights=shares, mode="sum"
-    ).numpy()
+def _across_gaps(track: np.ndarray, at: np.ndarray, times: _Times, played: np.ndarray) -> slice:
+    """Correct the interpolation of points that are seen in the frames ``at`` only.
+
+    Args:
+        track: float32 (frames, dims), the points in the old frames.
+        played: float32 (n, dims), interpolated as if they were seen always; is changed.
+
+    Returns:
+        the new frames in which they are shown.
+    """
+    seen = times.old[at]
+    first, last = times.new.searchsorted(seen[0]), times.new.searchsorted(seen[-1], side="right")
+    played[:first], played[last:] = 0, 0
+    shown = slice(first, last)
+    if at[-1] - at[0] + 1 > len(at):
+        now = times.new[shown]
+        before = seen[1:-1].searchsorted(now, side="right")
+        share = (now - seen[before]) / (seen[before + 1] - seen[before])
+        share = share.astype(np.float32)
+        start, end = track[at[before]], track[at[before + 1]]
+        end -= start
+        end *= share[:, None]
+        np.add(start, end, out=played[shown])
+    return shown
 
 
-def _runs_of_one_course(valid: np.ndarray, chosen: np.ndarray) -> list[slice]:
-    """Neighbouring points, chosen and seen in the same frames: a hand is seen whole or not."""
-    breaks = np.flatnonzero((valid[:, 1:] != valid[:, :-1]).any(axis=0)) + 1
+def _runs_of_one_course(valid: np.ndarray) -> list[slice]:
+    """Neighbouring points that are seen in the same frames: a hand is seen whole or not."""
+    breaks = (valid[:, 1:] != valid[:, :-1]).any(axis=0).nonzero()[0] + 1
     edges = [0, *breaks.tolist(), valid.shape[1]]
-    return [slice(a, b) for a, b in itertools.pairwise(edges) if chosen[a]]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def draw_noise(rng: np.random.Generator, shape: tuple[int, int], std: float = 0.001) -> np.ndarray:

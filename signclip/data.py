@@ -3,6 +3,8 @@
 Decisions
 * A batch is a pure function of (seed, epoch, clip ids): the sampler hands out ``(epoch, position)``
   keys, so augmentation depends neither on workers nor on what was loaded before.
+* A batch's clips are drawn first, so that their lengths are known and each is augmented straight
+  into its place in the padded batch: arrays as long as a clip cost more to get than to fill.
 * Padding is a setting and changes no embedding (the model's closing [SEP] keeps its position):
   ``limit``, as the reference has it, to ``max_frames`` and ``max_tokens`` always; ``batch``, to the
   longest of the batch; ``none``, as ``batch``, but the model then leaves the padding out
@@ -14,9 +16,9 @@ augmentation (benchmarks/speed/features.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -53,14 +55,33 @@ def pad_frames(
     Returns:
         frames float32 (b, t, dims); mask bool (b, t), True = valid.
     """
-    cut = [clip[:max_frames] for clip in clips]
-    length = length or max(len(clip) for clip in cut)
-    frames = np.empty((len(cut), length, cut[0].shape[1]), dtype=np.float32)
-    mask = np.zeros((len(cut), length), dtype=bool)
-    for row, clip in enumerate(cut):
-        frames[row, : len(clip)], frames[row, len(clip) :] = clip, 0
-        mask[row, : len(clip)] = True
-    return torch.from_numpy(frames), torch.from_numpy(mask)
+    counts = [min(len(clip), max_frames) for clip in clips]
+    frames = _room(counts, length or max(counts), clips[0].shape[1])
+    for row, count, clip in zip(frames, counts, clips, strict=True):
+        row[:count] = clip[:count]
+    return torch.from_numpy(frames), _mask(counts, frames.shape[1])
+
+
+def _room(counts: Sequence[int], length: int, dims: int) -> np.ndarray:
+    """Float32 (b, length, dims), to be filled as far as counted and zero behind."""
+    frames = np.empty((len(counts), length, dims), dtype=np.float32)
+    for row, count in zip(frames, counts, strict=True):
+        row[count:] = 0
+    return frames
+
+
+def _mask(counts: Sequence[int], length: int) -> Tensor:
+    """Bool (b, length), True as far as counted."""
+    return torch.arange(length) < torch.tensor(counts)[:, None]
+
+
+class Draws(NamedTuple):
+    """What was drawn for one clip; None for a step that is left out."""
+
+    flipped: bool
+    affine: augment.Affine2D | None
+    ratio: float | None
+    rng: np.random.Generator  # for the noise: it comes last, as much as the clip is long by then
 
 
 class Augmentation:
@@ -81,28 +102,65 @@ class Augmentation:
             )
         self.swap = mirror.permutation(names) if "flip" in self.steps else None
 
-    def __call__(self, clip: Features, rng: np.random.Generator, *, fps: float) -> Features:
-        """One clip with what ``rng`` draws."""
+    def draw(self, rng: np.random.Generator) -> Draws:
+        """Draw for one clip, in the reference's order."""
+        return Draws(
+            self.swap is not None and augment.draw_flip(rng),
+            augment.draw_affine2d(rng) if "affine2d" in self.steps else None,
+            augment.draw_tempo(rng) if "temporal" in self.steps else None,
+            rng,
+        )
+
+    def frames(self, frames: int, draws: Draws, *, fps: float) -> int:
+        """How many frames a clip will have."""
+        if draws.ratio is None:
+            return frames
+        limits = dict(fps=fps, max_frames=self.max_frames)
+        return augment.temporal_frames(frames, draws.ratio, **limits) or frames
+
+    def __call__(
+        self, clip: Features, draws: Draws, *, fps: float, out: np.ndarray | None = None
+    ) -> Features:
+        """One clip with what was drawn.
+
+        Args:
+            out: float32 (:meth:`frames`, points * 3) that the values may be written into; so they
+                are where the temporal step is the last.
+        """
         # the reference hides legs without masking them; whatever it does next masks them again
         legs_disturbed = True
-        if self.swap is not None and augment.draw_flip(rng):
+        if draws.flipped:
             clip, legs_disturbed = augment.flip(clip, self.swap), False
-        if "affine2d" in self.steps:
-            values = augment.augment2d(clip.values, augment.draw_affine2d(rng))
+        if draws.affine is not None:
+            values = augment.augment2d(clip.values, draws.affine)
             clip, legs_disturbed = clip._replace(values=values), False
-        if "temporal" in self.steps:
-            before, ratio = clip, augment.draw_tempo(rng)
-            clip = augment.augment_temporal(clip, ratio, fps=fps, max_frames=self.max_frames)
+        if draws.ratio is not None:
+            before, limits = clip, dict(fps=fps, max_frames=self.max_frames)
+            clip = augment.augment_temporal(clip, draws.ratio, **limits, out=out)
             legs_disturbed &= clip is before
         if "noise" in self.steps:
             disturbed = clip.valid | self.legs if legs_disturbed else clip.valid
-            noise = augment.draw_noise(rng, clip.values.shape)
+            noise = augment.draw_noise(draws.rng, clip.values.shape)
             clip = clip._replace(values=augment.gaussian_noise(clip.values, noise, disturbed))
         return clip
 
 
+class Batch(list[tuple[Example, np.ndarray]]):
+    """Examples with their values, float32 (frames, dims) each, that are padded already.
+
+    Attributes:
+        frames: float32 (b, t, dims), the same values, zero behind each clip but the longest.
+        mask: bool (b, t), True = valid.
+    """
+
+    def __init__(self, examples: Iterable[Example], counts: Sequence[int], frames: np.ndarray):
+        places = (row[:count] for row, count in zip(frames, counts, strict=True))
+        super().__init__(zip(examples, places, strict=True))
+        self.frames, self.mask = torch.from_numpy(frames), _mask(counts, frames.shape[1])
+
+
 class ClipDataset(Dataset):
-    """Training clips by ``(epoch, position)``.
+    """Training clips by ``(epoch, position)``, cut to ``max_frames``.
 
     Raises:
         ConfigError: see :class:`Augmentation`.
@@ -118,6 +176,9 @@ class ClipDataset(Dataset):
         seed: int,
     ):
         self.examples, self.store, self.seed = examples, store, seed
+        self.max_frames = max_frames
+        frames = store.index.set_index("id")["frames"]  # none of a clip that is not there
+        self._frames = frames.reindex([x.clip for x in examples], fill_value=0).to_numpy()
         self.augmentation = None
         if augmentations:
             variant = store.meta["variant"]
@@ -132,13 +193,38 @@ class ClipDataset(Dataset):
         return len(self.examples)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Example, np.ndarray]:
-        epoch, position = key
-        example = self.examples[position]
+        return self.__getitems__([key])[0]
+
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Batch:
+        """The clips of a batch, the same as one by one. torch's loaders ask for batches by it.
+
+        Raises:
+            StoreError: the store has not such a clip, or its features are not finite.
+        """
+        examples = [self.examples[position] for _, position in keys]
+        drawn = [self._draw(epoch, position) for epoch, position in keys]
+        counts = [min(frames, self.max_frames) for frames, _ in drawn]
+        batch = Batch(examples, counts, _room(counts, max(counts), self.store.dims))
+        for (example, place), (frames, draws) in zip(batch, drawn, strict=True):
+            values = self._values(example.clip, draws, place if len(place) == frames else None)
+            if values is not place:
+                place[:] = values[: len(place)]
+        return batch
+
+    def _draw(self, epoch: int, position: int) -> tuple[int, Draws | None]:
+        """How many frames a clip will have, uncut, and what is drawn for it."""
+        clip, frames = self.examples[position].clip, int(self._frames[position])
         if self.augmentation is None:
-            return example, self.store.values(example.clip)
-        rng = augment.generator(self.seed, epoch, example.clip)
-        fps = self.store.fps(example.clip)
-        return example, self.augmentation(self.store[example.clip], rng, fps=fps).values
+            return frames, None
+        draws = self.augmentation.draw(augment.generator(self.seed, epoch, clip))
+        return self.augmentation.frames(frames, draws, fps=self.store.fps(clip)), draws
+
+    def _values(self, clip: str, draws: Draws | None, out: np.ndarray | None) -> np.ndarray:
+        """A clip's values, uncut: ``out``, or another array."""
+        if draws is None:
+            return self.store.values(clip)
+        fps = self.store.fps(clip)
+        return self.augmentation(self.store[clip], draws, fps=fps, out=out).values
 
 
 @dataclass(frozen=True)
@@ -156,11 +242,13 @@ class Collate:
 
     def __call__(self, items: Sequence[tuple[Example, np.ndarray]]) -> dict:
         to_limit = self.padding == "limit"
-        frames, frame_mask = pad_frames(
-            [values for _, values in items],
-            self.max_frames,
-            length=self.max_frames if to_limit else None,
-        )
+        clips = [values for _, values in items]
+        counts = [min(len(values), self.max_frames) for values in clips]
+        if isinstance(items, Batch) and not to_limit and items.frames.shape[1] == max(counts):
+            frames, frame_mask = items.frames, items.mask
+        else:
+            length = self.max_frames if to_limit else None
+            frames, frame_mask = pad_frames(clips, self.max_frames, length=length)
         token_ids, token_mask = self.tokenizer.encode(
             [example.prompt for example, _ in items], max_tokens=self.max_tokens
         )
@@ -172,7 +260,7 @@ class Collate:
             "frame_mask": frame_mask,
             "token_ids": torch.from_numpy(token_ids),
             "token_mask": torch.from_numpy(token_mask),
-            "frame_counts": [min(len(values), self.max_frames) for _, values in items],
+            "frame_counts": counts,
             "token_counts": token_mask.sum(axis=1).tolist(),
             "clips": [example.clip for example, _ in items],
         }

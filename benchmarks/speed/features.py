@@ -4,7 +4,7 @@
 
 * The reference's way: pose-format reads the file, selects 203 points, normalises by the shoulders,
   hides the legs and, for temporal augmentation, interpolates point by point.
-* Ours: the clips of a batch from the memory map, augmented from their validity bits, padded.
+* Ours: a batch from the memory map, its clips augmented from their validity bits, padded.
 
 Both on one thread, files in the page cache, the same 32 clips by either road in turn, each with a
 tempo of its own. The clips of a batch are of like length, so that a time belongs to a length: those
@@ -144,8 +144,7 @@ def _times(clips, root: Path, packed, steps, repeats: int) -> list[tuple[float, 
             reference_way(path, rng, bool(steps))
 
     def ours(epoch: int) -> None:
-        values = [source[epoch, position][1] for position in range(len(paths))]
-        data.pad_frames(values, MAX_FRAMES)
+        source.__getitems__([(epoch, position) for position in range(len(paths))])
 
     times = [(timed(reference), timed(partial(ours, epoch))) for epoch in range(repeats + 1)]
     return times[1:]  # the first round warms caches

@@ -89,3 +89,15 @@ def test_draws_are_centred_and_have_the_standard_deviation_asked_for(std):
     assert np.abs(draws.mean(axis=0)).max() < 4 * std / np.sqrt(2000)
     assert np.abs(draws.std(axis=0) / std - 1).max() < 0.08
     assert np.abs(np.corrcoef(draws.T) - np.eye(3)).max() < 0.1
+
+
+@pytest.mark.parametrize("frames", [7, 30, 55])
+def test_what_is_seen_to_the_end_is_shown_to_the_end_whatever_rounding_says(frames):
+    values = np.ones((frames, 3), dtype=np.float32)
+    valid = np.ones((frames, 1), dtype=bool)
+    valid[0] = values[0] = False
+    for ratio in np.linspace(0.6, 1.5, 91):
+        clip = augment.augment_temporal(Features(values, valid), ratio, fps=30.0, max_frames=256)
+        assert clip.valid[-1, 0]
+        assert clip.values[-1] == pytest.approx(1.0)
+        assert not clip.valid[0, 0]

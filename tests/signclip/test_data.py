@@ -99,7 +99,7 @@ def clip(make_pose) -> Features:
 
 def augmented(clip, *steps, seed=1) -> Features:
     step = data.Augmentation(steps, "reduced_face", max_frames=256)
-    return step(clip, np.random.default_rng(seed), fps=25.0)
+    return step(clip, step.draw(np.random.default_rng(seed)), fps=25.0)
 
 
 def test_augmentation_is_its_steps_in_the_references_order_whatever_theirs(clip):
