@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from signclip import augment
+from signclip.points import Features
 
 DRAWS = augment.Affine2D(shear=0.3, rotation=-0.4, scale=0.25)
 
