@@ -63,8 +63,11 @@ def row_of(model: inference.SignCLIPModel, init: Path | str) -> dict[str, object
 def prepare(given: str, variant: str, *, data: Path, features: Path, jobs: int) -> str:
     """Name of a corpus that is built and packed: ``given``, or that of a folder with manifest.csv.
 
+    Under ``torchrun`` the first process does it for all.
+
     Raises:
-        SignCLIPError: there is neither, or its clips cannot be used.
+        SignCLIPError: there is neither, or its clips cannot be used: none to train on, all of one
+            text, or a folder that would replace another corpus.
     """
     root = folder_corpus.find(Path(given))
     if root is None:
@@ -74,7 +77,14 @@ def prepare(given: str, variant: str, *, data: Path, features: Path, jobs: int) 
             )
         return given
     name = root.resolve().name
+    if name in set(corpora.CORPORA) - {folder_corpus.NAME}:
+        raise ConfigError(f"{given}: {name} is the name of another corpus; rename the folder")
     clips, dropped = corpora.build(folder_corpus.NAME, root, workers=jobs)
+    train = clips[clips["split"] == "train"]
+    if len(train[["text", "sign_language", "spoken_language"]].drop_duplicates()) == 1:
+        raise ConfigError(
+            f"{given}: all training clips have one text; there is nothing to tell apart"
+        )
     corpora.write(data / name, clips, dropped, corpora.split_table(folder_corpus.NAME, clips))
     out = features / name / variant
     try:
