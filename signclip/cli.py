@@ -200,6 +200,7 @@ def train(
         prepare = partial(finetune.prepare, corpus, str(given["variant"]), **where)
         context.with_resource(distributed.group())  # until the end: it cannot be made twice
         corpus = distributed.by_first(prepare)
+        finetune.check_texts(model, data / corpus)
         dropped = manifest.read_dropped(data / corpus)
         for line in manifest.reasons(dropped) if distributed.speaks() else ():
             typer.echo(f"{data / corpus}: dropped {line}", err=True)

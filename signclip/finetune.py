@@ -18,6 +18,7 @@ from pathlib import Path
 from signclip import checkpoint, config, corpora, files, inference, manifest, store
 from signclip.corpora import folder as folder_corpus
 from signclip.errors import ConfigError, StoreError
+from signclip.text import prompt
 
 RECIPE = "finetune"
 
@@ -92,3 +93,25 @@ def prepare(given: str, variant: str, *, data: Path, features: Path, jobs: int) 
     except StoreError:
         store.write(clips, root, variant, out, workers=jobs)
     return name
+
+
+def check_texts(model: inference.SignCLIPModel, corpus: Path) -> None:
+    """Refuse a built corpus whose texts the model cannot tell apart.
+
+    Raises:
+        ConfigError: two texts become the same tokens, for instance because the vocabulary has not
+            their script and makes both unknown.
+    """
+    columns = ("text", "sign_language", "spoken_language")
+    rows = manifest.read(corpus, columns).drop_duplicates().to_dict("records")
+    prompts = list(dict.fromkeys(prompt(model.prompt, **row) for row in rows))
+    limit = model.model.config.max_tokens
+    first: dict[bytes, str] = {}
+    for text in prompts:
+        tokens = model.vocabulary().encode([text], max_tokens=limit)[0].tobytes()
+        same = first.setdefault(tokens, text)
+        if same.casefold() != text.casefold():  # only in case they may be one word
+            raise ConfigError(
+                f"{corpus}: to the model's vocabulary {same!r} and {text!r} are the same; write "
+                "them in a script that it has, or start from another model"
+            )

@@ -126,6 +126,15 @@ def test_clips_of_one_text_teach_nothing_and_are_refused(start, words, tmp_path)
     assert "all training clips have one text" in done
 
 
+def test_texts_that_the_models_vocabulary_cannot_tell_apart_are_refused(start, words, tmp_path):
+    for row in words.rows:
+        row["text"] = {"water": "水", "tea": "茶"}.get(row["text"], row["text"])
+    done = refused(tmp_path, "--corpus", words.write(), "--init", start)
+    assert "水" in done
+    assert "茶" in done
+    assert "are the same" in done
+
+
 def test_a_folder_does_not_replace_another_corpus_of_its_name(start, words, tmp_path):
     words.write().rename(tmp_path / "asl-signs")
     done = refused(tmp_path, "--corpus", tmp_path / "asl-signs", "--init", start)
