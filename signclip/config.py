@@ -25,7 +25,7 @@ from signclip.poses import VARIANTS
 
 ALL_FOLDS = "all"
 Step = Literal[  # of the augmentation, see signclip.data
-    "flip", "affine2d", "temporal", "noise", "rotation", "bones", "jitter", "crop"
+    "flip", "affine2d", "temporal", "noise", "affine3d", "bones", "jitter", "crop"
 ]
 
 

@@ -25,13 +25,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from signclip import augment, mirror, poses
+from signclip import augment, augment_hands, mirror, poses
+from signclip.config import Step
 from signclip.errors import ConfigError
 from signclip.points import Features
 from signclip.store import FeatureStore
 from signclip.text import Tokenizer
 
-Step = Literal["flip", "affine2d", "temporal", "noise"]
 Padding = Literal["limit", "batch", "none"]
 
 
@@ -81,11 +81,14 @@ class Draws(NamedTuple):
     flipped: bool
     affine: augment.Affine2D | None
     ratio: float | None
-    rng: np.random.Generator  # for the noise: it comes last, as much as the clip is long by then
+    crop: augment_hands.Crop | None
+    rng: np.random.Generator  # of what comes last, as much as the clip is long by then
 
 
 class Augmentation:
     """The named steps on the clips of one variant, in the reference's order whatever theirs here.
+
+    Ours (:mod:`signclip.augment_hands`) come behind the temporal step, in the order of that module.
 
     Raises:
         ConfigError: the variant cannot be mirrored, or its values are no places (``sign_vq``'s are
@@ -100,6 +103,8 @@ class Augmentation:
             raise ConfigError(
                 f"variant {variant}: standardised values are neither flipped nor bent"
             )
+        if self.steps & augment_hands.STEPS.keys() and poses.VARIANTS[variant].points != "signing":
+            raise ConfigError(f"variant {variant}: only the points of `signing` have hands to bend")
         self.swap = mirror.permutation(names) if "flip" in self.steps else None
 
     def draw(self, rng: np.random.Generator) -> Draws:
@@ -108,15 +113,16 @@ class Augmentation:
             self.swap is not None and augment.draw_flip(rng),
             augment.draw_affine2d(rng) if "affine2d" in self.steps else None,
             augment.draw_tempo(rng) if "temporal" in self.steps else None,
+            augment_hands.draw_crop(rng) if "crop" in self.steps else None,
             rng,
         )
 
     def frames(self, frames: int, draws: Draws, *, fps: float) -> int:
         """How many frames a clip will have."""
-        if draws.ratio is None:
-            return frames
-        limits = dict(fps=fps, max_frames=self.max_frames)
-        return augment.temporal_frames(frames, draws.ratio, **limits) or frames
+        if draws.ratio is not None:
+            limits = dict(fps=fps, max_frames=self.max_frames)
+            frames = augment.temporal_frames(frames, draws.ratio, **limits) or frames
+        return frames if draws.crop is None else int(draws.crop.kept(frames).sum())
 
     def __call__(
         self, clip: Features, draws: Draws, *, fps: float, out: np.ndarray | None = None
@@ -136,8 +142,15 @@ class Augmentation:
             clip, legs_disturbed = clip._replace(values=values), False
         if draws.ratio is not None:
             before, limits = clip, dict(fps=fps, max_frames=self.max_frames)
+            out = None if draws.crop else out
             clip = augment.augment_temporal(clip, draws.ratio, **limits, out=out)
             legs_disturbed &= clip is before
+        if draws.crop is not None:
+            kept = draws.crop.kept(len(clip.values))
+            clip = Features(clip.values[kept], clip.valid[kept])
+        for step in augment_hands.STEPS:
+            if step in self.steps:
+                clip = clip._replace(values=augment_hands.STEPS[step](clip, draws.rng))
         if "noise" in self.steps:
             disturbed = clip.valid | self.legs if legs_disturbed else clip.valid
             noise = augment.draw_noise(draws.rng, clip.values.shape)

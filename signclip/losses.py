@@ -21,3 +21,35 @@ def contrastive(pose_embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
     logits = pose_embeddings @ text_embeddings.T
     target = torch.arange(len(logits), device=logits.device)
     return F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)
+
+
+def multi_positive(pose_embeddings: Tensor, text_embeddings: Tensor, same: Tensor) -> Tensor:
+    """:func:`contrastive` in which every item with the same text is a right answer.
+
+    The target is spread evenly over them; where all texts differ, the loss is that of the paper.
+
+    Args:
+        pose_embeddings, text_embeddings: (b, d).
+        same: bool (b, b), symmetric: do clips i and j have the same text?
+    """
+    logits = pose_embeddings @ text_embeddings.T
+    target = same.to(logits.dtype) / same.sum(dim=1, keepdim=True)
+    return F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)
+
+
+def sigmoid(
+    pose_embeddings: Tensor, text_embeddings: Tensor, same: Tensor, bias: Tensor
+) -> Tensor:
+    """Each pair of clip and text is a decision of its own: does the text belong to the clip?
+
+    Summed over texts, averaged over clips. Source: Zhai et al., "Sigmoid Loss for Language Image
+    Pre-Training" (2023).
+
+    Args:
+        pose_embeddings, text_embeddings: (b, d).
+        same: bool (b, b), see :func:`multi_positive`.
+        bias: added to every score; below zero, since most pairs do not belong together.
+    """
+    logits = pose_embeddings @ text_embeddings.T + bias
+    pairs = F.binary_cross_entropy_with_logits(logits, same.to(logits.dtype), reduction="sum")
+    return pairs / len(logits)

@@ -17,12 +17,15 @@ Decisions
 * Given a layout (:mod:`signclip.unpadded`), a tower computes on real tokens alone, with the same
   result: for training, where it is worth its bookkeeping.
 * One tower runs without the other.
+* Beyond the paper, each a switch: what a frame's points say of the hands (:mod:`signclip.hands`),
+  pooling by attention, a learned temperature.
 
 Source: facts sections 2 and 8; reference ``MMFusionSeparate``, ``MMBertForEncoder``.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -34,8 +37,12 @@ from transformers import BertConfig, BertModel
 
 from signclip import unpadded
 from signclip.errors import ConfigError
+from signclip.hands import POINT_DIMS, HandFeatures
 from signclip.unpadded import Layout
 
+POOLING_HEADS = 4
+# Of a temperature: Radford et al. (2021).
+FIRST_SCALE, LARGEST_SCALE = 1 / 0.07, 100.0
 CONV_KERNEL = 17  # frames a convolution sees (reference: VideoConv1D)
 # The smallest value of each size. Three tokens: [CLS], the reference's two [SEP], and no word.
 _LEAST = {"max_tokens": 3, "conv_layers": 0, "pose_cls_id": 0, "pose_sep_id": 0} | dict.fromkeys(
@@ -45,6 +52,7 @@ _LEAST = {"max_tokens": 3, "conv_layers": 0, "pose_cls_id": 0, "pose_sep_id": 0}
     ),
     1,
 )
+_CHOICES = {"frame_input": ("plain", "hands"), "pooling": ("mean", "attention")}
 
 
 @dataclass(frozen=True)
@@ -68,16 +76,29 @@ class ModelConfig:
     projection: bool = False  # a linear map behind each tower (E5.1)
     normalise: bool = False  # unit length, so that the score is a cosine (E5.2)
     conv_layers: int = 0  # 1-D convolutions over time before the frame network
+    frame_input: str = "plain"  # hands: what signclip.hands computes of a frame's points
+    pooling: str = "mean"  # attention: by learned weights of the frames, too
+    temperature: bool = False  # scores are multiplied by a learned number
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"model: {name} is {value!r}, must be an int of at least {least}")
-        for name in ("projection", "normalise"):
+        for name in ("projection", "normalise", "temperature"):
             value = getattr(self, name)
             if not isinstance(value, bool):  # the text "false" would count as true
                 raise ConfigError(f"model: {name} is {value!r}, must be true or false")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(
+                    f"model: {name} is {getattr(self, name)!r}, must be one of {', '.join(choices)}"
+                )
+        if self.frame_input == "hands" and (self.conv_layers or self.frame_dims != POINT_DIMS):
+            raise ConfigError(
+                f"model: frame_input hands takes the {POINT_DIMS} numbers of the variant signing, "
+                "without convolutions"
+            )
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"model: dropout is {self.dropout}, must be in [0, 1)")
         if not max(self.pose_cls_id, self.pose_sep_id) < self.pose_vocab_size:
@@ -193,6 +214,26 @@ def _mean_without_cls(hidden: Tensor, mask: Tensor) -> Tensor:
     return _mean(weights[:, None], hidden[:, 1:])[:, 0]
 
 
+class AttentionPooling(nn.Module):
+    """The mean of a clip's frames beside averages by learned weights of theirs, and a linear map.
+
+    A letter is held for some frames of a clip; the mean dilutes them with the way there.
+    """
+
+    def __init__(self, size: int, dropout: float):
+        super().__init__()
+        self.weight = nn.Linear(size, POOLING_HEADS)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear((1 + POOLING_HEADS) * size, size)
+
+    def forward(self, hidden: Tensor, mask: Tensor, mean: Tensor) -> Tensor:
+        """hidden (b, length, d), mask bool (b, length), mean (b, d) -> (b, d)."""
+        scores = self.weight(hidden).float().masked_fill(~mask[..., None], -torch.inf)
+        averages = _mean(scores.softmax(dim=1).transpose(1, 2), hidden)
+        both = torch.cat([mean[:, None].to(averages.dtype), averages], dim=1)
+        return self.output(self.dropout(both.flatten(1)))
+
+
 class PoseTower(nn.Module):
     """Frames to one embedding a clip."""
 
@@ -203,9 +244,15 @@ class PoseTower(nn.Module):
             self.videoconv = FrameConvolutions(
                 config.conv_layers, config.frame_dims, config.max_frames
             )
-        self.videomlp = FrameMLP(config.frame_dims, config.hidden_size)
+        dims = config.frame_dims
+        if config.frame_input == "hands":
+            self.hands = HandFeatures()
+            dims = self.hands.dims
+        self.videomlp = FrameMLP(dims, config.hidden_size)
         bert = config.bert(layers=config.pose_layers, vocab_size=config.pose_vocab_size)
         self.bert = BertModel(bert, add_pooling_layer=False)
+        if config.pooling == "attention":
+            self.pooling = AttentionPooling(config.hidden_size, config.dropout)
 
     def forward(self, frames: Tensor, mask: Tensor, layout: Layout | None = None) -> Tensor:
         """frames (b, t, dims), mask bool (b, t), True = valid -> (b, d).
@@ -223,6 +270,8 @@ class PoseTower(nn.Module):
         frames = frames.masked_fill(~mask[..., None], 0.0)
         if self.config.conv_layers:
             frames = self.videoconv(frames)
+        if self.config.frame_input == "hands":
+            frames = self.hands(frames)
         ends = torch.tensor(
             [self.config.pose_cls_id, self.config.pose_sep_id], device=frames.device
         )
@@ -238,7 +287,10 @@ class PoseTower(nn.Module):
             attention_mask=whole,
             position_ids=positions[None],
         ).last_hidden_state
-        return _mean_without_cls(hidden, whole)
+        mean = _mean_without_cls(hidden, whole)
+        if self.config.pooling == "mean":
+            return mean
+        return self.pooling(hidden[:, 1:], whole[:, 1:], mean)
 
     def _unpadded(self, frames: Tensor, ends: Tensor, layout: Layout) -> Tensor:
         """frames (b, t, dims), [CLS] and [SEP] (2, d) -> (b, d)."""
@@ -255,7 +307,11 @@ class PoseTower(nn.Module):
             position_ids=layout.tensor(positions)[None],
             layout=layout,
         ).last_hidden_state
-        return _mean(layout.mean_weights(), hidden[0])
+        mean = _mean(layout.mean_weights(), hidden[0])
+        if self.config.pooling == "mean":
+            return mean
+        padded, real = layout.padded(hidden[0])
+        return self.pooling(padded[:, 1:], real[:, 1:], mean)
 
 
 class SignCLIP(nn.Module):
@@ -270,6 +326,14 @@ class SignCLIP(nn.Module):
         if config.projection:
             self.video_projection = Projection(config.hidden_size)
             self.text_projection = Projection(config.hidden_size)
+        if config.temperature:
+            self.log_scale = nn.Parameter(torch.tensor(math.log(FIRST_SCALE)))
+
+    def scale(self) -> Tensor | float:
+        """What scores are multiplied by."""
+        if not self.config.temperature:
+            return 1.0
+        return self.log_scale.clamp(max=math.log(LARGEST_SCALE)).exp()
 
     def pose_embeddings(
         self, frames: Tensor, frame_mask: Tensor, layout: Layout | None = None
