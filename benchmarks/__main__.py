@@ -137,13 +137,11 @@ def dgs(
 
     Example: python -m benchmarks dgs --videos ../shared/data/dgs-fingerspelling-videos
     """
-    import os
-
     from benchmarks.dgs import write
-    from signclip import extract
+    from signclip import extract, workers
 
     poses = Path("poses/dgs-fingerspelling")
-    extract.run([videos], poses, jobs=len(os.sched_getaffinity(0)))
+    extract.run([videos], poses, jobs=workers.cores())
     runs = sorted((RUNS / experiment / str(seed)).glob(f"{split}-*"))
     write(poses, runs, RESULTS / "tables")
     typer.echo((RESULTS / "tables" / "dgs.md").read_text(encoding="utf-8"))

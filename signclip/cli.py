@@ -92,7 +92,13 @@ def pack(
 @app.command()
 def extract(
     videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of them.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the `.pose` files and their report.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of the `.pose` files and their report; poses there that are of these "
+            "names and not of this command are replaced."
+        ),
+    ],
     jobs: Annotated[int | None, typer.Option(help="Processes. Default: one a core.")] = None,
     engine: Annotated[str, typer.Option(help="local, or ray.")] = "local",
     address: Annotated[
@@ -100,10 +106,10 @@ def extract(
         typer.Option(help="A Ray cluster's; without one, Ray starts on this machine."),
     ] = None,
     max_pixels: Annotated[
-        int | None, typer.Option(help="Frames of more are refused. Default: 2 to the 25.")
+        int | None, typer.Option(min=1, help="Frames of more are refused. Default: 2 to the 25.")
     ] = None,
     max_frames: Annotated[
-        int | None, typer.Option(help="Longer videos are refused. Default: 100,000.")
+        int | None, typer.Option(min=1, help="Longer videos are refused. Default: 100,000.")
     ] = None,
 ) -> None:
     """Turn videos into `.pose` files with MediaPipe Holistic.
@@ -113,15 +119,18 @@ def extract(
     is 1.
 
     Example: `signclip extract my-videos poses/my-videos`
+
+    Example: `signclip extract a.mp4 b.mov poses --engine ray --address auto`
     """
     from signclip import extract as extraction
+    from signclip import workers
     from signclip.video import Limits
 
     given = {"pixels": max_pixels, "frames": max_frames}
     done = extraction.run(
         videos,
         out,
-        jobs=len(os.sched_getaffinity(0)) if jobs is None else jobs,
+        jobs=workers.cores() if jobs is None else jobs,
         engine=engine,
         address=address,
         limits=Limits(**{name: limit for name, limit in given.items() if limit is not None}),

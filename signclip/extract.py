@@ -46,7 +46,6 @@ COLUMNS = (
     *holistic.PARTS.values(),  # share of frames in which each was seen
     "wall_seconds",  # what it cost
 )
-DIED = "the worker process died (killed, out of memory, or a crash in a library)"
 Engine = Literal["local", "ray"]
 
 
@@ -80,17 +79,25 @@ def tasks(videos: Sequence[Path], out: Path) -> list[Task]:
     """The work: each file by its name, each folder's videos by their paths below it.
 
     Raises:
-        ConfigError: nothing is there, a folder holds no video, or two videos have the same output.
+        ConfigError: nothing is there, a folder holds no video or cannot be read, two videos have
+            the same output, or an output is one of the videos.
     """
     found: dict[str, Task] = {}
+    out = out.resolve()
     for given in videos:
         for video, relative in _videos(given):
             name = relative.with_suffix(".pose").as_posix()
-            task = Task(str(video), video.resolve(), out.resolve(), name)
+            task = Task(str(video), video.resolve(), out, name)
             if found.setdefault(name, task).video != task.video:
                 raise ConfigError(
                     f"{found[name].given} and {video} would both be written to {name}"
                 )
+    inputs = {task.video: task.given for task in found.values()}
+    for task in found.values():
+        if task.pose in inputs:
+            raise ConfigError(
+                f"{inputs[task.pose]} would be overwritten by the pose of {task.given}"
+            )
     return list(found.values())
 
 
@@ -101,17 +108,36 @@ def _videos(given: Path) -> Iterator[tuple[Path, Path]]:
             raise ConfigError(f"{given}: no such file or folder")
         yield given, Path(given.name)
         return
-    inside = [
-        path
-        for path in sorted(given.rglob("*"))
-        if clips.is_video(path) and path.is_file() and not path.name.startswith(".")
-    ]
+    inside = list(_below(given))
     if not inside:
         raise ConfigError(
             f"{given}: no video in this folder ({' '.join(sorted(clips.VIDEO_SUFFIXES))})"
         )
     for path in inside:
         yield path, path.relative_to(given)
+
+
+def _below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Videos in a folder and its folders, in order of their paths. Links are followed; one that
+    leads nowhere is a video too, so that it becomes a failure with a name.
+
+    Args:
+        above: folders that the way led through, to know a link that leads back.
+    """
+    here = folder.resolve()
+    if here in above:
+        return
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be read ({error.strerror})") from None
+    for path in paths:
+        if path.is_dir():
+            yield from _below(path, (*above, here))
+        elif not clips.is_video(path) or path.name.startswith("."):
+            continue
+        elif path.is_file() or path.is_symlink():
+            yield path
 
 
 def extract(
@@ -149,16 +175,19 @@ def extract(
 
 def failed(task: Task, reason: str, wall_seconds: float | None = None) -> dict[str, Any]:
     """The row of a video that has no pose."""
-    row = dict.fromkeys(COLUMNS) | {"video": task.given, "pose": task.name}
     wall = None if wall_seconds is None else round(wall_seconds, 3)
-    return row | {"status": "failed", "reason": reason, "wall_seconds": wall}
+    told = {"status": "failed", "reason": files.as_text(reason), "wall_seconds": wall}
+    return dict.fromkeys(COLUMNS) | _names(task) | told
+
+
+def _names(task: Task) -> dict[str, str]:
+    """The columns that say which video this is; a file's name may be no UTF-8, the report is."""
+    return {"video": files.as_text(task.given), "pose": files.as_text(task.name)}
 
 
 def _row(task: Task, pose: Pose, wall_seconds: float) -> dict[str, Any]:
     frames, fps = len(pose.body.data), float(pose.body.fps)
-    return {
-        "video": task.given,
-        "pose": task.name,
+    return _names(task) | {
         "status": "extracted",
         "reason": None,
         "frames": frames,
@@ -188,7 +217,7 @@ def _recorded(task: Task, known: dict[str, Any], limits: Limits) -> dict[str, An
             return None
     elif record["limits"] != vars(limits) or task.pose.exists():
         return None
-    return record["row"] | {"video": task.given, "pose": task.name}
+    return record["row"] | _names(task)
 
 
 def run(
@@ -208,7 +237,8 @@ def run(
         engine: ``ray`` does the same work on a Ray cluster, at ``address`` or, without one, here.
 
     Raises:
-        ConfigError: there is nothing to do, or names, engine or address are wrong.
+        ConfigError: there is nothing to do, names, engine or address are wrong, or nothing can be
+            written into ``out``.
         BusyError: another process is extracting into ``out``.
     """
     if engine not in get_args(Engine):
@@ -218,7 +248,8 @@ def run(
     if jobs < 1:
         raise ConfigError(f"{jobs} jobs; at least one is needed")
     work = functools.partial(extract, limits=limits or Limits())
-    todo = tasks(videos, out)
+    todo, out = tasks(videos, out), out.resolve()  # a lock is named after it, and "." has no name
+    _check_place(out / REPORT)
     with files.writing(out), _shown(len(todo), disable=not progress) as report:
         outcomes = (
             workers.on_ray(work, todo, jobs=jobs, address=address, report=report)
@@ -228,13 +259,23 @@ def run(
             )
         )
         done = {
-            task: Done(failed(task, DIED), before=False) if result is None else result.value
+            task: Done(failed(task, result), before=False)
+            if isinstance(result, str)
+            else result.value
             for task, result in outcomes
         }
         rows = pd.DataFrame([done[task].row for task in todo], columns=list(COLUMNS))
         rows = rows.astype({"frames": "Int64"})
         files.write_text(out / REPORT, rows.to_csv(index=False, lineterminator="\n"))
     return [done[task] for task in todo]
+
+
+def _check_place(report: Path) -> None:
+    """Refuse a folder that cannot be written into before there are poses to be lost by it."""
+    if report.is_dir():
+        raise ConfigError(f"{report}: cannot be written (it is a folder)")
+    with files.writing(report):  # makes the folder, and a lock in it
+        pass
 
 
 @contextmanager
@@ -244,12 +285,10 @@ def _shown(total: int, *, disable: bool) -> Iterator[workers.Report]:
     layout = "{desc} |{bar}| {percentage:3.0f}% [{elapsed}<{remaining}]"
     with bar(total=total, desc=f"0/{total} videos", bar_format=layout, disable=disable) as shown:
 
-        def report(frames: int, videos: float) -> None:
+        def report(frames: int, videos: float, ended: int) -> None:
             rate = frames / (time.perf_counter() - start)
+            shown.set_description_str(f"{ended}/{total} videos, {rate:.1f} frames/s", refresh=False)
             # a video in work counts for its part, so that the time left is right for few long ones
-            shown.set_description_str(
-                f"{int(videos + 1e-6)}/{total} videos, {rate:.1f} frames/s", refresh=False
-            )
             shown.update(min(videos, total) - shown.n)
 
         yield report

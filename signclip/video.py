@@ -4,7 +4,8 @@ Decisions
 * Decoding is PyAV's (FFmpeg). It is lenient where a benchmark must not be: it conceals damage, and
   a file cut short simply ends. So what is there is held against what the container states (bytes,
   frames, length), and a frame that the decoder had to repair is an error: a clip is whole or
-  refused.
+  refused. Damage that the decoder itself takes for a picture cannot be told.
+* A cover picture is no video.
 * A rotation by quarter turns that the container asks for (phones write it) is carried out, as
   players do; width and height are those of the upright picture. Mirrored and slanted pictures are
   refused.
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from signclip.errors import VideoError
@@ -50,9 +52,12 @@ class Video:
 
     def __init__(self, path: Path, container: av.container.InputContainer, limits: Limits):
         self.path, self._container, self._limits = path, container, limits
-        if not container.streams.video:
+        moving = (
+            s for s in container.streams.video if Disposition.attached_pic not in s.disposition
+        )
+        self._stream = next(moving, None)
+        if self._stream is None:
             raise VideoError(path, "no video in this file")
-        self._stream = container.streams.video[0]
         if self._stream.codec_context is None:
             raise VideoError(path, "its video is of a kind that no decoder here knows")
         self._stream.thread_type = "NONE"  # the cores are busy with other videos

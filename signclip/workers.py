@@ -4,6 +4,8 @@ Decisions
 * Here, each worker is a process pool of one. When a process dies (out of memory, a crash in a
   library, ``kill -9``) its pool tells which item it had: that one is lost, a fresh process takes
   the next. One pool of many would lose the items of all.
+* Workers share memory with their parent but no lock: one that is killed while it holds a lock would
+  keep all the others waiting for ever.
 * A killed parent cannot stop its workers, so each of them ends itself when the parent is gone.
 * On Ray nothing is home-made: one task an item, each taking one core. What items name has to lie on
   a file system that all machines see under the same path.
@@ -17,6 +19,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -27,7 +30,9 @@ from signclip.errors import ConfigError
 
 # Since the last call: steps done (whatever the work counts), and the share of the item they are.
 Progress = Callable[[int, float], None]
-Report = Callable[[int, float], None]  # the same, summed over all items since the start
+# Since the start: steps of all items; items, one in work counting for its share; items that ended.
+Report = Callable[[int, float, int], None]
+DIED = "the worker process died (killed, out of memory, or a crash in a library)"
 SUBMITTED = 1000  # tasks that Ray's scheduler sees at a time
 
 
@@ -45,32 +50,33 @@ class Work(Protocol):
         """Do the item."""
 
 
-Outcome = tuple[Any, Result | None]  # an item with its result; None: the process that had it died
+Outcome = tuple[Any, Result | str]  # an item with its result, or with the reason why it was lost
 
 
 class _Stopped(BaseException):
     """The parent wants to end. Not an Exception, so that no work takes it for a bad item."""
 
 
-class _Counters:
-    """What a worker shares with its parent."""
+class _Shared:
+    """Memory that one worker shares with its parent; no number is ever written by both at once."""
 
     def __init__(self, context: Any):
-        self.steps, self.items = context.Value("q", 0), context.Value("d", 0.0)
-        self.stop = context.Event()
-
-    def add(self, steps: int, items: float) -> None:
-        with self.steps.get_lock():
-            self.steps.value += steps
-            self.items.value += items
+        self.steps = context.RawValue("q", 0)  # since the start; the worker writes it
+        self.share = context.RawValue("d", 0.0)  # done of the item; so does it, from 0 on
+        self.stop = context.RawValue("b", False)  # the parent writes it
 
 
-_counters: Any = None
+class _Worker(NamedTuple):
+    pool: ProcessPoolExecutor  # of one process
+    shared: _Shared
 
 
-def _start_worker(counters: _Counters) -> None:
-    global _counters
-    _counters = counters
+_shared: Any = None
+
+
+def _start_worker(shared: _Shared) -> None:
+    global _shared
+    _shared = shared
     # What native libraries print there would tear the progress bar apart; MediaPipe writes twenty
     # warnings a video, and no setting of its own turns them off.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -87,20 +93,21 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _run(work: Work, item: Any) -> Result:
-    shown = 0.0
-
     def progress(steps: int, share: float) -> None:
-        nonlocal shown
-        if _counters.stop.is_set():
+        if _shared.stop.value:
             raise _Stopped
-        share = min(share, 1.0 - shown)
-        shown += share
-        _counters.add(steps, share)
+        _shared.steps.value += steps
+        _shared.share.value = min(_shared.share.value + share, 1.0)
 
-    result = work(item, progress=progress)
-    _counters.add(0, 1.0 - shown)
-    return result
+    return work(item, progress=progress)
 
 
 def on_this_machine(
@@ -114,40 +121,44 @@ def on_this_machine(
     # A fork server's forks start in milliseconds and hold no threads.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(preload)
-    counters = _Counters(context)
 
-    def fresh() -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, context, _start_worker, (counters,))
+    def fresh(shared: _Shared) -> _Worker:
+        return _Worker(ProcessPoolExecutor(1, context, _start_worker, (shared,)), shared)
 
-    waiting = iter(items)
-    idle = [fresh() for _ in range(min(jobs, len(items)))]
-    busy: dict[Future, tuple[ProcessPoolExecutor, Any]] = {}
+    waiting, ended = iter(items), 0
+    memory = [_Shared(context) for _ in range(min(jobs, len(items)))]
+    idle = [fresh(shared) for shared in memory]
+    busy: dict[Future, tuple[_Worker, Any]] = {}
     try:
         while True:
             while idle and (item := next(waiting, None)) is not None:
                 worker = idle.pop()
+                worker.shared.share.value = 0.0
                 try:
-                    future = worker.submit(_run, work, item)
+                    future = worker.pool.submit(_run, work, item)
                 except BrokenProcessPool:  # it died with nothing to do
-                    worker = fresh()
-                    future = worker.submit(_run, work, item)
+                    worker = fresh(worker.shared)
+                    future = worker.pool.submit(_run, work, item)
                 busy[future] = (worker, item)
             if not busy:
                 return
             done, _ = wait(busy, timeout=0.2, return_when=FIRST_COMPLETED)
-            report(counters.steps.value, counters.items.value)
             for future in done:
                 worker, item = busy.pop(future)
                 idle.append(worker)
+                ended += 1
                 try:
                     result = future.result()
                 except BrokenProcessPool:
-                    idle[-1], result = fresh(), None
+                    idle[-1], result = fresh(worker.shared), DIED
                 yield item, result
+            shares = sum(worker.shared.share.value for worker, _ in busy.values())
+            report(sum(shared.steps.value for shared in memory), ended + shares, ended)
     finally:
-        counters.stop.set()  # where an exception ends this, videos in work end at their next step
+        for shared in memory:  # where an exception ends this, items in work end at their next step
+            shared.stop.value = True
         for worker in [*idle, *(worker for worker, _ in busy.values())]:
-            worker.shutdown(cancel_futures=True)
+            worker.pool.shutdown(cancel_futures=True)
 
 
 def on_ray(
@@ -191,10 +202,15 @@ def on_ray(
             item = running.pop(reference)
             try:
                 result = ray.get(reference)
+                steps += result.steps
+            except ray.exceptions.RayTaskError as error:  # such as no signclip on that machine
+                # the last line; before it stands a traceback, where the work could not be imported
+                told = "".join(traceback.format_exception_only(error.cause)).strip()
+                result = f"failed on Ray: {told.splitlines()[-1]}"
             except ray.exceptions.RayError:
-                result = None
-            steps, done = steps + (result.steps if result else 0), done + 1
-            report(steps, done)
+                result = DIED
+            done += 1
+            report(steps, done, done)
             yield item, result
     finally:
         ray.shutdown()

@@ -7,7 +7,6 @@ by the next run of the same command; ratios are what counts, seconds are there t
 from __future__ import annotations
 
 import datetime
-import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from signclip import files
+from signclip import files, workers
 
 RESULTS = Path("results/speed")
 
@@ -36,7 +35,7 @@ def device_name(device: str) -> str:
     """The device in words: the GPU's name, or the processor and its number of cores."""
     if device != "cpu":
         return torch.cuda.get_device_name()
-    return f"{processor()}, {len(os.sched_getaffinity(0))} cores"
+    return f"{processor()}, {workers.cores()} cores"
 
 
 def commit() -> str:

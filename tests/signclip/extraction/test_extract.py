@@ -14,7 +14,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from signclip import cli, extract, files, holistic, poses
+from signclip import cli, extract, files, holistic, poses, workers
 from signclip.errors import BusyError, ConfigError, SignCLIPError, VideoError
 from signclip.video import Limits
 
@@ -314,7 +314,7 @@ def test_a_killed_worker_costs_its_own_video(long_clips, tmp_path):
     worker.kill()
     errors = parent.communicate(timeout=60)[1]
     assert parent.returncode == 1
-    assert f"failed: {long_clips / '1.mp4'}: {extract.DIED}" in errors
+    assert f"failed: {long_clips / '1.mp4'}: {workers.DIED}" in errors
     rows = report(out)
     assert rows["status"].tolist() == ["extracted", "failed", "extracted", "extracted"]
     assert not (out / "1.pose").exists()
@@ -333,6 +333,55 @@ def test_two_videos_with_one_output_are_refused(clips, tmp_path):
         run(videos / "a.mp4", clips / "a.mp4", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert len(extract.tasks([videos / "a.mp4", videos / "a.mp4"], tmp_path / "out")) == 1
+
+
+def test_a_video_is_never_overwritten(clips, tmp_path):
+    for name in ("a.pose", "b.mp4"):  # whatever is in it
+        shutil.copy(clips / "a.mp4", tmp_path / name)
+    with pytest.raises(ConfigError, match=r"a\.pose would be overwritten by the pose of .*a\.pose"):
+        run(tmp_path / "b.mp4", tmp_path / "a.pose", tmp_path)
+    assert (tmp_path / "a.pose").read_bytes() == (clips / "a.mp4").read_bytes()
+
+
+def test_links_are_followed_and_dead_ones_are_named(clips, tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    (folder / "elsewhere").symlink_to(clips)
+    (folder / "back").symlink_to(folder)
+    (folder / "dead.mp4").symlink_to("nowhere.mp4")
+    names = [task.name for task in extract.tasks([folder], tmp_path / "out")]
+    assert names == ["dead.pose", "elsewhere/a.pose", "elsewhere/more/b.pose"]
+    (folder / "elsewhere").unlink()
+    status, output = run(folder, tmp_path / "out")
+    assert status == 1
+    assert "dead.mp4: No such file or directory" in " ".join(output.split())
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file names are all UTF-8")
+def test_names_that_are_no_utf_8_are_reported(clips, tmp_path):
+    shutil.copy(clips / "a.mp4", tmp_path / os.fsdecode(b"a \xff.mp4"))
+    shutil.copy(clips / "README.txt", tmp_path / os.fsdecode(b"b \xff.mp4"))
+    for _ in range(2):  # the second time from the records
+        assert run(tmp_path, tmp_path / "out")[0] == 1
+        rows = report(tmp_path / "out")
+        assert rows["status"].to_dict() == {r"a \xff.pose": "extracted", r"b \xff.pose": "failed"}
+    poses.read_pose(tmp_path / "out" / os.fsdecode(b"a \xff.pose"))
+
+
+def test_a_place_is_refused_before_the_work(clips, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "on_this_machine", lambda *_, **__: pytest.fail("work was done"))
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "out" / extract.REPORT).mkdir(parents=True)
+    for out in ("file", "out"):
+        with pytest.raises(ConfigError, match="cannot be written"):
+            run(clips, tmp_path / out)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_outputs_may_go_into_the_folder_where_one_is(clips, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(clips / "a.mp4", ".")[0] == 0
+    assert (tmp_path / "a.pose").is_file()
 
 
 def test_wrong_arguments_are_named(clips, tmp_path):

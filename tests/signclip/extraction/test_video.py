@@ -149,6 +149,25 @@ def test_what_is_no_video_is_refused(tmp_path):
     assert reason(tmp_path / "sound.wav") == "no video in this file"
 
 
+def test_the_cover_of_a_song_is_no_video(tmp_path):
+    path = tmp_path / "song.mp4"
+    with av.open(str(path), "w") as container:
+        song = container.add_stream("aac", rate=8000, layout="mono")
+        cover = container.add_stream("mjpeg", rate=25)
+        cover.width, cover.height, cover.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        container.start_encoding()
+        image = av.VideoFrame.from_ndarray(PICTURES[0], format="rgb24")
+        container.mux([*cover.encode(image), *cover.encode()])
+        silence = np.zeros((1, 8000), np.float32)
+        silence = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+        silence.sample_rate, silence.pts = 8000, 0
+        container.mux([*song.encode(silence), *song.encode()])
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 1
+    assert reason(path) == "no video in this file"
+
+
 @pytest.mark.parametrize("name", ["film.mp4", "film.avi", "film.webm"])
 def test_a_video_without_frames_is_refused(tmp_path, encode, name):
     path = encode(tmp_path / name, [], size=(WIDTH, HEIGHT))
