@@ -169,6 +169,9 @@ def card(run: Run, name: str) -> str:
     """
     sizes = run.model.config
     text = "in `tokenizer.json`" if run.tokenizer else "not included: `embed_text` needs it"
+    score = "cosine" if sizes.normalise else "dot product"
+    if sizes.temperature:
+        score += " times a learned scale"
     source = run.metrics.get("source")
     if run.config is not None:
         config = run.config
@@ -197,7 +200,7 @@ def card(run: Run, name: str) -> str:
 | longest clip | {sizes.max_frames} frames |
 | vocabulary | {sizes.vocab_size:,} word pieces, {text} |
 | prompts | `{run.prompt}` |
-| score | {"cosine" if sizes.normalise else "dot product"} |
+| score | {score} |
 
 ```python
 import signclip

@@ -104,6 +104,9 @@ class RunConfig(_Strict):
     clip_norm: float = Field(2.0, gt=0)
     select: Literal["last", "lowest_validation_loss"] = "last"
     validate_every: int = Field(gt=0)  # epochs
+    # what validation clips are asked: the prompts of training and validation, or of these alone
+    # (as the paper does in its tests; a corpus of 450,000 prompts would take longer than an epoch)
+    validation_gallery: Literal["all", "validation"] = "all"
     threads: int = Field(1, gt=0)  # CPU threads of one run; part of what decides the last bits
     save_every: int = Field(200, gt=0)  # updates between two states that a killed run goes on from
     compute: Compute = Compute()

@@ -4,19 +4,23 @@ Decisions
 * Padding, precision, fused attention and compilation change how a loss is computed, not what it is;
   logits and loss are float32 always.
 * The loss is over the batch of all processes together.
+* A batch may be larger than memory: it is embedded chunk by chunk, and each chunk again on the way
+  back (gradient caching), which costs a third more time.
 
 Cost: the two towers; validation embeds its clips and the gallery.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 from mmengine.model import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from signclip import distributed, losses, unpadded
 from signclip.config import Compute, RunConfig
@@ -25,13 +29,18 @@ from signclip.model import SignCLIP
 from signclip.text import Tokenizer
 from signclip.unpadded import Layout
 
+Loss = Literal["contrastive", "multi_positive", "sigmoid"]
+FIRST_BIAS = -10.0  # of the sigmoid loss: so that training starts from "no" (Zhai et al., 2023)
+
 
 class ContrastiveModel(BaseModel):
     """MMEngine's view of a model in training: a batch in, its loss out."""
 
-    def __init__(self, model: SignCLIP, compute: Compute):
+    def __init__(self, model: SignCLIP, compute: Compute, loss: Loss = "contrastive"):
         super().__init__()
-        self.signclip = model
+        self.signclip, self.loss, self.chunk = model, loss, compute.chunk
+        if loss == "sigmoid":
+            self.bias = nn.Parameter(torch.tensor(FIRST_BIAS))
         self.ratio = compute.group_ratio if compute.padding == "none" else None
         self.bfloat16 = compute.precision == "bfloat16"
         for bert in (model.video_encoder.bert, model.text_encoder):
@@ -50,45 +59,96 @@ class ContrastiveModel(BaseModel):
         token_mask: Tensor,
         frame_counts: list[int],
         token_counts: list[int],
+        text_keys: Tensor,
         clips: list[str],
+        second: dict | None = None,
         mode: str = "loss",
     ) -> dict[str, Tensor]:
-        """The loss of a batch, all processes' parts of it together; see :class:`Collate`."""
+        """The loss of a batch, all processes' parts of it together; see :class:`Collate`.
+
+        Clips with a second text are trained with either, and the losses added.
+        """
         assert mode == "loss", mode
         pose_tower, text_tower = self.towers
-        of_poses = self._layout([count + 2 for count in frame_counts], frames.device)
-        of_texts = self._layout(token_counts, frames.device)
+        first = {"token_ids": token_ids, "token_mask": token_mask, "token_counts": token_counts}
+        sides = [first | {"text_keys": text_keys}, *([second] if second else [])]
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.bfloat16):
-            pose = pose_tower(frames, frame_mask, of_poses)
-            text = text_tower(token_ids, token_mask, of_texts)
-        pose, text = (distributed.gather(side.float()) for side in (pose, text))
-        return {"loss": losses.contrastive(pose, text)}
+            pose = self._embedded(pose_tower, frames, frame_mask, frame_counts, ends=2)
+            texts = [
+                self._embedded(
+                    text_tower, side["token_ids"], side["token_mask"], side["token_counts"]
+                )
+                for side in sides
+            ]
+        pose = distributed.gather(pose.float()) * self.signclip.scale()
+        losses_ = [
+            self._loss(
+                pose, distributed.gather(text.float()), distributed.gather(side["text_keys"])
+            )
+            for text, side in zip(texts, sides, strict=True)
+        ]
+        return {"loss": torch.stack(losses_).sum() if second else losses_[0]}
+
+    def _loss(self, pose: Tensor, text: Tensor, keys: Tensor) -> Tensor:
+        if self.loss == "contrastive":
+            return losses.contrastive(pose, text)
+        same = keys[:, None] == keys[None]
+        if self.loss == "multi_positive":
+            return losses.multi_positive(pose, text, same)
+        return losses.sigmoid(pose, text, same, self.bias)
+
+    def _embedded(
+        self, tower: Callable, values: Tensor, mask: Tensor, counts: list[int], ends: int = 0
+    ) -> Tensor:
+        """A side's embeddings (b, d), as many clips at a time as the memory is meant for.
+
+        With a chunk, only a chunk's inputs are kept for the way back, which computes its embeddings
+        again (with the same dropout): all negatives of a large batch at the memory of a small one.
+
+        Args:
+            ends: tokens that the tower adds to each sequence.
+        """
+        if self.chunk is None or self.chunk >= len(values):
+            return tower(values, mask, self._layout([n + ends for n in counts], values.device))
+        parts = []
+        for start in range(0, len(values), self.chunk):
+            rows = slice(start, start + self.chunk)
+            longest = max(counts[rows])
+            layout = self._layout([n + ends for n in counts[rows]], values.device)
+            own = values[rows, :longest], mask[rows, :longest], layout
+            parts.append(checkpoint(tower, *own, use_reentrant=False))
+        return torch.cat(parts)
 
     def _layout(self, lengths: list[int], device: torch.device) -> Layout | None:
         return None if self.ratio is None else Layout(lengths, self.ratio, device)
 
 
+class Gallery:
+    """What clips are asked: unique texts, and which of them is each clip's."""
+
+    def __init__(self, own: Sequence[str], others: Iterable[str] = ()):
+        self.texts = sorted({*own, *others})
+        index = {text: i for i, text in enumerate(self.texts)}
+        self.target = torch.tensor([index[text] for text in own], dtype=torch.int64)
+
+
 class Validation:
-    """Cross-entropy and V2T R@1 of clips against a gallery of prompts.
+    """Cross-entropy and V2T R@1 of clips against galleries of texts.
 
     Args:
         clips: float (frames, dims) each.
-        prompts: of each clip.
-        gallery: unique prompts, those of the clips among them.
+        galleries: by the name that a column begins with; the loss is that of the first.
     """
 
     def __init__(
         self,
         clips: Sequence[np.ndarray],
-        prompts: Sequence[str],
-        gallery: Sequence[str],
+        galleries: Mapping[str, Gallery],
         tokenizer: Tokenizer,
         config: RunConfig,
     ):
-        self.clips, self.gallery, self.tokenizer = clips, gallery, tokenizer
-        self.towers, self.batch_size = config.towers, config.batch_size
-        index = {text: i for i, text in enumerate(gallery)}
-        self.target = torch.tensor([index[text] for text in prompts])
+        self.clips, self.galleries, self.tokenizer = clips, galleries, tokenizer
+        self.towers, self.batch_size = config.towers, config.compute.chunk or config.batch_size
 
     @torch.no_grad()
     def __call__(self, model: SignCLIP) -> dict[str, float]:
@@ -101,16 +161,21 @@ class Validation:
         for chosen in self._parts(order):
             frames, mask = pad_frames([self.clips[i] for i in chosen], self.towers.max_frames)
             poses[chosen] = model.pose_embeddings(frames.to(device), mask.to(device))
-        texts = []
-        for chosen in self._parts(self.gallery):
+        row = {}
+        for name, gallery in self.galleries.items():
+            logits = poses @ self._embedded(model, gallery.texts, device).T * model.scale()
+            target = gallery.target.to(device)
+            if not row:
+                row[f"{name}_loss"] = F.cross_entropy(logits, target).item()
+            row[f"{name}_V2T_R@1"] = (logits.argmax(dim=1) == target).float().mean().item()
+        return row
+
+    def _embedded(self, model: SignCLIP, texts: Sequence[str], device: torch.device) -> Tensor:
+        parts = []
+        for chosen in self._parts(texts):
             tokens = self.tokenizer.encode(chosen, max_tokens=self.towers.max_tokens)
-            texts.append(model.text_embeddings(*(torch.from_numpy(x).to(device) for x in tokens)))
-        logits, target = poses @ torch.cat(texts).T, self.target.to(device)
-        hits = (logits.argmax(dim=1) == target).float()
-        return {
-            "validation_loss": F.cross_entropy(logits, target).item(),
-            "validation_V2T_R@1": hits.mean().item(),
-        }
+            parts.append(model.text_embeddings(*(torch.from_numpy(x).to(device) for x in tokens)))
+        return torch.cat(parts)
 
     def _parts(self, items: Sequence) -> Iterator[Sequence]:
         for start in range(0, len(items), self.batch_size):

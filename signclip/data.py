@@ -16,6 +16,7 @@ augmentation (benchmarks/speed/features.py).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -37,11 +38,16 @@ Padding = Literal["limit", "batch", "none"]
 
 @dataclass(frozen=True)
 class Example:
-    """A training clip: its id in the store, the label it is compared by, and its prompt."""
+    """A training clip: its id in the store, the label it is compared by, and its prompt.
+
+    ``second`` is another text that it is trained with, without a language.
+    """
 
     clip: str
     label: str
     prompt: str
+    second: str | None = None
+    sign_language: str = ""
 
 
 def pad_frames(
@@ -240,12 +246,18 @@ class ClipDataset(Dataset):
         return self.augmentation(self.store[clip], draws, fps=fps, out=out).values
 
 
+def _key(text: str) -> int:
+    """A number that is the same for the same text, in every process."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
+
+
 @dataclass(frozen=True)
 class Collate:
     """Examples to the model's inputs, as a dict.
 
     ``frame_counts`` and ``token_counts`` are the valid positions of each row as plain numbers;
-    ``clips`` (ids) is for error messages.
+    ``text_keys`` int64 (b,), equal where texts are; ``clips`` (ids) is for error messages. Where
+    clips have a second text, ``second`` holds its tokens, counts and keys likewise.
     """
 
     tokenizer: Tokenizer
@@ -262,18 +274,27 @@ class Collate:
         else:
             length = self.max_frames if to_limit else None
             frames, frame_mask = pad_frames(clips, self.max_frames, length=length)
-        token_ids, token_mask = self.tokenizer.encode(
-            [example.prompt for example, _ in items], max_tokens=self.max_tokens
-        )
-        if to_limit:  # one less than max_tokens: the reference drops a [SEP] after its [CLS]
+        examples = [example for example, _ in items]
+        batch = {
+            "frames": frames,
+            "frame_mask": frame_mask,
+            "frame_counts": counts,
+            "clips": [example.clip for example in examples],
+            **self._texts([example.prompt for example in examples]),
+        }
+        if examples[0].second is not None:
+            batch["second"] = self._texts([example.second for example in examples])
+        return batch
+
+    def _texts(self, texts: Sequence[str]) -> dict:
+        token_ids, token_mask = self.tokenizer.encode(texts, max_tokens=self.max_tokens)
+        if self.padding == "limit":
+            # one less than max_tokens: the reference drops a [SEP] after its [CLS]
             behind = ((0, 0), (0, self.max_tokens - 1 - token_ids.shape[1]))
             token_ids, token_mask = np.pad(token_ids, behind), np.pad(token_mask, behind)
         return {
-            "frames": frames,
-            "frame_mask": frame_mask,
             "token_ids": torch.from_numpy(token_ids),
             "token_mask": torch.from_numpy(token_mask),
-            "frame_counts": counts,
             "token_counts": token_mask.sum(axis=1).tolist(),
-            "clips": [example.clip for example, _ in items],
+            "text_keys": torch.tensor([_key(text) for text in texts]),
         }

@@ -37,9 +37,7 @@ def multi_positive(pose_embeddings: Tensor, text_embeddings: Tensor, same: Tenso
     return F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)
 
 
-def sigmoid(
-    pose_embeddings: Tensor, text_embeddings: Tensor, same: Tensor, bias: Tensor
-) -> Tensor:
+def sigmoid(pose_embeddings: Tensor, text_embeddings: Tensor, same: Tensor, bias: Tensor) -> Tensor:
     """Each pair of clip and text is a decision of its own: does the text belong to the clip?
 
     Summed over texts, averaged over clips. Source: Zhai et al., "Sigmoid Loss for Language Image

@@ -85,7 +85,10 @@ _HAND = (
 )
 HANDS = {side: pairs(side, _HAND) for side in (LEFT_HAND, RIGHT_HAND)}
 # Of each point of a hand the one before it on the way from the wrist.
-HAND_PARENT = (0, *(4 * finger + joint if joint else 0 for finger in range(5) for joint in range(4)))
+HAND_PARENT = (
+    0,
+    *(4 * finger + joint if joint else 0 for finger in range(5) for joint in range(4)),
+)
 # The variant ``signing``: the upper body, then the hands.
 SIGNING: tuple[Name, ...] = (
     pairs(

@@ -105,8 +105,7 @@ class Layout:
         return torch.from_numpy(array).to(self.device, non_blocking=True)
 
     def padded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, d) -> (b, longest, d), zero behind each sequence; and bool (b, longest), True = real.
-        """
+        """(n, d) -> (b, longest, d), zero behind each sequence, and bool (b, longest), the real."""
         shape = (len(self.order), int(self.lengths[0]))
         owner, place = self.tensor(self.owner), self.tensor(self.place)
         real = torch.zeros(shape, dtype=torch.bool, device=self.device)
