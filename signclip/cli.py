@@ -149,6 +149,7 @@ def extract(
 
 @app.command()
 def train(
+    context: typer.Context,
     experiment: Annotated[
         str | None, typer.Argument(help="A row of the table of experiments, e.g. E3.2.")
     ] = None,
@@ -191,7 +192,9 @@ def train(
 
     Example: `torchrun --nproc_per_node=2 -m signclip train E3.2 --fold 0`
     """
-    from signclip import config, distributed, splits
+    from functools import partial
+
+    from signclip import config, distributed, manifest, splits
     from signclip.train import train_all
 
     if experiment is None and init is None:
@@ -203,7 +206,13 @@ def train(
         model, given = finetune.start(init)
         row = finetune.row_of(model, init) if experiment is None else None
         where = dict(data=data, features=features, jobs=jobs)
-        corpus = finetune.prepare(corpus, str(given["variant"]), **where)
+        prepare = partial(finetune.prepare, corpus, str(given["variant"]), **where)
+        context.with_resource(distributed.group())  # until the end: it cannot be made twice
+        corpus = distributed.by_first(prepare)
+        finetune.check_texts(model, data / corpus)
+        dropped = manifest.read_dropped(data / corpus)
+        for line in manifest.reasons(dropped) if distributed.speaks() else ():
+            typer.echo(f"{data / corpus}: dropped {line}", err=True)
     if split is None:
         there = splits.names(data / corpus)
         split = next(name for name in ("letters", "official", *there) if name in there)

@@ -57,6 +57,10 @@ _KAGGLE_PARTS = {  # type -> component, in the order of ours
 }
 
 
+# Why a video is dropped: the same for all of them, so that they are counted together.
+NO_POSE = "a video without a pose (`signclip extract` makes it)"
+
+
 def is_video(path: Path | str) -> bool:
     """Does the suffix say that this is a video?"""
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
@@ -142,9 +146,18 @@ def parse_kaggle(data: bytes, *, sample: str) -> Pose:
         raise PoseError(sample, f"not a Parquet file of landmarks ({error})") from None
     if table.column_names != columns:
         raise PoseError(sample, f"columns are {table.column_names}, expected {columns}")
-    kinds = table["type"].cast(pa.string())
+    try:
+        kinds = table["type"].cast(pa.string())
+        table = table.set_column(0, "frame", table["frame"].cast(pa.int64()))
+        table = table.set_column(2, "landmark_index", table["landmark_index"].cast(pa.int64()))
+        for column, axis in enumerate("xyz", start=3):
+            table = table.set_column(column, axis, table[axis].cast(pa.float64()))
+    except pa.ArrowException as error:
+        raise PoseError(sample, f"a column is of another type ({error})") from None
+    if table["frame"].null_count or table["landmark_index"].null_count:
+        raise PoseError(sample, "a frame or landmark_index is missing")
     kind = pc.index_in(kinds, value_set=pa.array(_KAGGLE_PARTS)).to_numpy(zero_copy_only=False)
-    index = table["landmark_index"].to_numpy().astype(int)
+    index = table["landmark_index"].to_numpy()
     sizes = np.array([size for _, size in _KAGGLE_PARTS.values()])
     if np.isnan(kind.astype(float)).any():
         raise PoseError(sample, f"a type is none of {', '.join(_KAGGLE_PARTS)}")

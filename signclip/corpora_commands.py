@@ -35,6 +35,7 @@ def list_corpora(context: typer.Context, data: Data = Path("data")) -> None:
     if context.invoked_subcommand:
         return
     from signclip import corpora, manifest
+    from signclip.corpora import enabled
 
     table = Table(box=None, pad_edge=False)
     for title in ("corpus", "there"):
@@ -50,7 +51,8 @@ def list_corpora(context: typer.Context, data: Data = Path("data")) -> None:
             expected = module.ABOUT.expected
             numbers = (expected.clips, expected.languages, expected.signers)
             counts = ["(?)" if number is None else f"({number:,})" for number in numbers]
-        table.add_row(name, "yes" if found else "no", *counts, str(found or ""))
+        where = found or enabled.path_of(name) or ""  # also a path that leads nowhere
+        table.add_row(name, "yes" if found else "no", *counts, str(where))
     Console().print(table)
 
 
@@ -116,7 +118,7 @@ def build(
 
     Example: `signclip corpora build folder --path my-clips --out data/my-clips`
     """
-    from signclip import corpora, splits
+    from signclip import corpora, manifest, splits
 
     out = out or Path("data", name)
     clips, dropped = corpora.build(name, path, clean_glosses=clean_glosses, workers=jobs)
@@ -126,8 +128,8 @@ def build(
         f"{out}: {len(clips)} clips, {clips['sign_language'].nunique()} sign languages, "
         f"{len(dropped)} dropped"
     )
-    for reason, count in dropped["reason"].value_counts().items():
-        typer.echo(f"  dropped {count}: {reason}")
+    for line in manifest.reasons(dropped):
+        typer.echo(f"  dropped {line}")
     for split, rows in table.groupby("split", sort=False):
         typer.echo(f"  split {split}: {splits.shared_signers(rows, clips).text()}")
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from signclip import checkpoint, config, corpora, files, inference, manifest, store
 from signclip.corpora import folder as folder_corpus
 from signclip.errors import ConfigError, StoreError
+from signclip.text import prompt
 
 RECIPE = "finetune"
 
@@ -63,8 +64,11 @@ def row_of(model: inference.SignCLIPModel, init: Path | str) -> dict[str, object
 def prepare(given: str, variant: str, *, data: Path, features: Path, jobs: int) -> str:
     """Name of a corpus that is built and packed: ``given``, or that of a folder with manifest.csv.
 
+    Under ``torchrun`` the first process does it for all.
+
     Raises:
-        SignCLIPError: there is neither, or its clips cannot be used.
+        SignCLIPError: there is neither, or its clips cannot be used: none to train on, all of one
+            text, or a folder that would replace another corpus.
     """
     root = folder_corpus.find(Path(given))
     if root is None:
@@ -74,7 +78,14 @@ def prepare(given: str, variant: str, *, data: Path, features: Path, jobs: int) 
             )
         return given
     name = root.resolve().name
+    if name in set(corpora.CORPORA) - {folder_corpus.NAME}:
+        raise ConfigError(f"{given}: {name} is the name of another corpus; rename the folder")
     clips, dropped = corpora.build(folder_corpus.NAME, root, workers=jobs)
+    train = clips[clips["split"] == "train"]
+    if len(train[["text", "sign_language", "spoken_language"]].drop_duplicates()) == 1:
+        raise ConfigError(
+            f"{given}: all training clips have one text; there is nothing to tell apart"
+        )
     corpora.write(data / name, clips, dropped, corpora.split_table(folder_corpus.NAME, clips))
     out = features / name / variant
     try:
@@ -82,3 +93,25 @@ def prepare(given: str, variant: str, *, data: Path, features: Path, jobs: int) 
     except StoreError:
         store.write(clips, root, variant, out, workers=jobs)
     return name
+
+
+def check_texts(model: inference.SignCLIPModel, corpus: Path) -> None:
+    """Refuse a built corpus whose texts the model cannot tell apart.
+
+    Raises:
+        ConfigError: two texts become the same tokens, for instance because the vocabulary has not
+            their script and makes both unknown.
+    """
+    columns = ("text", "sign_language", "spoken_language")
+    rows = manifest.read(corpus, columns).drop_duplicates().to_dict("records")
+    prompts = list(dict.fromkeys(prompt(model.prompt, **row) for row in rows))
+    limit = model.model.config.max_tokens
+    first: dict[bytes, str] = {}
+    for text in prompts:
+        tokens = model.vocabulary().encode([text], max_tokens=limit)[0].tobytes()
+        same = first.setdefault(tokens, text)
+        if same.casefold() != text.casefold():  # only in case they may be one word
+            raise ConfigError(
+                f"{corpus}: to the model's vocabulary {same!r} and {text!r} are the same; write "
+                "them in a script that it has, or start from another model"
+            )

@@ -80,7 +80,7 @@ def _measure_clip(row: Mapping[str, Any], root: Path) -> tuple[str, int, float]:
     if not path.is_file():
         raise PoseError(row["id"], "the file does not exist")
     if clips.is_video(path):
-        raise PoseError(row["id"], clips.needs_extraction(path))
+        raise PoseError(row["id"], clips.NO_POSE)
     data = clips.read_bytes(path)
     pose = clips.parse(data, path, sample=row["id"])
     poses.normalise(poses.landmarks(pose), sample=row["id"])
@@ -105,6 +105,7 @@ def measure(
     root: Path,
     *,
     source: str,
+    refuse_leaks: bool = False,
     workers: int = 1,
     progress: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -112,14 +113,18 @@ def measure(
 
     Args:
         rows: mappings with the columns :data:`GIVEN`; ``path`` is relative to ``root``.
+        refuse_leaks: is one content on two sides of the rows' own split an error?
         workers: processes; the result does not depend on it.
 
     A clip whose content another clip already has is dropped too: the same frames under two ids
     could stand on both sides of a split.
+
+    Raises:
+        ManifestError: two such clips stand on two sides, and ``refuse_leaks``.
     """
     kept: list[dict[str, Any]] = []
     dropped: list[dict[str, str]] = []
-    first_with: dict[str, str] = {}
+    first_with: dict[str, Mapping[str, Any]] = {}
     rows = list(rows)
     parts = list(chunks(rows, CHUNK))
     with bar(total=len(rows), desc=f"reading {source}", unit="clip", disable=not progress) as shown:
@@ -129,11 +134,17 @@ def measure(
             for row, found in zip(part, measured, strict=True):
                 reason = found if isinstance(found, str) else ""
                 if not reason and found[0] in first_with:
-                    reason = f"same content as {first_with[found[0]]}"
+                    first = first_with[found[0]]
+                    reason = f"same content as {first['id']}"
+                    if refuse_leaks and row["split"] != first["split"]:
+                        sides = f"{row['split']} and {first['split']}"
+                        raise ManifestError(
+                            row["id"], f"{reason}, on two sides of the split ({sides})"
+                        )
                 if reason:
                     dropped.append({"id": row["id"], "path": row["path"], "reason": reason})
                     continue
-                first_with[found[0]] = row["id"]
+                first_with[found[0]] = row
                 kept.append({**row, **dict(zip(MEASURED, found, strict=True))})
             shown.update(len(part))
     return (
@@ -203,6 +214,16 @@ def counts(folder: Path | str) -> Counts:
         languages |= set(part["sign_language"].unique())
         signers |= set(part["signer"].unique()) - {""}
     return Counts(clips, len(languages), len(signers))
+
+
+def reasons(dropped: pd.DataFrame, *, most: int = 10) -> list[str]:
+    """Why clips were dropped, as lines ``<clips>: <reason>``, the most frequent reasons first."""
+    counts = dropped["reason"].value_counts()
+    lines = [f"{count:,}: {reason}" for reason, count in counts.head(most).items()]
+    if len(counts) > most:
+        rest = counts.iloc[most:]
+        lines.append(f"{rest.sum():,}: {len(rest):,} other reasons, all in {DROPPED_FILE}")
+    return lines
 
 
 def read_dropped(folder: Path | str) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from types import ModuleType
 
 import pandas as pd
 
-from signclip import files, manifest, splits
+from signclip import clips, files, manifest, splits
 from signclip.corpora import (
     asl_citizen,
     asl_signs,
@@ -100,16 +100,26 @@ def build(
 
     Raises:
         ConfigError: the corpus is not there.
-        ManifestError: its rows break the schema, or none of its clips can be used.
+        ManifestError: its rows break the schema, none of its clips can be used, or one's own
+            ``folder`` has one content on two sides.
     """
     folder_ = root(name, path)
     rows, refused = corpus(name).rows(folder_)
     if clean_glosses:
         rows = [row | {"text": glosses.clean(row["text"], name)} for row in rows]
     manifest.check_rows(pd.DataFrame(rows, columns=list(manifest.GIVEN)), source=name)
-    kept, dropped = manifest.measure(rows, folder_, source=name, workers=workers, progress=progress)
+    kept, dropped = manifest.measure(
+        rows,
+        folder_,
+        source=name,
+        refuse_leaks=name == folder.NAME,
+        workers=workers,
+        progress=progress,
+    )
     if kept.empty:
         first = f"; {dropped['id'][0]}: {dropped['reason'][0]}" if len(dropped) else ""
+        if len(dropped) and dropped["reason"][0] == clips.NO_POSE:
+            first = f"; {clips.needs_extraction(folder_ / dropped['path'][0])}"
         raise ManifestError(folder_, f"no clip can be used ({len(dropped)} dropped{first})")
     refused_table = pd.DataFrame(refused, columns=list(manifest.DROPPED_COLUMNS))
     return kept, pd.concat([refused_table, dropped], ignore_index=True)

@@ -18,6 +18,7 @@ from signclip.corpora.reading import (
     pose_or_video,
     row,
 )
+from signclip.errors import ManifestError
 
 NAME = "asl-citizen"
 ABOUT = about(NAME)
@@ -44,6 +45,8 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
     for side, split in SPLIT_NAMES.items():
         table = plain_rows(root / ARCHIVE / "splits" / f"{side}.csv", 3)
         for place, (signer, video, gloss, *_) in table:
+            if not PurePosixPath(video).name:
+                raise ManifestError(place, f"names no video, but {video!r}")
             stem = str(PurePosixPath(video).with_suffix(""))
             pose = inside(root, f"poses/{stem}.pose", sample=place)
             path = pose_or_video(root, pose, f"{ARCHIVE}/videos")

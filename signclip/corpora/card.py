@@ -214,7 +214,6 @@ def markdown(
     )[["sign_language", "name", "clips", "labels", "signers"]]
     read = min(len(clips_), SAMPLE)
     sample = f"in a sample of {read:,} clips" if read < len(clips_) else "in all clips"
-    reasons = dropped["reason"].value_counts()
     shares = seen.assign(
         **{column: seen[column].map("{:.3f}".format) for column in ("frames", "clips")}
     ).rename(columns={"frames": "share of frames", "clips": "share of clips, in any frame"})
@@ -241,7 +240,7 @@ def markdown(
         _markdown_table(_split_table(clips_, table)),
         f"{about.splits[0].upper()}{about.splits[1:]}.\n",
         "## Dropped clips\n",
-        "\n".join(f"- {count:,}: {reason}" for reason, count in reasons.items()) or "None.",
+        "\n".join(f"- {line}" for line in manifest.reasons(dropped)) or "None.",
         "\n## Known defects\n",
         "\n".join(f"- {defect}" for defect in about.defects) or "None known.",
         "\n## Licence and citation\n",

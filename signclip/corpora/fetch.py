@@ -41,6 +41,7 @@ RECORD = "fetched.json"
 ATTEMPTS, PAUSE_SECONDS, TIMEOUT_SECONDS = 4, 2.0, 60.0
 _BLOCK = 1 << 20
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)  # no use in trying again
+_MAKE_ROOM = "make room on the disk, or choose another one, and run the same command again"
 _ARCHIVE_ERRORS = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError),
     *(RuntimeError, NotImplementedError),  # encrypted, or packed in an unknown way
@@ -65,7 +66,10 @@ def fetch(name: str, to: Path, *, only: str | None = None, progress: bool = True
     if not chosen:
         names = ", ".join(row.name for row in corpus.downloads)
         raise ConfigError(f"{name} has no download {only!r}; there are {names}")
-    to.mkdir(parents=True, exist_ok=True)
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{to} cannot be made a folder ({error.strerror})") from None
     with files.writing(to / RECORD):
         return [_fetch_one(row, to, progress=progress) for row in chosen]
 
@@ -211,8 +215,8 @@ def unpack(archive: Path, to: Path, *, progress: bool = True) -> int:
     root, own = to.resolve(), (archive.resolve(), (to / RECORD).resolve())
     with _opened(archive) as (members, read):
         for name, _, regular in members:
-            target = (to / name).resolve()
             reason = ""
+            target = root if "\0" in name else (to / name).resolve()
             if not regular:
                 reason = "is neither file nor folder"
             elif not target.is_relative_to(root) or target == root:
@@ -230,7 +234,7 @@ def unpack(archive: Path, to: Path, *, progress: bool = True) -> int:
         need, free = sum(size for _, size in missing), shutil.disk_usage(to).free
         if need > free:
             reason = f"its content needs {need:,} bytes, the disk has {free:,}"
-            raise FetchError(archive, reason, "make room and run the same command again")
+            raise FetchError(archive, reason, _MAKE_ROOM)
         label = f"unpacking {archive.name}"
         for name, size in bar(missing, desc=label, unit="file", disable=not progress):
             _unpack_file(archive, name, size, read, to / name)
@@ -256,7 +260,10 @@ def _unpack_file(
                 raise _bad(archive, f"its member {name!r} is not as long as it says")
         os.replace(partial, target)
     except _ARCHIVE_ERRORS as error:
-        raise _bad(archive, f"its member {name!r} cannot be unpacked ({error})") from None
+        reason = f"its member {name!r} cannot be unpacked ({error})"
+        if getattr(error, "errno", None) in _DISK_ERRORS:  # the archive is as good as before
+            raise FetchError(archive, reason, _MAKE_ROOM) from None
+        raise _bad(archive, reason) from None
     finally:
         partial.unlink(missing_ok=True)
 
@@ -275,9 +282,10 @@ def _opened(archive: Path) -> Iterator[tuple[Members, Callable[[str], IO[bytes]]
             return
         with tarfile.open(archive) as tarred:
             members = [member for member in tarred if not member.isdir()]
+            by_name = {member.name: member for member in members}  # tarfile would search them all
 
             def read(name: str) -> IO[bytes]:
-                found = tarred.extractfile(name)
+                found = tarred.extractfile(by_name[name])
                 assert found is not None, name  # checked: a regular file
                 return found
 

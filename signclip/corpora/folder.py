@@ -5,6 +5,8 @@ Decisions
   (``train``, ``validation``, ``test``) is the official split.
 * A row may name a video: the ``.pose`` of the same name beside it is read. Where that is missing
   the clip is dropped with the command that makes it, and a folder of nothing else is an error.
+* One content on two sides of the split is an error, because its author can mend it; of a published
+  corpus the later copy is dropped.
 
 Cost: one pass over the files.
 """
@@ -49,11 +51,12 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
         if clips.is_video(path):
             pose = Path(path).with_suffix(".pose").as_posix()
             if not (root / pose).is_file():
-                reason = clips.needs_extraction(root / path)
-                refused.append({"id": fields["id"], "path": path, "reason": reason})
+                refused.append({"id": fields["id"], "path": path, "reason": clips.NO_POSE})
                 continue
             path = pose
         kept.append({column: fields[column] for column in GIVEN} | {"path": path})
     if refused and not kept:
-        raise ManifestError(root, f"all {len(refused)} clips are videos; {refused[0]['reason']}")
+        first = root / refused[0]["path"]
+        reason = f"all {len(refused)} clips are videos; {clips.needs_extraction(first)}"
+        raise ManifestError(root, reason)
     return kept, refused

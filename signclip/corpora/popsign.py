@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from signclip.clips import VIDEO_SUFFIXES
+from signclip.clips import is_video
 from signclip.corpora.catalogue import about
 from signclip.corpora.reading import SPLIT_NAMES, Refused, Row, pose_or_video, row
 
@@ -29,7 +29,7 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
     kept: list[Row] = []
     for side, split in SPLIT_NAMES.items():
         for sign in sorted(folder for folder in (root / side).iterdir() if folder.is_dir()):
-            files = (path for path in sign.iterdir() if path.suffix in (".pose", *VIDEO_SUFFIXES))
+            files = (p for p in sign.iterdir() if p.suffix == ".pose" or is_video(p))
             for stem in sorted({path.stem for path in files}):
                 pose = f"{side}/{sign.name}/{stem}.pose"
                 clip = f"{side}/{sign.name}/{stem}"

@@ -1,8 +1,9 @@
 """What the corpus modules share: tables, rows, the paper's shuffled splits.
 
 Decisions
-* A table is read strictly: a missing column or a row of the wrong length is an error that names the
-  row, because an unquoted comma would move every field behind it.
+* A table is read strictly: a missing column, a row of the wrong length or a quote that nothing
+  closes is an error that names the place, because an unquoted comma would move every field behind
+  it, and an open quote would swallow every row behind it. Blank lines are no rows.
 * A clip is its pose file where there is one, else its video, which is then listed as dropped with
   the command that makes the pose.
 """
@@ -10,7 +11,9 @@ Decisions
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +26,8 @@ Row = dict[str, Any]  # the columns signclip.manifest.GIVEN
 Refused = dict[str, str]  # id, path, reason
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
 SPLIT_SEED = 3407  # the paper's, for all the splits that its authors made (facts 5)
+
+_VIDEOS = (*VIDEO_SUFFIXES, *(suffix.upper() for suffix in VIDEO_SUFFIXES))
 
 T = TypeVar("T")
 
@@ -63,26 +68,42 @@ def read_text(path: Path) -> str:
         raise ManifestError(path, f"not UTF-8 text ({error})") from None
 
 
+def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each line of a CSV that is not blank: (where it stands, fields).
+
+    Raises:
+        ManifestError: it is no CSV, or not even text.
+    """
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    try:
+        for fields in reader:
+            if fields:
+                yield f"{path}, line {reader.line_num}", fields
+    except csv.Error as error:  # a field that does not end is too large, or unexpected
+        reason = f"not a CSV up to line {reader.line_num} ({error}); is a quote not closed?"
+        raise ManifestError(path, reason) from None
+
+
 def named_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Each row of a CSV with a header: (where it stands, column -> field).
 
     Raises:
-        ManifestError: a column is missing, or a row has too few or too many fields.
+        ManifestError: a column is missing or there twice, or a row has too few or too many fields.
     """
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    lines = _lines(path)
+    _, header = next(lines, ("", []))
     for column in columns:
-        if column not in (reader.fieldnames or ()):
-            raise ManifestError(
-                path, f"column {column!r} is missing; it has to have {', '.join(columns)}"
-            )
-    for fields in reader:
-        place = f"{path}, line {reader.line_num}"
-        sample = fields[columns[0]] or place
-        if None in fields.values():
-            raise ManifestError(sample, "the row has too few fields")
-        if None in fields:
-            raise ManifestError(sample, "the row has too many fields")
-        yield place, fields
+        if header.count(column) != 1:
+            problem = "there more than once" if column in header else "missing"
+            reason = f"column {column!r} is {problem}; it has to have {', '.join(columns)}"
+            raise ManifestError(path, reason)
+    first = header.index(columns[0])
+    for place, fields in lines:
+        if len(fields) != len(header):
+            problem = "few" if len(fields) < len(header) else "many"
+            sample = fields[first] if first < len(fields) else ""
+            raise ManifestError(sample or place, f"the row has too {problem} fields")
+        yield place, dict(zip(header, fields, strict=True))
 
 
 def plain_rows(path: Path, least: int) -> Iterator[tuple[str, list[str]]]:
@@ -91,12 +112,12 @@ def plain_rows(path: Path, least: int) -> Iterator[tuple[str, list[str]]]:
     For tables whose columns the reference takes by position, so their names are not known.
 
     Raises:
-        ManifestError: a row has fewer than ``least`` fields.
+        ManifestError: there is no header, or a row has fewer than ``least`` fields.
     """
-    reader = csv.reader(io.StringIO(read_text(path), newline=""))
-    next(reader, None)
-    for fields in reader:
-        place = f"{path}, line {reader.line_num}"
+    lines = _lines(path)
+    if next(lines, None) is None:
+        raise ManifestError(path, "empty; not even a header is there")
+    for place, fields in lines:
         if len(fields) < least:
             raise ManifestError(place, f"{len(fields)} fields where at least {least} are expected")
         yield place, fields
@@ -106,8 +127,15 @@ def inside(root: Path, path: str, *, sample: str) -> str:
     """``path`` if it stays in ``root``.
 
     Raises:
-        ManifestError: it leaves the folder.
+        ManifestError: it leaves the folder, or no file can be called so.
     """
+    try:
+        os.lstat(root / path)
+    except ValueError:
+        raise ManifestError(sample, f"path {path!r} holds a NUL character") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ManifestError(sample, f"path {path[:40]!r}... is too long for a file") from None
     if not (root / path).resolve().is_relative_to(root.resolve()):
         raise ManifestError(sample, f"path {path!r} leaves the corpus folder")
     return path
@@ -122,7 +150,7 @@ def pose_or_video(root: Path, pose: str, videos: str = "") -> str:
         folders = dict.fromkeys([*([videos] if videos else []), str(Path(pose).parent)])
         for folder in folders:
             beside = Path(folder, Path(pose).name)  # poses extracted beside their videos
-            for path in (beside, *(beside.with_suffix(suffix) for suffix in VIDEO_SUFFIXES)):
+            for path in (beside, *(beside.with_suffix(suffix) for suffix in _VIDEOS)):
                 if (root / path).is_file():
                     return path.as_posix()
     return pose

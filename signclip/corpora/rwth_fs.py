@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from signclip import splits
-from signclip.clips import VIDEO_SUFFIXES
+from signclip.clips import is_video
 from signclip.corpora.catalogue import about
 from signclip.corpora.reading import (
     SPLIT_NAMES,
@@ -46,14 +46,21 @@ _PERCENT = 10
 
 
 def _clips(root: Path) -> dict[str, Path]:
-    """Name of each clip in any folder below -> its file, the pose before the video."""
+    """Name of each clip in any folder below -> its file, the pose before the video.
+
+    Raises:
+        ManifestError: two folders have a pose of one name.
+    """
     found: dict[str, Path] = {}
     for path in sorted(root.rglob("*_cam[12].*")):
-        if path.suffix in (".pose", *VIDEO_SUFFIXES) and _CLIP.fullmatch(path.stem):
-            if path.suffix == ".pose":
-                found[path.stem] = path
-            else:
-                found.setdefault(path.stem, path)
+        if not _CLIP.fullmatch(path.stem):
+            continue
+        if path.suffix == ".pose":
+            if path.stem in found and found[path.stem].suffix == ".pose":
+                raise ManifestError(path.stem, f"two poses: {found[path.stem]} and {path}")
+            found[path.stem] = path
+        elif is_video(path):
+            found.setdefault(path.stem, path)
     return found
 
 
@@ -81,7 +88,8 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
     """(rows in the order of names, clips that the authors' lists do not have).
 
     Raises:
-        ManifestError: a name has an unknown gesture, or stands twice in the authors' lists.
+        ManifestError: a name has an unknown gesture, or stands twice, in the authors' lists or in
+            the folders.
     """
     found = _clips(root)
     split = _split(root, list(found))

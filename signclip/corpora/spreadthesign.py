@@ -5,7 +5,7 @@ Decisions
   shuffled (seed 3407, 1 % validation, 1 % test) and only then the English ones taken (facts 5).
 * Rows in other spoken languages are listed as dropped, so that nothing disappears silently.
 
-Cost: seconds for 600,000 rows.
+Cost: half a minute and 0.8 GB for 600,000 rows.
 """
 
 from __future__ import annotations

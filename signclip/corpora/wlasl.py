@@ -43,6 +43,8 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
     kept: list[Row] = []
     try:
         for entry in json.loads(read_text(source)):
+            if not isinstance(entry["gloss"], str):
+                raise TypeError(f"gloss {entry['gloss']!r}")
             for instance in entry["instances"]:
                 clip = str(instance["video_id"])
                 pose = inside(root, f"poses/{clip}.pose", sample=clip)
@@ -55,6 +57,6 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
                         split=official_split(instance["split"], sample=clip),
                     )
                 )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ManifestError(source, f"not the list of WLASL ({error!r})") from None
     return kept, []

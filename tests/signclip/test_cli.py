@@ -146,6 +146,12 @@ def test_a_corpus_is_enabled_by_one_command_and_then_needs_no_path(signclip, goo
     assert outcome.out.split() == [f"results/corpora/folder.{x}" for x in ("md", "png", "csv")]
 
 
+def test_an_enabled_corpus_whose_folder_is_gone_is_listed_with_its_path(signclip, tmp_path):
+    (tmp_path / "params.yaml").write_text("corpora:\n  wlasl: gone\n")
+    (row,) = (line for line in signclip("corpora").out.splitlines() if line.startswith("wlasl"))
+    assert row.split()[1:] == ["no", "(21,083)", "(1)", "(100)", "gone"]
+
+
 def test_building_says_who_signs_on_two_sides(signclip, good_clips):
     outcome = signclip("corpora", "build", "folder", "--path", good_clips.root)
     assert "split official: signers are shared: 1 of the 1" in outcome.out

@@ -117,6 +117,21 @@ def test_the_command_line_under_torchrun(training_folder, tmp_path):
     assert done.stdout.count("runs/E3.2/0/letters-0") == 1
 
 
+def test_one_process_prepares_a_folder_for_fine_tuning_for_all(
+    folders, smoke_config, folder_corpus, make_pose, pose_bytes, tmp_path
+):
+    start = train.train(smoke_config("E3.1"), **folders, runs=tmp_path / "start")
+    for number in range(4):
+        pose = pose_bytes(make_pose(seed=number))
+        folder_corpus.add(f"clip-{number}", pose, text=("water", "tea")[number % 2])
+    command = ["-m", "signclip", "train", "--corpus", folder_corpus.write(), "--init", start]
+    tables = {"experiments": "benchmarks/experiments.yaml", "params": "params.yaml"}
+    given = [item for name, path in tables.items() for item in (f"--{name}", ROOT / path)]
+    done = torchrun(tmp_path, *command, "--profile", "smoke", *given)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs/finetune/0/official/model.safetensors").is_file()
+
+
 def test_what_the_first_process_refuses_is_said_once(tmp_path):
     command = ["-m", "signclip", "train", "E3.2", "--corpus", "nowhere", "--profile", "smoke"]
     tables = {"experiments": "benchmarks/experiments.yaml", "params": "params.yaml"}

@@ -37,6 +37,14 @@ def run(tmp_path, *arguments: object, code: int = 0) -> str:
     return done.output
 
 
+def refused(tmp_path, *arguments: object) -> str:
+    folders = [f"--{name}={tmp_path / name}" for name in ("data", "features", "runs")]
+    given = [*map(str, arguments), *folders, "--profile", "smoke", "--jobs", "1"]
+    done = CliRunner().invoke(app, ["train", *given])
+    assert isinstance(done.exception, ConfigError), done.output
+    return str(done.exception)
+
+
 def test_one_command_goes_on_from_a_run_on_a_folder_of_clips(start, words, tmp_path):
     root = words.write()
     run(tmp_path, "--corpus", root, "--init", start)
@@ -53,10 +61,12 @@ def test_one_command_goes_on_from_a_run_on_a_folder_of_clips(start, words, tmp_p
         "validation": 3,
     }
     words.add("clip-9", (root / "clip-0.pose").read_bytes()[:-10], text="tea", split="train")
-    words.add("clip-10", (root / "clip-1.pose").read_bytes() + b"", text="tea", split="test")
+    words.add("clip-10", (root / "clip-1.pose").read_bytes(), text="tea", split="train")
     (root / "clip-2.pose").unlink()
     words.write()
-    run(tmp_path, "--corpus", root, "--init", start)  # what changed in the folder is read anew
+    said = run(tmp_path, "--corpus", root, "--init", start)  # what changed is read anew
+    for reason in ("the file does not exist", "same content as clip-1", "not a whole .pose file"):
+        assert f"dropped 1: {reason}" in said
     assert checkpoint.read_metrics(tmp_path / "runs/finetune/0/official")["clips"]["train"] == 2
 
 
@@ -107,6 +117,29 @@ def test_a_released_model_brings_its_vocabulary_or_says_that_it_is_missing(
     assert tuned.prompt == "<{spoken_language}> <{sign_language}> {text}"
     done = CliRunner().invoke(app, ["train", "--corpus", str(root), "--init", str(bare)])
     assert isinstance(done.exception, ConfigError)
+
+
+def test_clips_of_one_text_teach_nothing_and_are_refused(start, words, tmp_path):
+    for row in words.rows:
+        row["text"] = "tea" if row["split"] == "train" else row["text"]
+    done = refused(tmp_path, "--corpus", words.write(), "--init", start)
+    assert "all training clips have one text" in done
+
+
+def test_texts_that_the_models_vocabulary_cannot_tell_apart_are_refused(start, words, tmp_path):
+    for row in words.rows:
+        row["text"] = {"water": "水", "tea": "茶"}.get(row["text"], row["text"])
+    done = refused(tmp_path, "--corpus", words.write(), "--init", start)
+    assert "水" in done
+    assert "茶" in done
+    assert "are the same" in done
+
+
+def test_a_folder_does_not_replace_another_corpus_of_its_name(start, words, tmp_path):
+    words.write().rename(tmp_path / "asl-signs")
+    done = refused(tmp_path, "--corpus", tmp_path / "asl-signs", "--init", start)
+    assert "asl-signs is the name of another corpus" in done
+    assert not (tmp_path / "data").exists()
 
 
 def test_neither_experiment_nor_model_is_a_usage_error(tmp_path):

@@ -127,11 +127,28 @@ def test_a_missing_file_is_a_dropped_row_and_the_good_clips_stay(good_clips):
 
 def test_the_second_clip_of_equal_content_is_dropped_with_the_first_ones_name(good_clips):
     content = (good_clips.root / "good-1.pose").read_bytes()
-    good_clips.add("again", content, split="test", text="tea")
+    good_clips.add("again", content, split="validation", text="tea")
     kept, dropped = build(good_clips.write())
     assert len(kept) == 3
     assert dropped["id"].tolist() == ["again"]
-    assert "good-1" in dropped["reason"][0]
+    assert dropped["reason"].tolist() == ["same content as good-1"]
+
+
+def test_one_content_on_two_sides_of_ones_own_split_is_an_error_naming_both(good_clips):
+    content = (good_clips.root / "good-1.pose").read_bytes()
+    good_clips.add("again", content, split="test")
+    message = r"again: same content as good-1, on two sides of the split \(test and validation\)"
+    with pytest.raises(ManifestError, match=message):
+        build(good_clips.write())
+
+
+def test_reasons_are_counted_and_the_rare_ones_added_up():
+    rare = [f"same content as {number}" for number in range(12)]
+    dropped = pd.DataFrame({"reason": [*rare, *["no frames"] * 2000]})
+    lines = manifest.reasons(dropped, most=3)
+    assert lines[0] == "2,000: no frames"
+    assert lines[3] == "10: 10 other reasons, all in dropped.csv"
+    assert manifest.reasons(dropped[:0]) == []
 
 
 def test_kept_and_dropped_clips_survive_writing_and_reading(good_clips, damaged, tmp_path):
@@ -171,6 +188,8 @@ def test_a_missing_column_is_refused_by_name(good_clips, column):
         ({"path": "../clip.pose"}, "bad: path '../clip.pose' leaves the corpus folder"),
         ({"path": "/clip.pose"}, "bad: path '/clip.pose' leaves the corpus folder"),
         ({"path": ""}, "bad: empty path"),
+        ({"path": "c\0.pose"}, "bad: path .* holds a NUL character"),
+        ({"path": "c" * 5000}, "bad: path 'c+'... is too long for a file"),
         ({"text": " "}, "bad: empty text"),
         ({"id": ""}, "empty id"),
         ({"id": "good-1"}, "good-1: this id occurs more than once"),
@@ -192,12 +211,25 @@ def test_a_bad_row_is_one_error_naming_the_sample(good_clips, changes, message):
         ("short,short.pose,tea,ase", "short: the row has too few fields"),
         ("long,long.pose,tea,ase,en,s1,train,more", "long: the row has too many fields"),
         ("moved,moved.pose,tea, please,ase,en,s1,train", "moved: the row has too many fields"),
+        ('open,open.pose,tea,ase,en,"s1,train', r"manifest.csv: .* line 5 .*a quote not closed"),
+        ("large,large.pose," + "t" * 200_000 + ",ase,en,s1,train", "larger than field limit"),
     ],
+    ids=["short", "long", "moved", "open", "large"],
 )
 def test_a_row_of_the_wrong_length_is_refused(good_clips, line, message):
     with open(good_clips.root / "manifest.csv", "a") as file:
         file.write(f"{line}\n")
     with pytest.raises(ManifestError, match=message):
+        build(good_clips.root)
+
+
+def test_a_column_that_is_there_twice_is_refused_and_blank_lines_are_no_rows(good_clips):
+    source = good_clips.root / "manifest.csv"
+    text = source.read_text()
+    source.write_text(f"\n{text}\n\n")
+    assert len(build(good_clips.root)[0]) == 3
+    source.write_text(text.replace("signer", "text", 1))
+    with pytest.raises(ManifestError, match="column 'text' is there more than once"):
         build(good_clips.root)
 
 

@@ -1,6 +1,7 @@
 """Fetching: resumed, checked, unpacked where it belongs; a failure says what to do by hand."""
 
 import dataclasses
+import errno
 import io
 import tarfile
 import threading
@@ -257,6 +258,40 @@ def test_a_flipped_bit_in_a_zip_is_found(tmp_path):
     with pytest.raises(FetchError, match="'a' cannot be unpacked"):
         fetch.unpack(archive, tmp_path / "out", progress=False)
     assert everything(tmp_path / "out") == {}
+
+
+def test_a_member_that_is_a_folder_too_or_has_a_name_of_no_file(tmp_path):
+    archive, out = tmp_path / "archive", tmp_path / "out"
+    out.mkdir()
+    with tarfile.open(archive, "w") as tar:
+        for kind, content in ((tarfile.REGTYPE, b"abc"), (tarfile.DIRTYPE, b"")):
+            info = tarfile.TarInfo("a")
+            info.size, info.type = len(content), kind
+            tar.addfile(info, io.BytesIO(content))
+    fetch.unpack(archive, out, progress=False)
+    assert everything(out) == {"a": b"abc"}
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("b")
+        info.pax_headers = {"path": "b\0c"}
+        tar.addfile(info)
+    with pytest.raises(FetchError, match="nothing was unpacked"):
+        fetch.unpack(archive, out, progress=False)
+
+
+def test_a_disk_that_fills_up_is_not_the_archives_fault(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    archive = zipped(GOOD, tmp_path / "archive")
+    monkeypatch.setattr(fetch.os, "replace", full)
+    with pytest.raises(FetchError, match=r"No space left.*By hand: make room"):
+        fetch.unpack(archive, tmp_path, progress=False)
+
+
+def test_a_target_that_is_no_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="file cannot be made a folder"):
+        fetch.fetch("wlasl", tmp_path / "file", progress=False)
 
 
 def test_more_than_the_disk_holds_is_not_started(tmp_path, monkeypatch):

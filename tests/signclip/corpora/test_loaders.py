@@ -138,6 +138,25 @@ def test_the_authors_lists_decide_where_they_are(miniature):
         build("rwth-fs", root)
 
 
+def test_two_poses_of_one_rwth_fs_clip_are_not_chosen_between(maker, tmp_path):
+    make = maker(tmp_path)
+    make.pose("cam1/1_1_1_cam1.pose")
+    make.pose("again/1_1_1_cam1.pose")
+    with pytest.raises(ManifestError, match="1_1_1_cam1: two poses"):
+        build("rwth-fs", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "video"), [("rwth-fs", "poses/1_2_1_cam1.MPG"), ("popsign", "val/hat/another.MP4")]
+)
+def test_a_video_with_a_capital_suffix_is_listed_too(miniature, name, video):
+    root = miniature(name)
+    (root / video).write_bytes(b"a video")
+    dropped = build(name, root)[1]
+    assert dropped["path"].tolist() == [video]
+    assert "signclip extract" in dropped["reason"][0]
+
+
 def test_rwth_fs_videos_are_listed_with_the_command_that_makes_poses(maker, tmp_path):
     make = maker(tmp_path)
     for gesture in range(1, 21):
@@ -339,6 +358,9 @@ def test_signsuisse_entries_are_items_and_examples_with_the_models_tags(untouche
         ("asl-signs", "train.csv", "1000,TV", "1000", "too few fields"),
         ("asl-signs", "train.csv", ",1001,", ",1000,", "occurs more than once"),
         ("spreadthesign", "SperadTheSign.csv", "1.pose,", "../../1.pose,", "leaves the corpus"),
+        ("spreadthesign", "SperadTheSign.csv", "en,concept 59", 'en,"concept 59', "not closed"),
+        ("asl-citizen", "ASL_Citizen/splits/val.csv", "10-WOMAN1.mp4", "", "names no video"),
+        ("wlasl", "WLASL_v0.3.json", '"book"', '["book"]', "not the list of WLASL"),
         ("sem-lex", "sem-lex-metadata.csv", ",val,", ",dev,", "split 'dev' is none of train, val"),
         ("sem-lex", "sem-lex-metadata.csv", ",asllex,woman", "", "5 fields where at least 7"),
         ("sem-lex", "sem-lex-metadata.csv", "clip-3", "../../clip", "leaves the corpus"),
@@ -355,6 +377,16 @@ def test_a_bad_row_is_one_error(miniature, name, table, old, new, message):
     (root / table).write_text(text.replace(old, new))
     with pytest.raises(ManifestError, match=message):
         build(name, root)
+
+
+def test_blank_lines_are_no_rows_and_a_table_cut_to_nothing_is_refused(miniature):
+    root = miniature("asl-citizen")
+    table = root / "ASL_Citizen" / "splits" / "val.csv"
+    table.write_text(table.read_text() + "\n\n")
+    assert len(build("asl-citizen", root)[0]) == 9
+    table.write_text("")
+    with pytest.raises(ManifestError, match=r"val\.csv: empty"):
+        build("asl-citizen", root)
 
 
 def test_a_table_of_another_encoding_is_refused(miniature):
