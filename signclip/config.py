@@ -211,6 +211,8 @@ def resolve(
     if "prompts" in row:
         prompts = row.pop("prompts")
         row["prompt"] = prompts.get(split, prompts.get("other"))
+    if row.get("label_prompt") == row.get("prompt"):
+        row["label_prompt"] = None  # the same text need not be learned twice
     half_depth = row.pop("half_depth", False)
     profiles = read_yaml(params).get("profiles", {})
     if profile not in profiles:
