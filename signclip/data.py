@@ -71,7 +71,8 @@ def pad_frames(
 def _room(counts: Sequence[int], length: int, dims: int) -> np.ndarray:
     """Float32 (b, length, dims), to be filled as far as counted and zero behind."""
     frames = np.empty((len(counts), length, dims), dtype=np.float32)
-    for row, count in zip(frames, counts, strict=True):
+    # as bytes: numpy has memset for those only, which also needs not fetch what it overwrites
+    for row, count in zip(frames.view(np.uint8), counts, strict=True):
         row[count:] = 0
     return frames
 
@@ -221,7 +222,7 @@ class ClipDataset(Dataset):
             StoreError: the store has not such a clip, or its features are not finite.
         """
         examples = [self.examples[position] for _, position in keys]
-        drawn = [self._draw(epoch, position) for epoch, position in keys]
+        drawn = self._draw(keys)
         counts = [min(frames, self.max_frames) for frames, _ in drawn]
         batch = Batch(examples, counts, _room(counts, max(counts), self.store.dims))
         for (example, place), (frames, draws) in zip(batch, drawn, strict=True):
@@ -230,13 +231,18 @@ class ClipDataset(Dataset):
                 place[:] = values[: len(place)]
         return batch
 
-    def _draw(self, epoch: int, position: int) -> tuple[int, Draws | None]:
-        """How many frames a clip will have, uncut, and what is drawn for it."""
-        clip, frames = self.examples[position].clip, int(self._frames[position])
+    def _draw(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, Draws | None]]:
+        """How many frames each clip will have, uncut, and what is drawn for it."""
+        frames = [int(self._frames[position]) for _, position in keys]
         if self.augmentation is None:
-            return frames, None
-        draws = self.augmentation.draw(augment.generator(self.seed, epoch, clip))
-        return self.augmentation.frames(frames, draws, fps=self.store.fps(clip)), draws
+            return [(count, None) for count in frames]
+        clips = [(epoch, self.examples[position].clip) for epoch, position in keys]
+        rngs = augment.generators(self.seed, clips)
+        drawn = []
+        for (_, clip), count, rng in zip(clips, frames, rngs, strict=True):
+            draws = self.augmentation.draw(rng)
+            drawn.append((self.augmentation.frames(count, draws, fps=self.store.fps(clip)), draws))
+        return drawn
 
     def _values(self, clip: str, draws: Draws | None, out: np.ndarray | None) -> np.ndarray:
         """A clip's values, uncut: ``out``, or another array."""

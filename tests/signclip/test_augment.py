@@ -102,3 +102,13 @@ def test_what_is_seen_to_the_end_is_shown_to_the_end_whatever_rounding_says(fram
         assert clip.valid[-1, 0]
         assert clip.values[-1] == pytest.approx(1.0)
         assert not clip.valid[0, 0]
+
+
+@pytest.mark.parametrize("seed", [0, 7, (1 << 32) - 1, 1 << 32, 1 << 70])
+def test_the_generators_of_a_batch_are_those_of_its_clips(seed):
+    clips = [(epoch, f"clip-{i}") for epoch in (0, 1, 24) for i in range(20)]
+    many = augment.generators(seed, clips)
+    for rng, (epoch, clip) in zip(many, clips, strict=True):
+        alone = augment.generator(seed, epoch, clip)
+        assert rng.bit_generator.state == alone.bit_generator.state
+    assert augment.generators(seed, []) == []
