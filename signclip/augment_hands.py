@@ -36,6 +36,18 @@ DROPPED = 0.2  # and this share of the others left out
 LUCK = 256  # frames with luck of their own
 
 
+def _ways() -> np.ndarray:
+    """float32 (21, 21): which bones, by the point they end in, lead from the wrist to a point."""
+    ways = np.zeros((HAND_POINTS, HAND_POINTS), dtype=np.float32)
+    for point in range(1, HAND_POINTS):
+        ways[point] = ways[HAND_PARENT[point]]
+        ways[point, point] = 1
+    return ways
+
+
+_WAYS = _ways()
+
+
 class Crop(NamedTuple):
     """Which frames of a clip are seen.
 
@@ -89,10 +101,7 @@ def stretch_bones(clip: Features, factors: np.ndarray) -> np.ndarray:
     for hand in (SIGNING_LEFT, SIGNING_RIGHT):
         before = points[:, hand]
         bones = (before - before[:, HAND_PARENT]) * factors.astype(np.float32)[:, None]
-        after = before.copy()
-        for point in range(1, HAND_POINTS):
-            after[:, point] = after[:, HAND_PARENT[point]] + bones[:, point]
-        points[:, hand] = after
+        points[:, hand] = before[:, :1] + _WAYS @ bones
     return points.reshape(clip.values.shape)
 
 

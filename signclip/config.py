@@ -77,7 +77,8 @@ class RunConfig(_Strict):
     label_prompt: str | None = None  # of a second, language-free text that a clip is trained with
     cased: bool
     augment: tuple[Step, ...] = ()
-    loss: Literal["contrastive", "multi_positive", "sigmoid"] = "contrastive"
+    loss: Literal["contrastive", "multi_positive", "sigmoid", "gallery"] = "contrastive"
+    gallery_texts: int = Field(512, gt=0)  # of loss gallery: a batch's own and random others
     # rounds: batches are cut from rounds over the labels, each label once a round (FingerCLIP);
     # shuffled: from all clips in random order (pretraining);
     # languages: as many clips of each sign language an epoch

@@ -24,21 +24,68 @@ from torch.utils.checkpoint import checkpoint
 
 from signclip import distributed, losses, unpadded
 from signclip.config import Compute, RunConfig
-from signclip.data import pad_frames
+from signclip.data import Collate, pad_frames
 from signclip.model import SignCLIP
 from signclip.text import Tokenizer
 from signclip.unpadded import Layout
 
-Loss = Literal["contrastive", "multi_positive", "sigmoid"]
+Loss = Literal["contrastive", "multi_positive", "sigmoid", "gallery"]
 FIRST_BIAS = -10.0  # of the sigmoid loss: so that training starts from "no" (Zhai et al., 2023)
 
 
-class ContrastiveModel(BaseModel):
-    """MMEngine's view of a model in training: a batch in, its loss out."""
+class Texts:
+    """All texts that clips are trained with, as tokens: what loss ``gallery`` chooses among.
 
-    def __init__(self, model: SignCLIP, compute: Compute, loss: Loss = "contrastive"):
+    Args:
+        collate: makes a batch's texts.
+        limit: texts that a batch sees.
+    """
+
+    def __init__(self, texts: Iterable[str], collate: Collate, limit: int):
+        tokens = collate.texts(sorted(set(texts)))
+        order = tokens["text_keys"].argsort()
+        self.keys = tokens["text_keys"][order]
+        self.token_ids, self.token_mask = (tokens[x][order] for x in ("token_ids", "token_mask"))
+        self.limit = limit
+
+    def around(self, keys: Tensor) -> tuple[Tensor, Tensor, list[int], Tensor]:
+        """Tokens (n, l), their mask and counts of a batch's texts and others, and each clip's row.
+
+        Others are drawn by what the batch is, so that all processes draw the same.
+        """
+        own = torch.searchsorted(self.keys, keys.cpu())
+        chosen = torch.arange(len(self.keys))
+        if len(self.keys) > self.limit:
+            generator = torch.Generator().manual_seed(int(keys.sum()) % 2**63)
+            lot = torch.rand(len(self.keys), generator=generator)
+            lot[own] = -1.0
+            chosen = lot.argsort()[: max(self.limit, len(own.unique()))].sort().values
+            own = torch.searchsorted(chosen, own)
+        mask = self.token_mask[chosen]
+        counts = mask.sum(dim=1)
+        longest = int(counts.max())
+        ids, mask = self.token_ids[chosen, :longest], mask[:, :longest]
+        return ids.to(keys.device), mask.to(keys.device), counts.tolist(), own.to(keys.device)
+
+
+class ContrastiveModel(BaseModel):
+    """MMEngine's view of a model in training: a batch in, its loss out.
+
+    Args:
+        galleries: of loss ``gallery``: the texts that clips are trained with and, where they have
+            second ones, these.
+    """
+
+    def __init__(
+        self,
+        model: SignCLIP,
+        compute: Compute,
+        loss: Loss = "contrastive",
+        galleries: Sequence[Texts] = (),
+    ):
         super().__init__()
         self.signclip, self.loss, self.chunk = model, loss, compute.chunk
+        self.galleries = galleries
         if loss == "sigmoid":
             self.bias = nn.Parameter(torch.tensor(FIRST_BIAS))
         self.ratio = compute.group_ratio if compute.padding == "none" else None
@@ -69,33 +116,35 @@ class ContrastiveModel(BaseModel):
         Clips with a second text are trained with either, and the losses added.
         """
         assert mode == "loss", mode
-        pose_tower, text_tower = self.towers
         first = {"token_ids": token_ids, "token_mask": token_mask, "token_counts": token_counts}
         sides = [first | {"text_keys": text_keys}, *([second] if second else [])]
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.bfloat16):
-            pose = self._embedded(pose_tower, frames, frame_mask, frame_counts, ends=2)
-            texts = [
-                self._embedded(
-                    text_tower, side["token_ids"], side["token_mask"], side["token_counts"]
-                )
-                for side in sides
-            ]
+            pose = self._embedded(self.towers[0], frames, frame_mask, frame_counts, ends=2)
+            if self.loss != "gallery":
+                names = "token_ids", "token_mask", "token_counts"
+                texts = [self._embedded(self.towers[1], *(x[k] for k in names)) for x in sides]
         pose = distributed.gather(pose.float()) * self.signclip.scale()
-        losses_ = [
-            self._loss(
-                pose, distributed.gather(text.float()), distributed.gather(side["text_keys"])
-            )
-            for text, side in zip(texts, sides, strict=True)
-        ]
-        return {"loss": torch.stack(losses_).sum() if second else losses_[0]}
+        keys = [distributed.gather(side["text_keys"]) for side in sides]
+        if self.loss == "gallery":
+            parts = [self._gallery_loss(pose, *x) for x in zip(keys, self.galleries, strict=True)]
+        else:
+            texts = [distributed.gather(text.float()) for text in texts]
+            parts = [self._batch_loss(pose, *x) for x in zip(texts, keys, strict=True)]
+        return {"loss": sum(parts[1:], start=parts[0])}
 
-    def _loss(self, pose: Tensor, text: Tensor, keys: Tensor) -> Tensor:
+    def _batch_loss(self, pose: Tensor, text: Tensor, keys: Tensor) -> Tensor:
         if self.loss == "contrastive":
             return losses.contrastive(pose, text)
         same = keys[:, None] == keys[None]
         if self.loss == "multi_positive":
             return losses.multi_positive(pose, text, same)
         return losses.sigmoid(pose, text, same, self.bias)
+
+    def _gallery_loss(self, pose: Tensor, keys: Tensor, gallery: Texts) -> Tensor:
+        *tokens, own = gallery.around(keys)
+        with torch.autocast(pose.device.type, torch.bfloat16, enabled=self.bfloat16):
+            text = self._embedded(self.towers[1], *tokens)
+        return losses.gallery(pose, text.float(), own)
 
     def _embedded(
         self, tower: Callable, values: Tensor, mask: Tensor, counts: list[int], ends: int = 0

@@ -286,13 +286,14 @@ class Collate:
             "frame_mask": frame_mask,
             "frame_counts": counts,
             "clips": [example.clip for example in examples],
-            **self._texts([example.prompt for example in examples]),
+            **self.texts([example.prompt for example in examples]),
         }
         if examples[0].second is not None:
-            batch["second"] = self._texts([example.second for example in examples])
+            batch["second"] = self.texts([example.second for example in examples])
         return batch
 
-    def _texts(self, texts: Sequence[str]) -> dict:
+    def texts(self, texts: Sequence[str]) -> dict:
+        """The text side of a batch: tokens, mask, counts and keys."""
         token_ids, token_mask = self.tokenizer.encode(texts, max_tokens=self.max_tokens)
         if self.padding == "limit":
             # one less than max_tokens: the reference drops a [SEP] after its [CLS]

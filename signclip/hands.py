@@ -20,6 +20,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from signclip.points import BODY, HAND_PARENT, HAND_POINTS, SIGNING, SIGNING_LEFT, SIGNING_RIGHT
 
@@ -36,7 +37,10 @@ def reach(hand: Tensor) -> Tensor:
 
 
 class HandFeatures(nn.Module):
-    """Points of the variant ``signing`` to features: (b, t, 159) -> (b, t, dims)."""
+    """Points of the variant ``signing``, and those of the frame before, to features.
+
+    Both (..., 159), zeros before a clip's first frame -> (..., dims).
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,10 +50,9 @@ class HandFeatures(nn.Module):
         bends = [i for i in range(HAND_POINTS) if HAND_PARENT[i] != 0]
         for name, index in {
             "parent": HAND_PARENT,
-            "first": first[apart],
-            "second": second[apart],
+            "pairs": (first * HAND_POINTS + second)[apart],
             "bends": bends,
-            "before": [HAND_PARENT[i] for i in bends],
+            "before_bend": [HAND_PARENT[i] for i in bends],
             "tips": TIPS,
             "moving": MOVING,
         }.items():
@@ -58,21 +61,25 @@ class HandFeatures(nn.Module):
     @property
     def dims(self) -> int:
         """Numbers a frame."""
-        return self(torch.zeros(1, 1, POINT_DIMS)).shape[-1]
+        none = torch.zeros(1, POINT_DIMS)
+        return self(none, none).shape[-1]
 
-    def forward(self, frames: Tensor) -> Tensor:
-        points = frames.unflatten(-1, (len(SIGNING), 3))
+    def forward(self, frames: Tensor, before: Tensor) -> Tensor:
+        """See the class."""
+        points, earlier = (x.unflatten(-1, (len(SIGNING), 3)) for x in (frames, before))
         right, left = points[..., SIGNING_RIGHT, :], points[..., SIGNING_LEFT, :]
-        sees_right, sees_left = (
+        was_right = earlier[..., SIGNING_RIGHT, :]
+        sees_right, sees_left, saw_right = (
             (hand != 0).flatten(-2).any(dim=-1, keepdim=True).to(frames.dtype)
-            for hand in (right, left)
+            for hand in (right, left, was_right)
         )
         both = sees_right * sees_left
         right_reach = reach(right)[..., None].clamp_min(LEAST)
-        between_tips = left[..., self.tips, None, :] - right[..., None, self.tips, :]
-        tips_apart = (between_tips.norm(dim=-1).flatten(-2) / right_reach).clamp(max=4)
+        between_tips = torch.cdist(left[..., self.tips, :], right[..., self.tips, :])
+        tips_apart = (between_tips.flatten(-2) / right_reach).clamp(max=4)
         from_nose = right[..., 0, :2] - points[..., NOSE, :2]
         to_other = left[..., 0, :2] - right[..., 0, :2]
+        steps = (right - was_right)[..., self.moving, :2].clamp(-1, 1).flatten(-2)
         return torch.cat(
             [
                 sees_right,
@@ -83,28 +90,25 @@ class HandFeatures(nn.Module):
                 both * 2 * to_other,
                 both * 0.3 * tips_apart,
                 sees_right * 0.5 * from_nose,
-                self._motion(right[..., self.moving, :2], sees_right),
+                sees_right * saw_right * 4 * steps,
             ],
             dim=-1,
         )
 
     def _shape(self, hand: Tensor) -> Tensor:
-        """(b, t, 21, 3) -> (b, t, numbers), whatever the hand's place and size."""
+        """(..., 21, 3) -> (..., numbers), whatever the hand's place and size."""
         hand = hand - hand[..., :1, :]
         hand = hand / reach(hand)[..., None, None].clamp_min(LEAST)
         bones = hand - hand[..., self.parent, :]
         bones = bones / bones.norm(dim=-1, keepdim=True).clamp_min(LEAST)
-        cosines = (bones[..., self.bends, :] * bones[..., self.before, :]).sum(dim=-1)
-        apart = (hand[..., self.first, :] - hand[..., self.second, :]).norm(dim=-1)
+        cosines = (bones[..., self.bends, :] * bones[..., self.before_bend, :]).sum(dim=-1)
+        apart = torch.cdist(hand, hand).flatten(-2)[..., self.pairs]
         return torch.cat(
             [hand[..., 1:, :].flatten(-2), bones[..., 1:, :].flatten(-2) / 2, cosines, apart - 0.6],
             dim=-1,
         )
 
-    def _motion(self, places: Tensor, seen: Tensor) -> Tensor:
-        """(b, t, points, 2) in shoulder widths -> their steps since the frame before."""
-        steps = torch.zeros_like(places)
-        steps[:, 1:] = (places[:, 1:] - places[:, :-1]).clamp(-1, 1)
-        since = torch.zeros_like(seen)
-        since[:, 1:] = seen[:, 1:] * seen[:, :-1]
-        return 4 * since * steps.flatten(-2)
+
+def frames_before(frames: Tensor) -> Tensor:
+    """(b, t, dims) -> the same, each frame in the place of the next, zeros in the first."""
+    return F.pad(frames, (0, 0, 1, 0))[:, :-1]

@@ -51,3 +51,20 @@ def sigmoid(pose_embeddings: Tensor, text_embeddings: Tensor, same: Tensor, bias
     logits = pose_embeddings @ text_embeddings.T + bias
     pairs = F.binary_cross_entropy_with_logits(logits, same.to(logits.dtype), reduction="sum")
     return pairs / len(logits)
+
+
+def gallery(pose_embeddings: Tensor, text_embeddings: Tensor, own: Tensor) -> Tensor:
+    """:func:`multi_positive` against texts that are more than the batch's own, each there once.
+
+    Clips choose among all texts; the texts that clips of the batch have choose among these.
+
+    Args:
+        pose_embeddings: (b, d).
+        text_embeddings: (n, d), of texts that all differ.
+        own: int (b,), the row of each clip's text.
+    """
+    logits = pose_embeddings @ text_embeddings.T
+    asked = own.unique()
+    target = (asked[:, None] == own[None]).to(logits.dtype)
+    target = target / target.sum(dim=1, keepdim=True)
+    return F.cross_entropy(logits, own) + F.cross_entropy(logits[:, asked].T, target)

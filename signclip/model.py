@@ -37,7 +37,7 @@ from transformers import BertConfig, BertModel
 
 from signclip import unpadded
 from signclip.errors import ConfigError
-from signclip.hands import POINT_DIMS, HandFeatures
+from signclip.hands import POINT_DIMS, HandFeatures, frames_before
 from signclip.unpadded import Layout
 
 POOLING_HEADS = 4
@@ -270,8 +270,6 @@ class PoseTower(nn.Module):
         frames = frames.masked_fill(~mask[..., None], 0.0)
         if self.config.conv_layers:
             frames = self.videoconv(frames)
-        if self.config.frame_input == "hands":
-            frames = self.hands(frames)
         ends = torch.tensor(
             [self.config.pose_cls_id, self.config.pose_sep_id], device=frames.device
         )
@@ -283,7 +281,7 @@ class PoseTower(nn.Module):
         positions[-1] = self.config.max_frames + 1
         whole = torch.cat([mask.new_ones(b, 1), mask, mask.new_ones(b, 1)], dim=1)
         hidden = self.bert(
-            inputs_embeds=torch.cat([cls, self.videomlp(frames), sep], dim=1),
+            inputs_embeds=torch.cat([cls, self.videomlp(self._seen(frames)), sep], dim=1),
             attention_mask=whole,
             position_ids=positions[None],
         ).last_hidden_state
@@ -291,6 +289,16 @@ class PoseTower(nn.Module):
         if self.config.pooling == "mean":
             return mean
         return self.pooling(hidden[:, 1:], whole[:, 1:], mean)
+
+    def _seen(self, frames: Tensor, rows: Tensor | None = None) -> Tensor:
+        """What the frame network sees: of (b, t, dims), or of these rows of (b * t, dims)."""
+
+        def chosen(x: Tensor) -> Tensor:
+            return x if rows is None else x.flatten(0, 1)[rows]
+
+        if self.config.frame_input == "plain":
+            return chosen(frames)
+        return self.hands(chosen(frames), chosen(frames_before(frames)))
 
     def _unpadded(self, frames: Tensor, ends: Tensor, layout: Layout) -> Tensor:
         """frames (b, t, dims), [CLS] and [SEP] (2, d) -> (b, d)."""
@@ -301,7 +309,7 @@ class PoseTower(nn.Module):
         source = np.where(last, 1, 0)  # rows of `table`: [CLS], [SEP], then the frames
         source[is_frame] = 2 + np.arange(is_frame.sum())
         positions = np.where(last, self.config.max_frames + 1, layout.place)
-        table = torch.cat([ends, self.videomlp(frames.flatten(0, 1)[layout.tensor(rows)])])
+        table = torch.cat([ends, self.videomlp(self._seen(frames, layout.tensor(rows)))])
         hidden = self.bert(
             inputs_embeds=table[layout.tensor(source)][None],
             position_ids=layout.tensor(positions)[None],

@@ -17,6 +17,7 @@ Cost: the ``cpu`` profile takes 40 to 50 s a FingerCLIP fold on one core.
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -39,7 +40,7 @@ from signclip import (
     splits,
 )
 from signclip.config import RunConfig
-from signclip.contrastive import ContrastiveModel, Gallery, Validation
+from signclip.contrastive import ContrastiveModel, Gallery, Texts, Validation
 from signclip.data import ClipDataset, Collate, Example
 from signclip.errors import ConfigError, RunError, StoreError
 from signclip.jobs import epochs_bar, run_all
@@ -261,9 +262,10 @@ def _end_with_parent(worker: int) -> None:
     end_with_parent()
 
 
-def _texts(examples: Sequence[Example]) -> list[str]:
-    """All texts of the clips: what a vocabulary is made of."""
-    return [x.prompt for x in examples] + [x.second for x in examples if x.second is not None]
+def _texts(examples: Sequence[Example]) -> list[list[str]]:
+    """The clips' prompts and, where they have them, their second texts."""
+    seconds = [x.second for x in examples if x.second is not None]
+    return [[x.prompt for x in examples], *([seconds] if seconds else [])]
 
 
 def _galleries(
@@ -298,7 +300,8 @@ def _train(
         by_role[role] = examples_of(config, kept.loc[ids[ids.isin(kept.index)]])
     if not by_role["train"]:
         raise StoreError(f"{store.folder}: holds no training clip of split {config.split!r}")
-    model, tokenizer = _start(config, store.dims, _texts(by_role["train"]))
+    texts = list(itertools.chain(*_texts(by_role["train"])))
+    model, tokenizer = _start(config, store.dims, texts)
     loader = _loader(config, by_role["train"], store, tokenizer)
     validation = Validation(
         [store.values(example.clip) for example in by_role["validation"]],
@@ -313,7 +316,17 @@ def _train(
         best="validation_loss" if config.select == "lowest_validation_loss" else None,
         work=work,
     )
-    trained_model = ContrastiveModel(model, config.compute, config.loss)
+    trained_model = ContrastiveModel(
+        model,
+        config.compute,
+        config.loss,
+        [
+            Texts(texts, loader.collate_fn, config.gallery_texts)
+            for texts in _texts(by_role["train"])
+        ]
+        if config.loss == "gallery"
+        else (),
+    )
     optimiser = FairseqAdam(
         trained_model.parameters(),
         lr=config.learning_rate,

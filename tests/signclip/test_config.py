@@ -26,7 +26,9 @@ def test_every_row_resolves_in_every_profile(name, profile):
 
 
 def test_a_row_that_trains_nothing_says_so_and_whose_runs_it_is_tested_with():
-    with pytest.raises(ConfigError, match="E8 trains nothing: it is E7"):
+    with pytest.raises(
+        ConfigError, match=r"E8. trains nothing: it is E7\.2, tested on reduced_face_mirrored"
+    ):
         config.resolve(EXPERIMENTS, PARAMS, "E8", profile="cpu", **WHERE)
     assert config.tested_as(EXPERIMENTS, "E8") == ("E7.2", "reduced_face_mirrored")
     assert config.tested_as(EXPERIMENTS, "E7.2") == ("E7.2", None)
