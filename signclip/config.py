@@ -78,6 +78,7 @@ class RunConfig(_Strict):
     cased: bool
     augment: tuple[Step, ...] = ()
     loss: Literal["contrastive", "multi_positive", "sigmoid", "gallery"] = "contrastive"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)  # of loss gallery
     gallery_texts: int = Field(512, gt=0)  # of loss gallery: a batch's own and random others
     # rounds: batches are cut from rounds over the labels, each label once a round (FingerCLIP);
     # shuffled: from all clips in random order (pretraining);

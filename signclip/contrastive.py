@@ -82,10 +82,11 @@ class ContrastiveModel(BaseModel):
         compute: Compute,
         loss: Loss = "contrastive",
         galleries: Sequence[Texts] = (),
+        smoothing: float = 0.0,
     ):
         super().__init__()
         self.signclip, self.loss, self.chunk = model, loss, compute.chunk
-        self.galleries = galleries
+        self.galleries, self.smoothing = galleries, smoothing
         if loss == "sigmoid":
             self.bias = nn.Parameter(torch.tensor(FIRST_BIAS))
         self.ratio = compute.group_ratio if compute.padding == "none" else None
@@ -144,7 +145,7 @@ class ContrastiveModel(BaseModel):
         *tokens, own = gallery.around(keys)
         with torch.autocast(pose.device.type, torch.bfloat16, enabled=self.bfloat16):
             text = self._embedded(self.towers[1], *tokens)
-        return losses.gallery(pose, text.float(), own)
+        return losses.gallery(pose, text.float(), own, self.smoothing)
 
     def _embedded(
         self, tower: Callable, values: Tensor, mask: Tensor, counts: list[int], ends: int = 0

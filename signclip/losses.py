@@ -53,7 +53,9 @@ def sigmoid(pose_embeddings: Tensor, text_embeddings: Tensor, same: Tensor, bias
     return pairs / len(logits)
 
 
-def gallery(pose_embeddings: Tensor, text_embeddings: Tensor, own: Tensor) -> Tensor:
+def gallery(
+    pose_embeddings: Tensor, text_embeddings: Tensor, own: Tensor, smoothing: float = 0.0
+) -> Tensor:
     """:func:`multi_positive` against texts that are more than the batch's own, each there once.
 
     Clips choose among all texts; the texts that clips of the batch have choose among these.
@@ -62,9 +64,11 @@ def gallery(pose_embeddings: Tensor, text_embeddings: Tensor, own: Tensor) -> Te
         pose_embeddings: (b, d).
         text_embeddings: (n, d), of texts that all differ.
         own: int (b,), the row of each clip's text.
+        smoothing: share of a clip's target that is spread evenly over all texts.
     """
     logits = pose_embeddings @ text_embeddings.T
     asked = own.unique()
     target = (asked[:, None] == own[None]).to(logits.dtype)
     target = target / target.sum(dim=1, keepdim=True)
-    return F.cross_entropy(logits, own) + F.cross_entropy(logits[:, asked].T, target)
+    chosen = F.cross_entropy(logits, own, label_smoothing=smoothing)
+    return chosen + F.cross_entropy(logits[:, asked].T, target)

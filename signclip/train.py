@@ -316,16 +316,14 @@ def _train(
         best="validation_loss" if config.select == "lowest_validation_loss" else None,
         work=work,
     )
-    trained_model = ContrastiveModel(
-        model,
-        config.compute,
-        config.loss,
-        [
+    galleries = []
+    if config.loss == "gallery":
+        galleries = [
             Texts(texts, loader.collate_fn, config.gallery_texts)
             for texts in _texts(by_role["train"])
         ]
-        if config.loss == "gallery"
-        else (),
+    trained_model = ContrastiveModel(
+        model, config.compute, config.loss, galleries, config.label_smoothing
     )
     optimiser = FairseqAdam(
         trained_model.parameters(),
