@@ -20,6 +20,7 @@ CORPUS = "spreadthesign-fingerspelling"
 Corpus = Annotated[str, typer.Option(help="The corpus's folder below data/.")]
 Profile = Annotated[str, typer.Option(help="cpu, paper or smoke.")]
 Seed = Annotated[int, typer.Option(help="Seed of the runs.")]
+Seeds = Annotated[list[int], typer.Option(help="Seed of the runs; repeatable: one measurement.")]
 EXPERIMENTS, PARAMS = Path("benchmarks/experiments.yaml"), Path("params.yaml")
 DATA, FEATURES, RUNS, RESULTS = Path("data"), Path("features"), Path("runs"), Path("results")
 PREDICTIONS = Path("predictions")
@@ -36,32 +37,70 @@ def evaluate(
     split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
-    seed: Seed = 0,
+    seed: Seeds = (0,),
+    revision: Annotated[
+        str | None, typer.Option(help="Write under this name. Default: the profile.")
+    ] = None,
 ) -> None:
     """Evaluate an experiment's runs, or a baseline, on a split.
+
+    Among labels, and among (language, label) prompts where the encoder's prompts have languages.
 
     Example: python -m benchmarks evaluate E3.2 --split letters
     """
     from benchmarks.evaluate import evaluate as measure
 
-    result = measure(
+    measured = measure(
         encoder,
-        revision=profile,
+        profile=profile,
         corpus=corpus,
         split=split,
-        seed=seed,
+        seeds=seed,
+        experiments=EXPERIMENTS,
         data=DATA,
         features=FEATURES,
         runs=RUNS,
-        predictions=PREDICTIONS / encoder / split,
+        # what another revision predicts stays beside what the pipeline does
+        predictions=PREDICTIONS / encoder / (f"{split}.{revision}" if revision else split),
         leaderboard=RESULTS / "leaderboard",
+        revision=revision,
     )
-    for name, score in result.scores.items():
-        typer.echo(
-            f"{name:12} {score.value:7.4f}  [{score.low:.4f}, {score.high:.4f}]  "
-            f"chance {score.chance:.4f}"
-        )
-    typer.echo(f"{result.n_evaluated} of {result.n_total} clips; {result.signature}")
+    for task, result in measured.items():
+        typer.echo(f"{task}: {result.labels} texts")
+        for name, score in result.scores.items():
+            typer.echo(
+                f"{name:12} {score.value:7.4f}  [{score.low:.4f}, {score.high:.4f}]  "
+                f"chance {score.chance:.4f}"
+            )
+        typer.echo(f"{result.n_evaluated} of {result.n_total} clips; {result.signature}")
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="An encoder with a result.")],
+    b: Annotated[str, typer.Argument(help="Another.")],
+    split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
+    task: Annotated[str, typer.Option(help="retrieval or tagged_retrieval.")] = "retrieval",
+    metric: Annotated[str, typer.Option(help="V2T_R@k.")] = "V2T_R@1",
+    revision: Annotated[str, typer.Option(help="Of both results.")] = "cpu",
+    corpus: Corpus = CORPUS,
+) -> None:
+    """Compare two evaluated encoders clip by clip.
+
+    Example: python -m benchmarks compare X E7.2 --split letters
+    """
+    from benchmarks import results
+    from benchmarks.compare import compare as paired
+
+    board = RESULTS / "leaderboard"
+    read = [
+        results.read(results.path_of(board, name, revision, task, corpus, split)) for name in (a, b)
+    ]
+    found = paired(*read, metric)
+    typer.echo(
+        f"{metric} of {a} - {b}: {found.difference:+.4f}  [{found.low:+.4f}, {found.high:+.4f}]  "
+        f"({read[0].n_evaluated} clips, paired bootstrap, 95 %)"
+    )
 
 
 @app.command()
