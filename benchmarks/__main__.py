@@ -20,10 +20,10 @@ CORPUS = "spreadthesign-fingerspelling"
 Corpus = Annotated[str, typer.Option(help="The corpus's folder below data/.")]
 Profile = Annotated[str, typer.Option(help="cpu, paper or smoke.")]
 Seed = Annotated[int, typer.Option(help="Seed of the runs.")]
-Seeds = Annotated[list[int], typer.Option(help="Seed of the runs; repeatable: one measurement.")]
 EXPERIMENTS, PARAMS = Path("benchmarks/experiments.yaml"), Path("params.yaml")
 DATA, FEATURES, RUNS, RESULTS = Path("data"), Path("features"), Path("runs"), Path("results")
 PREDICTIONS = Path("predictions")
+SPLITS, SEEDS = ["letters"], [0]  # the defaults of options that may be repeated
 
 
 @app.callback()
@@ -32,47 +32,89 @@ def _root() -> None:
 
 
 @app.command()
-def evaluate(
-    encoder: Annotated[str, typer.Argument(help="An experiment with runs, or a baseline.")],
-    split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
+def train(
+    rows: Annotated[list[str], typer.Argument(help="Experiments, or suites of suites.yaml.")],
+    split: Annotated[list[str], typer.Option(help="A split of the corpus; repeatable.")],
+    seed: Annotated[list[int], typer.Option(help="Repeatable: each row with each.")] = SEEDS,
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
-    seed: Seeds = (0,),
+    jobs: Annotated[int, typer.Option(help="Runs trained side by side.")] = 2,
+) -> None:
+    """Train several experiments on all folds of splits, side by side; finished runs stay.
+
+    Example: python -m benchmarks train beyond --split in_domain --seed 0 --seed 1
+    """
+    from benchmarks import suites
+
+    paths = suites.train(
+        rows,
+        split,
+        seed,
+        experiments=EXPERIMENTS,
+        params=PARAMS,
+        profile=profile,
+        corpus=corpus,
+        data=DATA,
+        features=FEATURES,
+        runs=RUNS,
+        jobs=jobs,
+    )
+    typer.echo(f"{len(paths)} runs below {RUNS}")
+
+
+@app.command()
+def evaluate(
+    encoders: Annotated[
+        list[str],
+        typer.Argument(help="Experiments with runs, baselines, or suites of suites.yaml."),
+    ],
+    split: Annotated[list[str], typer.Option(help="A split of the corpus; repeatable.")] = SPLITS,
+    profile: Profile = "cpu",
+    corpus: Corpus = CORPUS,
+    seed: Annotated[
+        list[int], typer.Option(help="Seed of the runs; repeatable: one measurement.")
+    ] = SEEDS,
     revision: Annotated[
         str | None, typer.Option(help="Write under this name. Default: the profile.")
     ] = None,
 ) -> None:
-    """Evaluate an experiment's runs, or a baseline, on a split.
+    """Evaluate experiments' runs, or baselines, on splits.
 
     Among labels, and among (language, label) prompts where the encoder's prompts have languages.
 
     Example: python -m benchmarks evaluate E3.2 --split letters
     """
+    from benchmarks import suites
     from benchmarks.evaluate import evaluate as measure
 
-    measured = measure(
-        encoder,
-        profile=profile,
-        corpus=corpus,
-        split=split,
-        seeds=seed,
-        experiments=EXPERIMENTS,
-        data=DATA,
-        features=FEATURES,
-        runs=RUNS,
-        # what another revision predicts stays beside what the pipeline does
-        predictions=PREDICTIONS / encoder / (f"{split}.{revision}" if revision else split),
-        leaderboard=RESULTS / "leaderboard",
-        revision=revision,
-    )
-    for task, result in measured.items():
-        typer.echo(f"{task}: {result.labels} texts")
-        for name, score in result.scores.items():
-            typer.echo(
-                f"{name:12} {score.value:7.4f}  [{score.low:.4f}, {score.high:.4f}]  "
-                f"chance {score.chance:.4f}"
+    names = suites.expand(encoders)
+    for place in split:
+        for encoder in names:
+            measured = measure(
+                encoder,
+                profile=profile,
+                corpus=corpus,
+                split=place,
+                seeds=seed,
+                experiments=EXPERIMENTS,
+                data=DATA,
+                features=FEATURES,
+                runs=RUNS,
+                # what another revision predicts stays beside what the pipeline does
+                predictions=PREDICTIONS / encoder / (f"{place}.{revision}" if revision else place),
+                leaderboard=RESULTS / "leaderboard",
+                revision=revision,
             )
-        typer.echo(f"{result.n_evaluated} of {result.n_total} clips; {result.signature}")
+            for task, result in measured.items():
+                typer.echo(f"{encoder}, {place}, {task}: {result.labels} texts")
+                shown = result.scores if len(names) == 1 else ["V2T_R@1"]
+                for name in shown:
+                    score = result.scores[name]
+                    typer.echo(
+                        f"  {name:12} {score.value:7.4f}  [{score.low:.4f}, {score.high:.4f}]  "
+                        f"chance {score.chance:.4f}"
+                    )
+                typer.echo(f"  {result.n_evaluated} of {result.n_total} clips; {result.signature}")
 
 
 @app.command()
