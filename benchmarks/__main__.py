@@ -147,18 +147,31 @@ def compare(
 
 @app.command()
 def paper(
-    table: Annotated[str, typer.Argument(help="A table of the paper.")] = "fingerclip",
+    table: Annotated[str, typer.Argument(help="fingerclip, pretraining or beyond.")] = "fingerclip",
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
-    split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Of fingerclip and pretraining. Default: letters and in_domain."),
+    ] = None,
 ) -> None:
-    """Write a table of the paper, published numbers beside ours, from result files.
+    """Write a table, published numbers beside ours, or the rows beyond the paper, from results.
 
-    Example: python -m benchmarks paper fingerclip
+    Example: python -m benchmarks paper pretraining
     """
-    from benchmarks import tables
+    from benchmarks import tables, tables_beyond, tables_pretraining
 
-    tables.write(table, revision=profile, corpus=corpus, split=split, results_folder=RESULTS)
+    given = dict(revision=profile, corpus=corpus, results_folder=RESULTS)
+    if table == tables_beyond.TABLE:
+        if split is not None:
+            raise typer.BadParameter("the table beyond shows all splits")
+        tables_beyond.write(**given)
+    elif table == tables_pretraining.TABLE:
+        tables_pretraining.write(**given, split=split or "in_domain")
+    elif table in tables.TABLES:
+        tables.write(table, **given, split=split or "letters")
+    else:
+        raise typer.BadParameter(f"no table {table!r}: fingerclip, pretraining or beyond")
     typer.echo((RESULTS / "tables" / f"{table}.md").read_text(encoding="utf-8"))
 
 
@@ -175,6 +188,18 @@ def figures(
 
     write_fingerclip(PREDICTIONS / encoder / split, RESULTS / "figures")
     typer.echo(f"{RESULTS / 'figures'}: fingerclip_letters, fingerclip_confusion")
+
+
+@app.command()
+def ablation(profile: Profile = "cpu", corpus: Corpus = CORPUS) -> None:
+    """Draw what each row is worth, with intervals, from results.
+
+    Example: python -m benchmarks ablation
+    """
+    from benchmarks.ablation import write
+
+    write(revision=profile, corpus=corpus, results_folder=RESULTS)
+    typer.echo(f"{RESULTS / 'figures'}: ablation")
 
 
 @app.command()
