@@ -32,8 +32,12 @@ from signclip import files
 NAME = "ablation"
 PAPERS_BASE, BEST = "E5", "X"
 BLUE, ORANGE, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "black"
-GALLERY_STYLES = {"labels": (BLUE, "o", "labels"), "tagged": (ORANGE, "s", "(language, label)")}
+GALLERY_STYLES = {
+    "labels": (BLUE, "o", "among labels"),
+    "tagged": (ORANGE, "s", "among (language, label) prompts"),
+}
 OPPONENT_STYLES = {BASE: (BLACK, "D", f"against {BASE}"), FLOOR: (GREEN, "^", "against 1-NN")}
+HYPHEN = "\u2010"  # mathtext would make a minus of the keyboard's
 IN_DOMAIN = tuple(place for place in PLACES if place.split == suites.IN_DOMAIN)
 COLUMNS = [
     "panel",
@@ -109,11 +113,19 @@ def draw(numbers: pd.DataFrame, corpus: str) -> Figure:
     with mpl.rc_context(STYLE | {"font.size": 8, "axes.titlesize": 8.5}):
         figure = Figure(figsize=(7.2, 6.4), layout="constrained")
         parts = figure.subplot_mosaic(
-            [["paper", "beyond"], ["paper", "best"]], height_ratios=[1.75, 1]
+            [["paper", "beyond"], ["paper", "best"]], height_ratios=[1.9, 1]
         )
         of = {name: numbers[numbers["panel"] == name] for name in parts}
-        _panel(parts["paper"], of["paper"], "gallery", GALLERY_STYLES, _titles(of["paper"]))
-        _panel(parts["beyond"], of["beyond"], "gallery", GALLERY_STYLES, _titles(of["beyond"]))
+        _panel(
+            parts["paper"],
+            of["paper"],
+            "gallery",
+            GALLERY_STYLES,
+            _titles(of["paper"], PAPERS_BASE),
+        )
+        _panel(
+            parts["beyond"], of["beyond"], "gallery", GALLERY_STYLES, _titles(of["beyond"], BASE)
+        )
         best = of["best"].assign(id=of["best"]["split"] + ", " + of["best"]["gallery"])
         places = {name: name for name in dict.fromkeys(best["id"])}
         _panel(parts["best"], best, "against", OPPONENT_STYLES, places)
@@ -125,6 +137,12 @@ def draw(numbers: pd.DataFrame, corpus: str) -> Figure:
         for name, axes in parts.items():
             axes.set_title(heads[name] + _seeds(of[name], inner=name != "best"), loc="left")
             axes.set_xlabel("difference of V2T R@1")
+        handles = [
+            mpl.lines.Line2D([], [], color=colour, marker=marker, markersize=4, label=label)
+            for styles in (GALLERY_STYLES, OPPONENT_STYLES)
+            for colour, marker, label in styles.values()
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
         figure.suptitle(
             f"Embedded corpus ({corpus}). Lines: 95 % paired bootstrap over clips",
             fontsize=8.5,
@@ -134,17 +152,17 @@ def draw(numbers: pd.DataFrame, corpus: str) -> Figure:
     return figure
 
 
-def _titles(lines: pd.DataFrame) -> dict[str, str]:
-    """Row's id -> what stands beside it: the change, without what all rows share."""
+def _titles(lines: pd.DataFrame, base: str) -> dict[str, str]:
+    """Row's id -> what stands beside it: the change, without the base that a panel names."""
     shown = {}
     for name, title in lines[["id", "row"]].itertuples(index=False):
-        for base in (PAPERS_BASE, BASE):
-            title = title.removeprefix(f"{base} + ").removeprefix(f"{base}, ")
-        shown[name] = f"{_wrapped(title)}  $\\bf{{{name}}}$"
+        for before in (f"{base} + ", f"{base}, ", f"{base} "):
+            title = title.removeprefix(before)
+        shown[name] = f"{_wrapped(title)}  $\\bf{{{name.replace('-', HYPHEN)}}}$"
     return shown
 
 
-def _wrapped(title: str, width: int = 30) -> str:
+def _wrapped(title: str, width: int = 26) -> str:
     """A long title on two lines."""
     if len(title) <= width:
         return title
@@ -170,7 +188,7 @@ def _panel(
     axes.axvline(0, color="0.4", linewidth=0.8, zorder=1)
     shown = [name for name in styles if (lines[kind] == name).any()]
     for place, name in enumerate(shown):
-        colour, marker, label = styles[name]
+        colour, marker, _ = styles[name]
         these = lines[lines[kind] == name]
         heights = [place_of[i] + 0.26 * (place - (len(shown) - 1) / 2) for i in these["id"]]
         errors = [these["difference"] - these["low"], these["high"] - these["difference"]]
@@ -183,7 +201,6 @@ def _panel(
             markersize=4,
             markeredgewidth=0,
             elinewidth=1.2,
-            label=label,
             zorder=2,
         )
     axes.set_yticks(range(len(titles)), list(titles.values()))
@@ -194,8 +211,6 @@ def _panel(
     for height in range(len(titles) - 1):
         axes.axhline(height + 0.5, color="0.94", linewidth=0.6, zorder=0)
     axes.set_axisbelow(True)
-    if shown:
-        axes.legend(frameon=False, loc="best", fontsize=7, handletextpad=0.3)
 
 
 def write(*, revision: str, corpus: str, results_folder: Path) -> pd.DataFrame:
