@@ -7,8 +7,10 @@ Decisions
   encoder was trained with such a second text; else the mean of the label's prompts over the sign
   languages of the fold's training clips, the same for every clip.
 * A recogniser of labels knows no languages. In a tagged gallery a second instance is fitted to the
-  clips' languages, and (language, label) scores the sum of the two. It knows languages of training
-  only: on ``unseen_language`` it cannot be right.
+  clips' languages, and (language, label) scores the sum of the two. That is a weak floor: the pair
+  of the nearest training clip always scores highest, so that at rank 1 it is never right where each
+  pair occurs once; and it knows languages of training only. (To leave out the pairs that were met
+  would be the elimination that nobody is allowed.)
 
 Cost: a run embeds each clip once, whatever it is asked; a label gallery without ``label_prompt`` is
 labels x training languages texts.

@@ -359,3 +359,11 @@ def test_a_recogniser_of_languages_is_a_factor_of_its_tagged_scores(folders):
     assert (metrics.v2t_ranks(scored.scores, own) == 1).mean() > 0.95  # they are its own clips
     best = [asked[0].entries[i].sign_language for i in scored.scores.argmax(axis=0)]
     assert set(best) <= {"ase", "gsg"}
+
+
+def test_the_tagged_floor_is_never_right_at_rank_1_where_each_pair_occurs_once(folders, tmp_path):
+    """What the table's note says of it."""
+    floor = measured("nearest-neighbour", folders, tmp_path, "in_domain")
+    assert floor["tagged_retrieval"].scores["V2T_R@1"].value == 0
+    assert floor["tagged_retrieval"].scores["V2T_R@10"].value > 0
+    assert floor["retrieval"].scores["V2T_R@1"].value > 0

@@ -52,6 +52,16 @@ def test_what_the_pipeline_does_not_measure_is_a_dash_and_explained(board, tmp_p
     assert "–: not measured." in text(tmp_path)
 
 
+def test_the_floor_that_cannot_be_right_at_rank_1_is_also_compared_deeper(board, tmp_path):
+    frame = written(board(tmp_path)).set_index(["split", "gallery", "id"])
+    floor = frame.loc[("in_domain", "tagged", "nearest-neighbour")]
+    shown = f"{float(floor['ours_V2T_R@10']):.3f} [0.400, 0.600]"
+    block = text(tmp_path).split("## V2T R@10, one seed")[1]
+    line = next(x for x in block.splitlines() if x.startswith("| nearest-neighbour"))
+    assert shown in line
+    assert "0 by construction" in text(tmp_path)
+
+
 def test_a_row_beyond_the_pipeline_is_shown_where_somebody_measured_it(board, tmp_path):
     board(tmp_path)
     stored(tmp_path, "E7.2", tables_beyond.PLACES[0]).model_copy(
@@ -76,7 +86,7 @@ def test_several_seeds_are_shown_below_and_named(board, tmp_path):
     frame = written(tmp_path)
     assert frame[: len(before)].equals(before)
     assert set(frame["seeds"][frame["revision"] == "cpu-full"]) == {"0 1 2", ""}
-    assert "## Difference to E7.2, seeds 0, 1, 2" in text(tmp_path)
+    assert "## V2T R@1, difference to E7.2, seeds 0, 1, 2" in text(tmp_path)
 
 
 def test_seeds_of_other_clips_are_left_out_and_named(board, tmp_path):
