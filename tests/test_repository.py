@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sysconfig
+from collections.abc import Iterable
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 import yaml
 
 from baselines import BASELINES
-from benchmarks import tables
-from signclip import config
+from benchmarks import suites, tables
+from signclip import config, train
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -45,18 +46,113 @@ def test_the_pins_hold_versions_only():
         assert re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+", line), line
 
 
-def test_the_pipeline_trains_and_evaluates_what_the_table_shows():
-    trained = PIPELINE["train"]["matrix"]["experiment"]
-    assert PIPELINE["evaluate"]["matrix"]["experiment"] == trained
+def rows_of(stage: str) -> list[str]:
+    """The rows that a stage's command, or its matrix, names."""
+    definition = PIPELINE[stage]
+    if "matrix" in definition:
+        named = re.fullmatch(r"\$\{suites\.(\w+)\}", str(definition["matrix"]["experiment"]))
+        return suites.expand([named[1]])
+    words = definition["cmd"].split()
+    return suites.expand(words[4 : words.index("--split")])
+
+
+def outputs(stage: str) -> set[str]:
+    """What a stage writes, its matrix filled in, as for seed 0 in profile cpu."""
+    found = set()
+    for out in PIPELINE[stage]["outs"]:
+        path = out if isinstance(out, str) else next(iter(out))
+        path = path.replace("${seed}", "0").replace("${profile}", "cpu")
+        rows = rows_of(stage) if "${item.experiment}" in path else [""]
+        found |= {path.replace("${item.experiment}", row) for row in rows}
+    return found
+
+
+def results_of(split: str, rows: Iterable[str]) -> set[str]:
+    tasks = ["retrieval"] if split == "letters" else ["retrieval", "tagged_retrieval"]
+    return {
+        f"results/leaderboard/{row}/cpu/{task}.spreadthesign-fingerspelling.{split}.json"
+        for row in rows
+        for task in tasks
+    }
+
+
+TRAINED = {  # stage -> its splits
+    "train": ["letters"],
+    "train_in_domain": ["in_domain"],
+    "train_folds": ["letters", "unseen_language"],
+}
+MEASURED = {stage.replace("train", "evaluate"): chosen for stage, chosen in TRAINED.items()}
+TESTED = list(suites.read()["tested"])
+
+
+@pytest.mark.parametrize("stage", TRAINED)
+def test_the_pipeline_trains_every_fold_of_its_rows(stage):
+    folds = {"letters": range(5), "unseen_language": range(5), "in_domain": [None]}
+    assert outputs(stage) == {
+        f"runs/{row}/0/{config.run_name(split, fold)}"
+        for row in rows_of(stage)
+        for split in TRAINED[stage]
+        for fold in folds[split]
+    }
+
+
+@pytest.mark.parametrize("stage", MEASURED)
+def test_the_pipeline_evaluates_what_it_trains_and_what_is_tested_with_it(stage):
+    trained = rows_of(stage.replace("evaluate", "train"))
+    rows = rows_of(stage)
+    assert sorted(rows) == sorted([*trained, *(TESTED if stage == "evaluate_in_domain" else [])])
+    wanted = {f"predictions/{row}/{split}" for row in rows for split in MEASURED[stage]}
+    for split in MEASURED[stage]:
+        wanted |= results_of(split, rows)
+    assert outputs(stage) == wanted
+    runs = {path for path in PIPELINE[stage]["deps"] if path.startswith("runs/")}
+    made = PIPELINE[stage.replace("evaluate", "train")]["outs"]
+    assert runs == {next(iter(out)) for out in made}
+
+
+def test_what_the_tables_expect_on_a_split_is_what_the_pipeline_measures():
+    """A result that the tables ask for is some stage's output, and the other way round."""
+    floors = {out for item in PIPELINE["floors"]["outs"] for out in item if isinstance(item, dict)}
+    made = {
+        path.replace("${item.baseline}", name).replace("${profile}", "cpu")
+        for path in floors
+        for name in PIPELINE["floors"]["matrix"]["baseline"]
+    }
+    for stage in MEASURED:
+        made |= {path for path in outputs(stage) if path.startswith("results/")}
     assert PIPELINE["floors"]["matrix"]["baseline"] == list(BASELINES)
-    assert sorted([*trained, *BASELINES]) == sorted(tables.encoders("fingerclip"))
+    expected = set()
+    for split in ("letters", "in_domain", "unseen_language"):
+        expected |= results_of(split, suites.measured(split))
+    assert made == expected
+    shown = {row for row in tables.published("pretraining")["experiment"] if row}
+    assert shown == set(suites.expand(["pretraining", "tested"]))
+    assert set(tables.encoders("fingerclip")) == {*suites.expand(["fingerclip"]), *BASELINES}
 
 
-def test_the_pipeline_packs_every_variant_that_a_row_trains_on():
+def test_rows_that_train_nothing_are_tested_with_runs_of_the_same_stage():
+    table = ROOT / "benchmarks/experiments.yaml"
+    for name in TESTED:
+        trained, variant = config.tested_as(table, name)
+        assert variant is not None
+        assert trained in rows_of("train_in_domain")
+
+
+def test_the_pipeline_packs_every_variant_that_a_row_needs():
     rows = config.read_yaml(ROOT / "benchmarks/experiments.yaml")
-    trained = PIPELINE["train"]["matrix"]["experiment"]
-    needed = {config.experiment_row(rows, name)["variant"] for name in trained}
+    named = {row for suite in suites.read().values() for row in suite} - set(BASELINES)
+    needed = {config.experiment_row(rows, name)["variant"] for name in named}
     assert needed == set(PIPELINE["features"]["matrix"]["variant"])
+
+
+def test_stages_of_a_kind_depend_on_the_same_code():
+    for kind in (TRAINED, MEASURED):
+        code = [
+            {path for path in PIPELINE[stage]["deps"] if path.endswith(".py")} for stage in kind
+        ]
+        assert all(files == code[0] for files in code)
+    deciding = {f"signclip/{name}.py" for name in train._DECIDING}
+    assert deciding <= set(PIPELINE["train"]["deps"])
 
 
 @pytest.mark.parametrize("stage", PIPELINE)
