@@ -7,7 +7,7 @@ import torch
 
 from signclip import contrastive, data, losses
 from signclip.config import Compute
-from signclip.contrastive import ContrastiveModel, Gallery
+from signclip.contrastive import ContrastiveModel, Gallery, Texts
 from signclip.model import ModelConfig, SignCLIP
 from signclip.store import FeatureStore
 from signclip.text import Tokenizer
@@ -146,3 +146,38 @@ def test_a_gallery_holds_each_text_once_and_knows_each_clips():
     gallery = Gallery(["b", "a", "b"], ["c", "a"])
     assert gallery.texts == ["a", "b", "c"]
     assert gallery.target.tolist() == [1, 0, 1]
+
+
+def test_a_batch_sees_its_own_texts_and_some_others():
+    names = [*(f"letter {x}" for x in "abcdefghijklmnop"), "letter a"]
+    collate = data.Collate(Tokenizer.train(names, cased=False), 40, 20)
+    keys = collate.texts(["letter c", "letter a", "letter c"])["text_keys"]
+    for limit, seen in ((100, 16), (5, 5), (1, 2)):
+        texts = Texts(names, collate, limit)
+        ids, mask, counts, own = texts.around(keys)
+        assert len(ids) == len(mask) == len(counts) == seen
+        assert mask.sum(dim=1).tolist() == counts
+        assert own[0] == own[2] != own[1]
+        for row, name in zip(own, ("letter c", "letter a"), strict=False):
+            assert ids[row][mask[row]].tolist() == collate.texts([name])["token_ids"][0].tolist()
+        assert torch.equal(texts.around(keys)[0], ids)
+    drawn = [
+        set(Texts(names, collate, 5).around(collate.texts([name])["text_keys"])[0][:, -2].tolist())
+        for name in names[:8]
+    ]
+    assert len({frozenset(x) for x in drawn}) > 4
+
+
+def test_loss_gallery_is_that_of_its_texts(batch):
+    collate = data.Collate(Tokenizer.train(["a b c d e f g h i j"], cased=False), 40, 20)
+    names = [clip[-1] for clip in batch["clips"]]
+    own = {**{k: v for k, v in batch.items() if k != "second"}, **collate.texts(names)}
+    texts = Texts([*"abcdefghij"], collate, 100)
+    torch.manual_seed(0)
+    wrapped = ContrastiveModel(SignCLIP(SIZES), Compute(), "gallery", [texts])
+    signclip = wrapped.signclip
+    pose = signclip.pose_embeddings(own["frames"], own["frame_mask"])
+    text = signclip.text_embeddings(texts.token_ids, texts.token_mask)
+    rows = torch.searchsorted(texts.keys, own["text_keys"])
+    expected = losses.gallery(pose, text, rows)
+    assert wrapped(**own)["loss"].item() == pytest.approx(expected.item(), rel=1e-6)

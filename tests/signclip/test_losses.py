@@ -48,3 +48,30 @@ def test_sigmoid_is_the_mean_over_clips_of_all_their_decisions():
     yes = [math.log1p(math.exp(-z)) for z in (2 * 1 - 0.5, -1 * 3 - 0.5)]
     expected = (sum(yes) + sum(no)) / 2
     assert losses.sigmoid(pose, text, same, bias).item() == pytest.approx(expected)
+
+
+def test_a_gallery_of_the_batchs_own_texts_is_the_papers_loss(sides):
+    pose, text = sides
+    order = torch.tensor([2, 0, 5, 1, 4, 3])
+    own = order.argsort()
+    expected = losses.contrastive(pose, text)
+    assert losses.gallery(pose, text[order], own).item() == pytest.approx(expected.item())
+
+
+def test_texts_that_no_clip_of_the_batch_has_are_negatives_of_clips_only(sides):
+    pose, text = sides
+    own = torch.tensor([0, 1, 1])
+    alone, among = losses.gallery(pose[:3], text[:2], own), losses.gallery(pose[:3], text, own)
+    logits = pose[:3] @ text.T
+    more = (logits.logsumexp(dim=1) - logits[:, :2].logsumexp(dim=1)).mean()
+    assert (among - alone).item() == pytest.approx(more.item())
+
+
+def test_smoothing_spreads_a_share_of_the_target(sides):
+    pose, text = sides
+    own = torch.arange(6)
+    plain, smooth = (losses.gallery(pose, text, own, share) for share in (0.0, 0.3))
+    logits = pose @ text.T
+    even = -logits.log_softmax(dim=1).mean()
+    exact = -logits.log_softmax(dim=1).diagonal().mean()
+    assert (smooth - plain).item() == pytest.approx(0.3 * (even - exact).item())
