@@ -90,6 +90,7 @@ class RunConfig(_Strict):
     temperature: bool = False  # learned, of the scores
     frame_input: Literal["plain", "hands"] = "plain"  # see signclip.hands
     pooling: Literal["mean", "attention"] = "mean"
+    body_dims: int = Field(0, ge=0)  # of the embedding, from the body alone
     weight_decay: float = Field(0.0, ge=0)
     # the profile's numbers
     towers: Towers

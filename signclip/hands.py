@@ -26,6 +26,7 @@ from signclip.points import BODY, HAND_PARENT, HAND_POINTS, SIGNING, SIGNING_LEF
 
 NOSE = SIGNING.index((BODY, "NOSE"))
 POINT_DIMS = 3 * len(SIGNING)
+BODY_DIMS = 3 * SIGNING_LEFT.start  # come first
 TIPS = (4, 8, 12, 16, 20)
 MOVING = (0, 4, 8, 20)  # wrist, and tips of thumb, index and little finger
 LEAST = 1e-4  # a length that is divided by, in reaches of a hand (or shoulder widths)

@@ -37,7 +37,7 @@ from transformers import BertConfig, BertModel
 
 from signclip import unpadded
 from signclip.errors import ConfigError
-from signclip.hands import POINT_DIMS, HandFeatures, frames_before
+from signclip.hands import BODY_DIMS, POINT_DIMS, HandFeatures, frames_before
 from signclip.unpadded import Layout
 
 POOLING_HEADS = 4
@@ -45,7 +45,13 @@ POOLING_HEADS = 4
 FIRST_SCALE, LARGEST_SCALE = 1 / 0.07, 100.0
 CONV_KERNEL = 17  # frames a convolution sees (reference: VideoConv1D)
 # The smallest value of each size. Three tokens: [CLS], the reference's two [SEP], and no word.
-_LEAST = {"max_tokens": 3, "conv_layers": 0, "pose_cls_id": 0, "pose_sep_id": 0} | dict.fromkeys(
+_LEAST = {
+    "max_tokens": 3,
+    "body_dims": 0,
+    "conv_layers": 0,
+    "pose_cls_id": 0,
+    "pose_sep_id": 0,
+} | dict.fromkeys(
     (
         *("frame_dims", "vocab_size", "hidden_size", "attention_heads", "intermediate_size"),
         *("pose_layers", "text_layers", "max_frames", "position_embeddings", "pose_vocab_size"),
@@ -79,6 +85,7 @@ class ModelConfig:
     frame_input: str = "plain"  # hands: what signclip.hands computes of a frame's points
     pooling: str = "mean"  # attention: by learned weights of the frames, too
     temperature: bool = False  # scores are multiplied by a learned number
+    body_dims: int = 0  # dims of a pose's embedding that come from the body alone (hands: the rest)
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -94,6 +101,10 @@ class ModelConfig:
                 raise ConfigError(
                     f"model: {name} is {getattr(self, name)!r}, must be one of {', '.join(choices)}"
                 )
+        if self.body_dims and (self.frame_input != "hands" or self.body_dims >= self.hidden_size):
+            raise ConfigError(
+                f"model: body_dims {self.body_dims} needs frame_input hands and a hidden_size above"
+            )
         if self.frame_input == "hands" and (self.conv_layers or self.frame_dims != POINT_DIMS):
             raise ConfigError(
                 f"model: frame_input hands takes the {POINT_DIMS} numbers of the variant signing, "
@@ -234,6 +245,28 @@ class AttentionPooling(nn.Module):
         return self.output(self.dropout(both.flatten(1)))
 
 
+class BodyPart(nn.Module):
+    """Who signs, and how they stand: a linear map of the mean place of the upper body's points.
+
+    Its dims are told apart from those of the hands, since a signer's other letters are the nearest
+    distractors: what the hands say cannot lean on it. It is linear and strongly dropped out, for
+    each clip stands a little differently and could be known by heart.
+    """
+
+    def __init__(self, size: int, dropout: float):
+        super().__init__()
+        self.norm = nn.LayerNorm(BODY_DIMS)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(BODY_DIMS, size)
+        nn.init.normal_(self.linear.weight, std=0.5)  # signers differ by little
+
+    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """Frames (b, t, 159), zero where padded, mask bool (b, t) -> (b, size)."""
+        weights = mask.to(frames.dtype) / mask.sum(dim=1, keepdim=True)
+        mean = _mean(weights[:, None], frames[..., :BODY_DIMS])[:, 0]
+        return self.linear(self.dropout(self.norm(mean)))
+
+
 class PoseTower(nn.Module):
     """Frames to one embedding a clip."""
 
@@ -253,6 +286,8 @@ class PoseTower(nn.Module):
         self.bert = BertModel(bert, add_pooling_layer=False)
         if config.pooling == "attention":
             self.pooling = AttentionPooling(config.hidden_size, config.dropout)
+        if config.body_dims:
+            self.body = BodyPart(config.body_dims, config.dropout)
 
     def forward(self, frames: Tensor, mask: Tensor, layout: Layout | None = None) -> Tensor:
         """frames (b, t, dims), mask bool (b, t), True = valid -> (b, d).
@@ -260,7 +295,7 @@ class PoseTower(nn.Module):
         Args:
             layout: of the clips with two more tokens each; then only real tokens are computed on.
         """
-        b, t, _ = frames.shape
+        t = frames.shape[1]
         if t > self.config.max_frames:
             raise ConfigError(
                 f"{t} frames exceed max_frames {self.config.max_frames}: cut clips first"
@@ -274,8 +309,19 @@ class PoseTower(nn.Module):
             [self.config.pose_cls_id, self.config.pose_sep_id], device=frames.device
         )
         ends = self.bert.embeddings.word_embeddings(ends)
-        if layout is not None:
-            return self._unpadded(frames, ends, layout)
+        pooled = (
+            self._padded(frames, mask, ends)
+            if layout is None
+            else self._unpadded(frames, ends, layout)
+        )
+        if not self.config.body_dims:
+            return pooled
+        of_hands = pooled[:, : -self.config.body_dims]
+        return torch.cat([of_hands, self.body(frames, mask).to(pooled.dtype)], dim=1)
+
+    def _padded(self, frames: Tensor, mask: Tensor, ends: Tensor) -> Tensor:
+        """frames (b, t, dims), mask bool (b, t), [CLS] and [SEP] (2, d) -> (b, d)."""
+        b, t, _ = frames.shape
         cls, sep = ends.expand(b, 2, -1).split(1, dim=1)
         positions = torch.arange(t + 2, device=frames.device)
         positions[-1] = self.config.max_frames + 1

@@ -137,7 +137,10 @@ def _start(
     common = dict(frame_dims=frame_dims, vocab_size=tokenizer.vocab_size)
     switches = {
         name: getattr(config, name)
-        for name in ("projection", "normalise", "temperature", "frame_input", "pooling")
+        for name in (
+            *("projection", "normalise", "temperature"),
+            *("frame_input", "pooling", "body_dims"),
+        )
     }
     if config.init is None:
         return SignCLIP(ModelConfig(**common, **sizes, **switches)), tokenizer
