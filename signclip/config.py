@@ -65,6 +65,13 @@ class Compute(_Strict):
         return self
 
 
+# Values of a run that are its model's own, beside the sizes of the towers.
+MODEL_SWITCHES = (
+    *("projection", "normalise", "temperature"),
+    *("frame_input", "pooling", "body_dims"),
+)
+
+
 class RunConfig(_Strict):
     """Everything that decides a run's weights, apart from the data itself."""
 

@@ -40,8 +40,7 @@ def start(path: Path | str) -> tuple[inference.SignCLIPModel, dict[str, object]]
     return model, {
         "variant": model.variant,
         "prompt": model.prompt,
-        "projection": sizes.projection,
-        "normalise": sizes.normalise,
+        **{name: getattr(sizes, name) for name in config.MODEL_SWITCHES},
         "towers": {name: getattr(sizes, name) for name in config.Towers.model_fields},
         "init_run": str(path),
         "init_sha256": files.sha256_file(weights),

@@ -39,7 +39,7 @@ from signclip import (
     manifest,
     splits,
 )
-from signclip.config import RunConfig
+from signclip.config import MODEL_SWITCHES, RunConfig
 from signclip.contrastive import ContrastiveModel, Gallery, Texts, Validation
 from signclip.data import ClipDataset, Collate, Example
 from signclip.errors import ConfigError, RunError, StoreError
@@ -135,13 +135,7 @@ def _start(
     )
     sizes = config.towers.model_dump()
     common = dict(frame_dims=frame_dims, vocab_size=tokenizer.vocab_size)
-    switches = {
-        name: getattr(config, name)
-        for name in (
-            *("projection", "normalise", "temperature"),
-            *("frame_input", "pooling", "body_dims"),
-        )
-    }
+    switches = {name: getattr(config, name) for name in MODEL_SWITCHES}
     if config.init is None:
         return SignCLIP(ModelConfig(**common, **sizes, **switches)), tokenizer
     own = dict(
