@@ -8,7 +8,7 @@ Decisions
 * A few keys of a row are read on the way. ``prompts`` has a template for each split, since a
   gallery without languages is asked in prompts without them (``other``: for those not named).
   ``half_depth``: half the profile's pose layers. ``batch_factor``: so many of its batches in one,
-  embedded one after the other. ``weights_of``: the row trains nothing; it is
+  embedded one after the other, and as many updates. ``weights_of``: the row trains nothing; it is
   another row's weights, tested on features of its own.
 """
 
@@ -237,6 +237,7 @@ def resolve(
     if batch_factor > 1:
         chunk = numbers["batch_size"]
         numbers["batch_size"] = batch_factor * chunk
+        numbers["epochs"] *= batch_factor  # as many updates
         numbers["compute"] = {**numbers.get("compute", {}), "chunk": chunk}
     try:
         config = RunConfig(

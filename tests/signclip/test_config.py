@@ -55,7 +55,8 @@ def test_half_depth_and_batch_factor_are_of_the_profiles_numbers():
     }
     assert (of["E4"].towers.pose_layers, of["E5"].towers.pose_layers) == (6, 12)
     assert of["E4"].towers.text_layers == of["E5"].towers.text_layers == 12
-    assert (of["X7"].batch_size, of["X7"].compute.chunk) == (4 * 448, 448)
+    assert (of["X7"].batch_size, of["X7"].compute.chunk) == (2 * 448, 448)
+    assert of["X7"].epochs == 2 * of["E5"].epochs
     assert of["X7"].compute.padding == of["E5"].compute.padding
 
 
