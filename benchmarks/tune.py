@@ -11,7 +11,7 @@ be a single one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,8 @@ from signclip.errors import ConfigError
 from signclip.jobs import run_all
 from signclip.train import train
 
-METRIC = "validation_V2T_R@1"
+# Clips that are trained with two texts are asked for both; the mean of the two counts.
+METRICS = ("validation_V2T_R@1", "validation_second_V2T_R@1")
 
 
 class Trial(NamedTuple):
@@ -36,6 +37,11 @@ class Trial(NamedTuple):
 
 def _train(trial: Trial, *, corpus: Path, features: Path, progress: Callable) -> Path:
     return train(trial.config, corpus=corpus, features=features, runs=trial.runs, progress=progress)
+
+
+def _score(last: Mapping[str, float]) -> float:
+    scores = [last[name] for name in METRICS if name in last]
+    return sum(scores) / len(scores)
 
 
 def tune(
@@ -101,7 +107,7 @@ def tune(
         {
             "setting": [trial.setting for trial in trials],
             "row": [trial.config.experiment for trial in trials],
-            "score": [checkpoint.read_metrics(path)["last"][METRIC] for path in paths],
+            "score": [_score(checkpoint.read_metrics(path)["last"]) for path in paths],
         }
     )
     table = [

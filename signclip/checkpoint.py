@@ -172,6 +172,9 @@ def card(run: Run, name: str) -> str:
     score = "cosine" if sizes.normalise else "dot product"
     if sizes.temperature:
         score += " times a learned scale"
+    prompts = f"`{run.prompt}`"
+    if run.config is not None and run.config.label_prompt is not None:
+        prompts += f" and, without a language, `{run.config.label_prompt}`"
     source = run.metrics.get("source")
     if run.config is not None:
         config = run.config
@@ -199,7 +202,7 @@ def card(run: Run, name: str) -> str:
 | features | {run.variant or "variant not known"}, {sizes.frame_dims} numbers a frame |
 | longest clip | {sizes.max_frames} frames |
 | vocabulary | {sizes.vocab_size:,} word pieces, {text} |
-| prompts | `{run.prompt}` |
+| prompts | {prompts} |
 | score | {score} |
 
 ```python

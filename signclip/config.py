@@ -65,13 +65,6 @@ class Compute(_Strict):
         return self
 
 
-# Values of a run that are its model's own, beside the sizes of the towers.
-MODEL_SWITCHES = (
-    *("projection", "normalise", "temperature"),
-    *("frame_input", "pooling", "body_dims"),
-)
-
-
 class RunConfig(_Strict):
     """Everything that decides a run's weights, apart from the data itself."""
 
@@ -86,7 +79,7 @@ class RunConfig(_Strict):
     augment: tuple[Step, ...] = ()
     loss: Literal["contrastive", "multi_positive", "sigmoid", "gallery"] = "contrastive"
     label_smoothing: float = Field(0.0, ge=0, lt=1)  # of loss gallery
-    gallery_texts: int = Field(512, gt=0)  # of loss gallery: a batch's own and random others
+    gallery_texts: int = Field(1024, gt=0)  # of loss gallery: a batch's own and random others
     # rounds: batches are cut from rounds over the labels, each label once a round (FingerCLIP);
     # shuffled: from all clips in random order (pretraining);
     # languages: as many clips of each sign language an epoch
@@ -125,6 +118,21 @@ class RunConfig(_Strict):
     split: str
     fold: int | None = Field(None, ge=0)  # None: the split has one fold
     seed: int
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        for switch, needed in (
+            (self.label_smoothing > 0, self.loss == "gallery"),
+            (self.loss == "sigmoid", self.temperature),
+            (self.temperature, self.normalise),
+            (self.body_dims > 0, self.normalise),
+        ):
+            if switch and not needed:
+                raise ValueError(
+                    "label_smoothing goes with loss gallery, loss sigmoid with a temperature, and "
+                    "temperature and body_dims with normalise"
+                )
+        return self
 
     @property
     def run_folder(self) -> Path:
@@ -221,8 +229,6 @@ def resolve(
     if "prompts" in row:
         prompts = row.pop("prompts")
         row["prompt"] = prompts.get(split, prompts.get("other"))
-    if row.get("label_prompt") == row.get("prompt"):
-        row["label_prompt"] = None  # the same text need not be learned twice
     half_depth = row.pop("half_depth", False)
     profiles = read_yaml(params).get("profiles", {})
     if profile not in profiles:
@@ -239,9 +245,12 @@ def resolve(
         numbers["batch_size"] = batch_factor * chunk
         numbers["epochs"] *= batch_factor  # as many updates
         numbers["compute"] = {**numbers.get("compute", {}), "chunk": chunk}
+    numbers |= given or {}
+    if numbers.get("label_prompt") == numbers.get("prompt"):
+        numbers["label_prompt"] = None  # the same text need not be learned twice
     try:
         config = RunConfig(
-            **{**numbers, **(given or {})},
+            **numbers,
             experiment=name,
             profile=profile,
             corpus=corpus,

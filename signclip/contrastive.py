@@ -51,7 +51,8 @@ class Texts:
     def around(self, keys: Tensor) -> tuple[Tensor, Tensor, list[int], Tensor]:
         """Tokens (n, l), their mask and counts of a batch's texts and others, and each clip's row.
 
-        Others are drawn by what the batch is, so that all processes draw the same.
+        Others are drawn by what the batch is, so that all processes draw the same: a batch of the
+        same members meets the same others again.
         """
         own = torch.searchsorted(self.keys, keys.cpu())
         chosen = torch.arange(len(self.keys))
@@ -142,10 +143,13 @@ class ContrastiveModel(BaseModel):
         return losses.sigmoid(pose, text, same, self.bias)
 
     def _gallery_loss(self, pose: Tensor, keys: Tensor, gallery: Texts) -> Tensor:
-        *tokens, own = gallery.around(keys)
+        ids, mask, counts, own = gallery.around(keys)
+        processes = dict(rank=distributed.rank(), world_size=distributed.world_size())
+        mine = distributed.share(list(range(len(ids))), **processes)  # each embeds its part
         with torch.autocast(pose.device.type, torch.bfloat16, enabled=self.bfloat16):
-            text = self._embedded(self.towers[1], *tokens)
-        return losses.gallery(pose, text.float(), own, self.smoothing)
+            text = self._embedded(self.towers[1], ids[mine], mask[mine], [counts[i] for i in mine])
+        text = distributed.gather(text.float())
+        return losses.gallery(pose, text, own, self.smoothing)
 
     def _embedded(
         self, tower: Callable, values: Tensor, mask: Tensor, counts: list[int], ends: int = 0

@@ -10,9 +10,11 @@ Decisions
   that depend less and less on that.
 * Places are told apart: of the hand to the nose, of the other hand to it, and how the fingertips
   move. Two-handed alphabets need the second, letters that are drawn in the air (J, Z) the third.
+* A step is from the frame before, as far as there is one: where frames were left out (no hand was
+  seen; a crop in training) it is as much longer.
 * A hand that is not seen is zeros, and a number beside it says so.
 
-Cost: some 600 numbers a frame, about as much as the first linear layer.
+Cost: 689 numbers a frame, about as much as the first linear layer.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from signclip.points import BODY, HAND_PARENT, HAND_POINTS, SIGNING, SIGNING_LEF
 
 NOSE = SIGNING.index((BODY, "NOSE"))
 POINT_DIMS = 3 * len(SIGNING)
-BODY_DIMS = 3 * SIGNING_LEFT.start  # come first
+BODY_POINTS = SIGNING_LEFT.start  # come first
 TIPS = (4, 8, 12, 16, 20)
 MOVING = (0, 4, 8, 20)  # wrist, and tips of thumb, index and little finger
 LEAST = 1e-4  # a length that is divided by, in reaches of a hand (or shoulder widths)

@@ -316,7 +316,7 @@ class SignCLIPModel:
         """
         clips = self.embed_pose(items, long=long, batch_size=batch_size)
         scores = clips @ self.embed_text(texts, batch_size=batch_size).T
-        return scores * np.float32(float(self.model.scale()))
+        return scores * np.float32(torch.as_tensor(self.model.scale()).item())
 
     def save_pretrained(self, folder: Path | str) -> Path:
         """Write weights, configuration, tokenizer and a model card into a new folder.

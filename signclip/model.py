@@ -37,7 +37,7 @@ from transformers import BertConfig, BertModel
 
 from signclip import unpadded
 from signclip.errors import ConfigError
-from signclip.hands import BODY_DIMS, POINT_DIMS, HandFeatures, frames_before
+from signclip.hands import BODY_POINTS, POINT_DIMS, HandFeatures, frames_before
 from signclip.unpadded import Layout
 
 POOLING_HEADS = 4
@@ -57,6 +57,11 @@ _LEAST = {
         *("pose_layers", "text_layers", "max_frames", "position_embeddings", "pose_vocab_size"),
     ),
     1,
+)
+# Of a ModelConfig, beside the sizes of the towers: what a run's configuration has by the same name.
+SWITCHES = (
+    *("projection", "normalise", "temperature"),
+    *("frame_input", "pooling", "body_dims"),
 )
 _CHOICES = {"frame_input": ("plain", "hands"), "pooling": ("mean", "attention")}
 
@@ -101,9 +106,12 @@ class ModelConfig:
                 raise ConfigError(
                     f"model: {name} is {getattr(self, name)!r}, must be one of {', '.join(choices)}"
                 )
-        if self.body_dims and (self.frame_input != "hands" or self.body_dims >= self.hidden_size):
+        if self.body_dims and (
+            self.frame_input != "hands" or self.body_dims >= self.hidden_size or self.projection
+        ):
             raise ConfigError(
-                f"model: body_dims {self.body_dims} needs frame_input hands and a hidden_size above"
+                f"model: body_dims {self.body_dims} needs frame_input hands, a larger hidden_size, "
+                "and no projection, which would mix what is told apart"
             )
         if self.frame_input == "hands" and (self.conv_layers or self.frame_dims != POINT_DIMS):
             raise ConfigError(
@@ -246,7 +254,7 @@ class AttentionPooling(nn.Module):
 
 
 class BodyPart(nn.Module):
-    """Who signs, and how they stand: a linear map of the mean place of the upper body's points.
+    """Who signs, and how they stand: linear in the mean places (x, y) of the upper body's points.
 
     Its dims are told apart from those of the hands, since a signer's other letters are the nearest
     distractors: what the hands say cannot lean on it. It is linear and strongly dropped out, for
@@ -255,16 +263,16 @@ class BodyPart(nn.Module):
 
     def __init__(self, size: int, dropout: float):
         super().__init__()
-        self.norm = nn.LayerNorm(BODY_DIMS)
+        self.norm = nn.LayerNorm(2 * BODY_POINTS)
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(BODY_DIMS, size)
+        self.linear = nn.Linear(2 * BODY_POINTS, size)
         nn.init.normal_(self.linear.weight, std=0.5)  # signers differ by little
 
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
         """Frames (b, t, 159), zero where padded, mask bool (b, t) -> (b, size)."""
         weights = mask.to(frames.dtype) / mask.sum(dim=1, keepdim=True)
-        mean = _mean(weights[:, None], frames[..., :BODY_DIMS])[:, 0]
-        return self.linear(self.dropout(self.norm(mean)))
+        body = frames[..., : 3 * BODY_POINTS].unflatten(-1, (BODY_POINTS, 3))[..., :2].flatten(-2)
+        return self.linear(self.dropout(self.norm(_mean(weights[:, None], body)[:, 0])))
 
 
 class PoseTower(nn.Module):

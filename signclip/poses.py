@@ -17,7 +17,8 @@ Cost: float64 inside, about 1 ms for a clip of 70 frames once the layout is know
 takes 2 to 3 ms more.
 
 Units: normalised coordinates are shoulder widths; ``z`` is about 100 times smaller than ``x`` and
-``y`` in MediaPipe files, because pose-format scales only the latter by the picture size.
+``y`` in MediaPipe files, because pose-format scales only the latter by the picture size (the
+variant ``signing`` makes up for it).
 """
 
 from __future__ import annotations
@@ -423,11 +424,12 @@ def features(pose: Pose, variant: str, *, sample: str = "pose") -> Features:
     row = _row(variant)
     check_pose(pose, sample=sample)
     marks = landmarks(pose)
-    if row.deep:
-        marks = deepen(marks, pose.header.dimensions.width)
     if (row.mirrored and is_left_handed(marks)) or (row.signing_hand and signs_with_left(marks)):
         marks = mirror(select(marks, row.points, sample=sample), sample=sample)
     marks = normalise(marks, sample=sample)
+    if row.deep:
+        # not before: depth is the detector's guess, and the width of the shoulders would hang on it
+        marks = deepen(marks, pose.header.dimensions.width)
     if row.anonymised:
         marks = remove_appearance(select(marks, row.points, sample=sample), sample=sample)
         marks = normalise(marks, sample=sample)

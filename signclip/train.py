@@ -10,7 +10,8 @@ Decisions
   each other on both, and give the same bits however many run at once. Under ``torchrun`` runs
   follow each other, each by all processes (on several machines, in a folder that all can see).
 * Validation is exact: cross-entropy and R@1 of each validation clip against all prompts of training
-  and validation, independent of batch composition (unlike the reference's validation loss).
+  and validation (or of validation alone, see ``validation_gallery``), independent of batch
+  composition (unlike the reference's validation loss).
 
 Cost: the ``cpu`` profile takes 40 to 50 s a FingerCLIP fold on one core.
 """
@@ -26,6 +27,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 from transformers import BertModel
 
@@ -39,12 +41,12 @@ from signclip import (
     manifest,
     splits,
 )
-from signclip.config import MODEL_SWITCHES, RunConfig
+from signclip.config import RunConfig
 from signclip.contrastive import ContrastiveModel, Gallery, Texts, Validation
 from signclip.data import ClipDataset, Collate, Example
 from signclip.errors import ConfigError, RunError, StoreError
 from signclip.jobs import epochs_bar, run_all
-from signclip.model import ModelConfig, SignCLIP
+from signclip.model import SWITCHES, ModelConfig, SignCLIP
 from signclip.optim import FairseqAdam, PolynomialDecay
 from signclip.sampling import BatchSampler, LanguagesSampler, RoundsSampler, ShuffledSampler
 from signclip.store import FeatureStore
@@ -135,7 +137,7 @@ def _start(
     )
     sizes = config.towers.model_dump()
     common = dict(frame_dims=frame_dims, vocab_size=tokenizer.vocab_size)
-    switches = {name: getattr(config, name) for name in MODEL_SWITCHES}
+    switches = {name: getattr(config, name) for name in SWITCHES}
     if config.init is None:
         return SignCLIP(ModelConfig(**common, **sizes, **switches)), tokenizer
     own = dict(
@@ -278,6 +280,20 @@ def _galleries(
     return galleries
 
 
+def _decayed(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Groups of parameters: matrices decay, biases, norms and temperatures do not."""
+    weights = list(model.parameters())
+    if not weight_decay:
+        return [{"params": weights, "weight_decay": 0.0}]
+    groups = {True: [], False: []}
+    for weight in weights:
+        groups[weight.ndim > 1].append(weight)
+    return [
+        {"params": groups[True], "weight_decay": weight_decay},
+        {"params": groups[False], "weight_decay": 0.0},
+    ]
+
+
 def _train(
     config: RunConfig,
     clips: pd.DataFrame,
@@ -323,10 +339,9 @@ def _train(
         model, config.compute, config.loss, galleries, config.label_smoothing
     )
     optimiser = FairseqAdam(
-        trained_model.parameters(),
+        _decayed(trained_model, config.weight_decay),
         lr=config.learning_rate,
         betas=(0.9, 0.98),
-        weight_decay=config.weight_decay,
         decoupled_weight_decay=True,
         fused=True,
     )

@@ -7,6 +7,7 @@ import yaml
 
 from signclip import config
 from signclip.errors import ConfigError
+from signclip.model import SWITCHES, ModelConfig
 from signclip.poses import VARIANTS
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +49,17 @@ def test_a_split_has_the_prompts_that_its_gallery_asks(split, expected):
     assert row.prompt == expected
 
 
+@pytest.mark.parametrize("profile", yaml.safe_load(PARAMS.read_text())["profiles"])
+@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("split", ["letters", "in_domain"])
+def test_every_rows_model_can_be_built(name, profile, split):
+    row = config.resolve(EXPERIMENTS, PARAMS, name, profile=profile, **{**WHERE, "split": split})
+    switches = {name: getattr(row, name) for name in SWITCHES}
+    dims = VARIANTS[row.variant].dims
+    ModelConfig(frame_dims=dims, vocab_size=100, **row.towers.model_dump(), **switches)
+    assert (row.label_prompt is None) == (split == "letters" or name not in {"X9", "X"})
+
+
 def test_half_depth_and_batch_factor_are_of_the_profiles_numbers():
     of = {
         name: config.resolve(EXPERIMENTS, PARAMS, name, profile="paper", **WHERE)
@@ -86,6 +98,8 @@ def test_rows_that_cannot_be_resolved_are_named(table, name, message):
         ({"augment": ["affine4d"]}, "augment"),
         ({"recipe": "none"}, "no recipe 'none'"),
         ({"epochs": 0}, "epochs"),
+        ({"label_smoothing": 0.1}, "goes with loss gallery"),
+        ({"temperature": True}, "temperature and body_dims with normalise"),
     ],
 )
 def test_wrong_values_are_refused_with_their_place(tmp_path, change, message):
