@@ -110,7 +110,7 @@ class RunEncoder:
         name = self._expected.experiment
         if self._folder.is_dir():
             return
-        if self._is_row:
+        if self._is_row or self._folder.parent.is_dir():
             raise RunError(f"no run of {name} with seed {self._expected.seed}; train it first")
         raise RunError(
             f"{name!r} is no row, suite or baseline, and has no runs; there are "

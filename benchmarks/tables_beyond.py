@@ -327,7 +327,7 @@ def notes(ours: Ours, full: Ours, left: Sequence[str]) -> list[str]:
         f"{suites.UNSEEN} it knows none of the languages that are asked for, and its R@10 is below "
         f"chance, too{_floor_on_unseen(ours)}: judge that split by *labels* only.",
         f"{NOTHING}: not measured. `make repro` has time for {', '.join(rows_everywhere())} on all "
-        "splits, for the other rows on in_domain; `make full` for all rows on all splits.",
+        "splits, for the other rows on in_domain; `make full` for these on all splits.",
         *stale,
         INTERVALS,
         *(
