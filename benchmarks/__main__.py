@@ -6,6 +6,7 @@ arguments; what it writes is a pure function of the files it reads.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,17 @@ def _root() -> None:
     """Evaluation, tables and figures of the benchmark suite. Run from the repository's folder."""
 
 
+def _folder_name(name: str) -> str:
+    """A name that becomes a folder below results/.
+
+    Raises:
+        BadParameter: it is none, or leads out of there.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", name) or set(name) == {"."}:
+        raise typer.BadParameter(f"{name!r}: letters, digits, dots, - and _ make a name")
+    return name
+
+
 @app.command()
 def train(
     rows: Annotated[list[str], typer.Argument(help="Experiments, or suites of suites.yaml.")],
@@ -48,8 +60,8 @@ def train(
 
     paths = suites.train(
         rows,
-        split,
-        seed,
+        list(dict.fromkeys(split)),
+        list(dict.fromkeys(seed)),
         experiments=EXPERIMENTS,
         params=PARAMS,
         profile=profile,
@@ -88,15 +100,18 @@ def evaluate(
     from benchmarks.evaluate import evaluate as measure
 
     names = suites.expand(encoders)
-    for place in split:
+    for name in (*names, revision or profile):
+        _folder_name(name)
+    for place in dict.fromkeys(split):
         for encoder in names:
             measured = measure(
                 encoder,
                 profile=profile,
                 corpus=corpus,
                 split=place,
-                seeds=seed,
+                seeds=list(dict.fromkeys(seed)),
                 experiments=EXPERIMENTS,
+                params=PARAMS,
                 data=DATA,
                 features=FEATURES,
                 runs=RUNS,
@@ -135,6 +150,8 @@ def compare(
     from benchmarks.compare import compare as paired
 
     board = RESULTS / "leaderboard"
+    for name in (a, b, revision):
+        _folder_name(name)
     read = [
         results.read(results.path_of(board, name, revision, task, corpus, split)) for name in (a, b)
     ]

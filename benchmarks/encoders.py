@@ -9,8 +9,9 @@ Decisions
 * A recogniser of labels knows no languages. In a tagged gallery a second instance is fitted to the
   clips' languages, and (language, label) scores the sum of the two. That is a weak floor: the pair
   of the nearest training clip always scores highest, so that at rank 1 it is never right where each
-  pair occurs once; and it knows languages of training only. (To leave out the pairs that were met
-  would be the elimination that nobody is allowed.)
+  pair occurs once; and it knows languages of training only, so that among languages that were not
+  met it is worse than chance: a right pair's language has no clip to be near to. (To leave out the
+  pairs that were met would be the elimination that nobody is allowed.)
 
 Cost: a run embeds each clip once, whatever it is asked; a label gallery without ``label_prompt`` is
 labels x training languages texts.
@@ -27,19 +28,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from baselines import BASELINES, TITLES
-from benchmarks import galleries
+from benchmarks import galleries, suites
 from benchmarks.galleries import Gallery
 from signclip import checkpoint, config, inference
 from signclip.config import RunConfig, run_name
 from signclip.errors import RunError
 from signclip.poses import Features
 from signclip.text import prompt
+from signclip.train import _UNDECIDING
 
 
 class Training(NamedTuple):
     """A fold's training clips, for who learns from them."""
 
-    clips: Sequence[Features]
+    clips: Sequence[Features]  # none for who does not
     texts: Sequence[str]
     languages: Sequence[tuple[str, str]]  # sign language and spoken language of each clip
 
@@ -66,15 +68,21 @@ class RunEncoder:
     """SignCLIP runs: one a fold, trained before, and checked to be what they are evaluated as.
 
     Args:
+        experiments: the table of experiments. A run of a row must have been trained as the row is
+            now; a run of no row is what it is.
         roles: fold -> :func:`signclip.splits.fingerprint` of its rows.
         variant: of the features, where they are others than the runs were trained on.
         title: of the row, where it is another's than the runs'.
     """
 
+    learns = False
+
     def __init__(
         self,
         expected: Expected,
         *,
+        experiments: Path,
+        params: Path,
         runs: Path,
         roles: dict[int, str],
         corpus_fingerprint: str,
@@ -82,19 +90,42 @@ class RunEncoder:
         title: str | None = None,
     ):
         self._expected, self._roles, self._corpus = expected, roles, corpus_fingerprint
+        self._experiments, self._params = experiments, params
+        table = config.read_yaml(experiments)
+        self._is_row = expected.experiment in table
         self._folder = runs / expected.experiment / str(expected.seed)
+        self.fingerprints: dict[str, str] = {}  # <seed>/<fold's run> -> the run's
+        self._must_exist(table)
         trained = self._checked(min(roles))[1]
         self.title, self.variant = title or trained.title, variant or trained.variant
         self.template = trained.prompt
         self.parameters, self.training_seconds = 0, 0.0
 
+    def _must_exist(self, table: dict[str, Any]) -> None:
+        """Refuse what has no runs, in words that help.
+
+        Raises:
+            RunError: there is nothing to evaluate.
+        """
+        name = self._expected.experiment
+        if self._folder.is_dir():
+            return
+        if self._is_row or self._folder.parent.is_dir():
+            raise RunError(f"no run of {name} with seed {self._expected.seed}; train it first")
+        raise RunError(
+            f"{name!r} is no row, suite or baseline, and has no runs; there are "
+            f"{', '.join([*table, *suites.read(), *BASELINES])}"
+        )
+
     def _checked(self, fold: int) -> tuple[Path, RunConfig]:
         """A fold's run.
 
         Raises:
-            RunError: it was trained as something else, or on other clips or roles.
+            RunError: it was trained as something else, or on other clips or roles, or as what its
+                row was once.
         """
-        name = run_name(self._expected.split, fold if len(self._roles) > 1 else None)
+        number = fold if len(self._roles) > 1 else None
+        name = run_name(self._expected.split, number)
         folder = self._folder / name
         trained, metrics = checkpoint.read_config(folder), checkpoint.read_metrics(folder)
         there = Expected(*(getattr(trained, field) for field in Expected._fields))
@@ -105,7 +136,30 @@ class RunEncoder:
             self._roles[fold],
         ):
             raise RunError(f"{folder}: trained on other clips or another split; train it again")
+        if changed := self._changed(trained, number):
+            raise RunError(
+                f"{folder}: {', '.join(changed)} {'is' if len(changed) == 1 else 'are'} not what "
+                "experiments.yaml and params.yaml say; train it again"
+            )
+        self.fingerprints[f"{self._expected.seed}/{name}"] = metrics.get("fingerprint", "")
         return folder, trained
+
+    def _changed(self, trained: RunConfig, fold: int | None) -> list[str]:
+        """The deciding settings that its row has otherwise now."""
+        if not self._is_row:
+            return []
+        wanted = config.resolve(
+            self._experiments,
+            self._params,
+            self._expected.experiment,
+            profile=self._expected.profile,
+            corpus=self._expected.corpus,
+            split=self._expected.split,
+            fold=fold,
+            seed=self._expected.seed,
+        )
+        was, now = (one.model_dump(exclude=_UNDECIDING) for one in (trained, wanted))
+        return [key for key in now if was[key] != now[key]]
 
     def score_fold(
         self,
@@ -153,12 +207,14 @@ class Recogniser:
     """Recognisers that are fitted on each fold's training clips when they are evaluated."""
 
     template = galleries.PAIR
+    learns = True
 
     def __init__(self, name: str):
         module, _, attribute = BASELINES[name].partition(":")
         self._class = getattr(importlib.import_module(module), attribute)
         self.title, self.variant = TITLES[name], self._class.variant
         self.parameters, self.training_seconds = 0, 0.0
+        self.fingerprints: dict[str, str] = {}  # it has no runs
 
     def score_fold(
         self,

@@ -8,7 +8,8 @@ Decisions
 * Encoders whose prompts name the sign language are asked twice, among labels and among (language,
   label) prompts, from one embedding of the clip.
 * Several seeds are one measurement (:mod:`benchmarks.tasks`).
-* Test clips that cannot be scored are counted by reason, never skipped silently.
+* Test clips that cannot be scored are counted by reason, never skipped silently. (A clip that a
+  split excludes is a test clip if its fold tests its language.)
 
 Outputs: a result for each gallery (:mod:`benchmarks.results`), and per-clip predictions and
 embeddings as Parquet, those of the tagged gallery in files of their own.
@@ -61,6 +62,7 @@ def evaluate(
     split: str,
     seeds: Sequence[int],
     experiments: Path,
+    params: Path,
     data: Path,
     features: Path,
     runs: Path,
@@ -95,6 +97,8 @@ def evaluate(
         chosen = [
             RunEncoder(
                 Expected(experiment, profile, corpus, split, seed),
+                experiments=experiments,
+                params=params,
                 runs=runs,
                 roles={int(fold): splits.fingerprint(part) for fold, part in rows.groupby("fold")},
                 corpus_fingerprint=corpus_fingerprint(clips),
@@ -107,10 +111,13 @@ def evaluate(
     asked = galleries.of(split, clips, rows, first.template)
     signers = splits.shared_signers(rows, clips).text()
     clips = clips.set_index("id", drop=False)
-    folds, tested, dropped = _folds(rows, store, split)
+    folds, tested, dropped = _folds(rows, clips["sign_language"], store, split)
     start = time.perf_counter()
     scored = [[_score_fold(one, fold, asked, clips, store) for fold in folds] for one in chosen]
     seconds = time.perf_counter() - start
+    fingerprints: dict[str, str] = {}
+    for one in chosen:
+        fingerprints |= one.fingerprints
     common = dict(
         encoder=encoder,
         title=first.title,
@@ -131,6 +138,7 @@ def evaluate(
         signers=signers,
         folds=[fold.number for fold in folds],
         seeds=list(seeds),
+        runs=fingerprints,
         cost=results.Cost(
             parameters=first.parameters,
             training_seconds=sum(one.training_seconds for one in chosen),
@@ -179,7 +187,7 @@ def evaluate(
 
 
 def _folds(
-    rows: pd.DataFrame, store: FeatureStore, split: str
+    rows: pd.DataFrame, language_of: pd.Series, store: FeatureStore, split: str
 ) -> tuple[list[Fold], int, dict[str, int]]:
     """The folds, how many test clips they have in all, and why some are not evaluated.
 
@@ -189,8 +197,11 @@ def _folds(
     folds, tested, dropped = [], 0, {}
     for number, part in rows.groupby("fold", sort=True):
         ids = {role: list(part["id"][part["role"] == role]) for role in splits.ROLES}
-        tested += len(ids["test"]) + len(ids["excluded"])
-        _count(dropped, "its label is in no training language", len(ids["excluded"]))
+        # a split excludes clips of languages that validate, too: those are no test clips
+        languages = set(language_of[ids["test"]])
+        excluded = sum(language_of[i] in languages for i in ids["excluded"])
+        tested += len(ids["test"]) + excluded
+        _count(dropped, "its label is in no training language", excluded)
         _count(dropped, "not in the feature store", sum(i not in store for i in ids["test"]))
         fold = Fold(
             int(number), *([i for i in ids[role] if i in store] for role in ("train", "test"))
@@ -212,7 +223,8 @@ def _score_fold(
     """A fold's test clips in each gallery."""
     known = clips.loc[fold.train]
     languages = list(zip(known["sign_language"], known["spoken_language"], strict=True))
-    training = Training([store[i] for i in fold.train], list(known["text"]), languages)
+    features = [store[i] for i in fold.train] if encoder.learns else []
+    training = Training(features, list(known["text"]), languages)
     return encoder.score_fold(
         fold.number, training, [store[i] for i in fold.test], asked, fold.test
     )

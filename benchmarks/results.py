@@ -67,6 +67,9 @@ class Result(_Strict):
     signers: str = ""  # who stands on two sides of the split, in words; empty: not recorded
     folds: list[int]
     seeds: list[int]
+    # <seed>/<fold's run> -> fingerprint of what decided the run's weights; empty: not recorded, or
+    # an encoder without runs
+    runs: dict[str, str] = {}
     # V2T rank of each test clip, one a seed; what two encoders are compared by, clip by clip
     ranks: dict[str, list[int]] = {}
     cost: Cost

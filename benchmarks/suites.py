@@ -16,7 +16,7 @@ from signclip import config, splits
 from signclip.errors import ConfigError
 
 SUITES = Path(__file__).with_name("suites.yaml")
-BASELINE_SUITE = "baselines"
+BASELINE_SUITE, ONE_SPLIT_SUITE = "baselines", "in_domain_only"
 LETTERS, IN_DOMAIN, UNSEEN = "letters", "in_domain", "unseen_language"
 _MEASURED = {  # split -> suites
     LETTERS: ("fingerclip", "everywhere", BASELINE_SUITE),
@@ -27,9 +27,13 @@ _MEASURED = {  # split -> suites
 
 @cache
 def read(path: Path = SUITES) -> dict[str, tuple[str, ...]]:
-    """Suite -> rows, the baselines among the suites."""
+    """Suite -> rows; the baselines and the rows that the pipeline measures on one split, too."""
     table = config.read_yaml(path)["suites"]
-    return {name: tuple(rows) for name, rows in table.items()} | {BASELINE_SUITE: tuple(BASELINES)}
+    one_split = [*table["pretraining"], *table["tested"], *table["beyond"]]
+    return {name: tuple(rows) for name, rows in table.items()} | {
+        BASELINE_SUITE: tuple(BASELINES),
+        ONE_SPLIT_SUITE: tuple(row for row in one_split if row not in table["everywhere"]),
+    }
 
 
 def expand(names: Sequence[str]) -> list[str]:

@@ -189,25 +189,17 @@ def notes(ours: Mapping[str, Result]) -> list[str]:
 
 def markdown(table: pd.DataFrame, title: str, remarks: Sequence[str]) -> str:
     """The printed table, one block a direction, and its notes."""
-    parts = [f"# {title}\n"]
-    for direction, words in DIRECTIONS.items():
-        printed = _printed(table, direction).to_markdown(index=False, disable_numparse=True)
-        parts += [f"## {direction}: {words}\n", printed + "\n"]
-    parts += ["## Notes\n", "\n".join(f"- {remark}" for remark in remarks) + "\n"]
-    return "\n".join(parts)
+    parts = {f"{way}: {words}": _printed(table, way) for way, words in DIRECTIONS.items()}
+    return as_markdown(parts, title, remarks)
 
 
 def latex(table: pd.DataFrame, title: str) -> str:
     """The printed table as two ``tabular`` blocks (needs ``booktabs``)."""
-    blocks = []
-    for direction, words in DIRECTIONS.items():
-        body = _printed(table, direction).style.hide(axis="index").format(escape="latex")
-        body = body.format_index(escape="latex", axis=1)
-        caption = f"{title}, {words}. Ours: embedded corpus, 95\\,\\% bootstrap intervals."
-        blocks.append(
-            body.to_latex(hrules=True, caption=caption, label=f"tab:fingerclip-{direction}")
-        )
-    return "\n".join(blocks)
+    said = "Ours: embedded corpus, 95\\,\\% bootstrap intervals."
+    return "\n".join(
+        _tabular(_printed(table, way), f"{title}, {words}. {said}", f"fingerclip-{way}")
+        for way, words in DIRECTIONS.items()
+    )
 
 
 TABLES: dict[str, tuple[Callable[[Mapping[str, Result]], pd.DataFrame], str]] = {
@@ -274,13 +266,15 @@ def as_latex(parts: Mapping[str, pd.DataFrame], title: str, label: str) -> str:
     """One ``tabular`` a part (needs ``booktabs``)."""
     out = []
     for place, (heading, part) in enumerate(parts.items(), start=1):
-        body = part.style.hide(axis="index").format(escape="latex")
-        body = body.format_index(escape="latex", axis=1)
         heading = heading.replace("%", "\\%").replace("_", "\\_")
-        out.append(
-            body.to_latex(hrules=True, caption=f"{title}. {heading}.", label=f"tab:{label}-{place}")
-        )
+        out.append(_tabular(part, f"{title}. {heading}.", f"{label}-{place}"))
     return "\n".join(out)
+
+
+def _tabular(part: pd.DataFrame, caption: str, label: str) -> str:
+    body = part.style.hide(axis="index").format(escape="latex")
+    body = body.format_index(escape="latex", axis=1)
+    return body.to_latex(hrules=True, caption=caption, label=f"tab:{label}")
 
 
 def write_files(

@@ -1,6 +1,7 @@
 """The repository's own promises: pins, pipeline, paths."""
 
 import re
+import shutil
 import subprocess
 import sysconfig
 from collections.abc import Iterable
@@ -128,6 +129,72 @@ def test_what_the_tables_expect_on_a_split_is_what_the_pipeline_measures():
     shown = {row for row in tables.published("pretraining")["experiment"] if row}
     assert shown == set(suites.expand(["pretraining", "tested"]))
     assert set(tables.encoders("fingerclip")) == {*suites.expand(["fingerclip"]), *BASELINES}
+
+
+@pytest.mark.parametrize("stage", TRAINED)
+def test_a_stage_is_run_again_when_the_recipe_of_one_of_its_rows_changes(stage):
+    rows = config.read_yaml(ROOT / "benchmarks/experiments.yaml")
+    recipes = {config.experiment_row(rows, name)["recipe"] for name in rows_of(stage)}
+    wanted = {f"profiles.${{profile}}.{recipe}" for recipe in recipes}
+    assert wanted <= set(PIPELINE[stage]["params"])
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Runs make in a copy of Makefile and params.yaml, with programs that only note their words."""
+    for name in ("Makefile", "params.yaml", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "results/tables").mkdir(parents=True)
+    (tmp_path / "results/tables/fingerclip.md").touch()
+    programs = tmp_path / ".venv/bin"
+    programs.mkdir(parents=True)
+    for name in ("dvc", "python"):
+        (programs / name).write_text(
+            f'#!/bin/sh\necho {name} "$@" >> words\ngrep "^profile:" params.yaml >> profiles\n'
+        )
+        (programs / name).chmod(0o755)
+    (tmp_path / ".venv/.ready").touch()
+
+    def make(*words: str) -> list[str]:
+        subprocess.run(["make", *words], cwd=tmp_path, check=True, capture_output=True)
+        return (tmp_path / "words").read_text().splitlines()
+
+    return make
+
+
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
+
+
+@needs_make
+def test_a_plan_of_another_profile_changes_nothing(checkout, tmp_path):
+    assert checkout("plan", "PROFILE=paper") == ["dvc repro --dry --force"]
+    assert (tmp_path / "profiles").read_text() == "profile: paper\n"
+    assert (tmp_path / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+@needs_make
+def test_all_rows_are_measured_on_all_splits_in_full_with_the_pipelines_seed(checkout, tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text(re.sub(r"^seed: \d+", "seed: 5", params.read_text(), flags=re.M))
+    words = checkout("full", "PROFILE=cpu")
+    trained = [line for line in words if "benchmarks train" in line]
+    measured = [line for line in words if "benchmarks evaluate" in line]
+    three, one = "--seed 5 --seed 6 --seed 7", "--seed 5"
+    folds = "--split letters --split unseen_language"
+    assert [line.split(" --jobs 2 ")[1] for line in trained] == [
+        f"E7.2 beyond --split in_domain {three}",
+        f"everywhere {folds} {three}",
+        f"pretraining beyond {folds} {one}",
+    ]
+    assert [line.split(" --profile cpu ")[1] for line in measured] == [
+        f"--revision cpu-full {three} E7.2 beyond baselines --split in_domain",
+        f"--revision cpu-full {three} everywhere baselines {folds}",
+        f"in_domain_only {folds} {one}",  # what the pipeline itself measures there stays its own
+    ]
+    everywhere = set(suites.expand(["everywhere"]))
+    rest = set(suites.expand(["in_domain_only"]))
+    assert rest.isdisjoint(everywhere)
+    assert rest | everywhere == set(suites.expand(["pretraining", "tested", "beyond"]))
 
 
 def test_rows_that_train_nothing_are_tested_with_runs_of_the_same_stage():

@@ -22,7 +22,9 @@ def test_each_panel_holds_its_rows_once_a_gallery(board, tmp_path):
             here = by_panel[panel]["gallery"] == gallery
             assert list(by_panel[panel]["id"][here]) == rows
         assert set(by_panel[panel]["split"]) == {"in_domain"}
-    assert len(by_panel["best"]) == 2 * len(tables_beyond.PLACES)
+    best = by_panel["best"].groupby("against")["gallery"].agg(list)
+    assert best["E7.2"] == [place.title.split(", ")[1] for place in tables_beyond.PLACES]
+    assert best["nearest-neighbour"] == ["labels"] * 3  # among pairs the floor is 0, whoever it is
     assert set(by_panel["best"]["id"]) == {"X"}
 
 
@@ -30,7 +32,7 @@ def test_the_numbers_are_the_paired_differences(board, tmp_path):
     numbers = drawn(board(tmp_path)).set_index(["panel", "id", "split", "gallery", "against"])
     for panel, name, place, against in (
         ("paper", "E6.1", tables_beyond.PLACES[1], "E5"),
-        ("best", "X", tables_beyond.PLACES[4], "nearest-neighbour"),
+        ("best", "X", tables_beyond.PLACES[3], "nearest-neighbour"),
     ):
         one, other = (
             results.read(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from baselines import BASELINES
 from benchmarks import encoders, galleries, metrics, results
@@ -23,7 +24,7 @@ def trained(
 ) -> None:
     run = config.resolve(
         folders["experiments"],
-        ROOT / "params.yaml",
+        folders["params"],
         experiment,
         profile="smoke",
         corpus=NAME,
@@ -45,11 +46,14 @@ def folders(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("evaluate")
     found = {name: folder / name for name in ("data", "features", "runs")}
     found["experiments"] = ROOT / "benchmarks/experiments.yaml"
+    found["params"] = ROOT / "params.yaml"
     clips, dropped = corpora.build(NAME, progress=False)
     clips = clips[clips["text"].map(text.label).isin(splits.LATIN)]
-    table = pd.concat([splits.letters(clips), splits.in_domain(clips)])
+    table = pd.concat(
+        [splits.letters(clips), splits.in_domain(clips), splits.unseen_language(clips)]
+    )
     corpora.write(found["data"] / NAME, clips, dropped, table)
-    for variant in ("dominant_hand", "reduced_face", "reduced_face_mirrored"):
+    for variant in ("dominant_hand", "reduced_face", "reduced_face_mirrored", "signing"):
         out = found["features"] / NAME / variant
         store.write(clips, corpora.root(NAME), variant, out, progress=False)
     for fold in range(splits.FOLDS):
@@ -58,14 +62,22 @@ def folders(tmp_path_factory) -> dict[str, Path]:
         trained(found, "E5", "in_domain", None, seed)
     trained(found, "X9", "in_domain", None)
     trained(found, "E7.2", "in_domain", None)
+    trained(found, "X", "in_domain", None)
+    trained(found, "X", "unseen_language", 0)
     return found
 
 
 def run_encoder(folders, split="letters", **changes) -> encoders.RunEncoder:
     rows = splits.read(folders["data"] / NAME, split)
-    expected = dict(experiment="E3.2", profile="smoke", corpus=NAME, split=split, seed=0)
+    expected = dict(experiment="E3.2", profile="smoke", corpus=NAME, split=split, seed=0) | changes
+    expected["experiment"], other = encoders.trained_as(
+        folders["experiments"], expected["experiment"]
+    )
     return encoders.RunEncoder(
-        encoders.Expected(**{**expected, **changes}),
+        encoders.Expected(**expected),
+        **other,
+        experiments=folders["experiments"],
+        params=folders["params"],
         runs=folders["runs"],
         roles={fold: splits.fingerprint(group) for fold, group in rows.groupby("fold")},
         corpus_fingerprint=store.corpus_fingerprint(manifest.read(folders["data"] / NAME)),
@@ -87,12 +99,19 @@ class Case(NamedTuple):
         return np.concatenate([one.scores for one in scored])
 
 
-# a row without and with languages in its prompts, one with language-free prompts beside them, and
-# a recogniser where it is asked among labels alone and in both galleries
-CASES = [
+# a row without and with languages in its prompts, one with language-free prompts beside them, one
+# that is tested on features of its own, the best one in known and in new languages, and a
+# recogniser where it is asked among labels alone and in both galleries
+RUNS = [
     ("E3.2", "letters", 1),
     ("E5", "in_domain", 2),
     ("X9", "in_domain", 2),
+    ("E8", "in_domain", 2),
+    ("X", "in_domain", 2),
+    ("X", "unseen_language", 2),
+]
+CASES = [
+    *RUNS,
     ("nearest-neighbour", "letters", 1),
     ("nearest-neighbour", "in_domain", 2),
 ]
@@ -146,7 +165,7 @@ def test_a_clips_scores_depend_on_its_own_frames_alone(case):
     whole = case.scores(case.clips)
     order = np.random.default_rng(0).permutation(len(case.clips))
     assert np.allclose(whole[:, order], case.scores([case.clips[i] for i in order]), atol=1e-4)
-    for i in (0, 17, 80):
+    for i in (0, 17, len(case.clips) - 1):
         assert np.allclose(whole[:, [i]], case.scores([case.clips[i]]), atol=1e-4)
 
 
@@ -160,7 +179,7 @@ def test_other_clips_may_hold_anything(case):
     assert np.allclose(before, after, atol=1e-4)
 
 
-@pytest.mark.parametrize("case", CASES[:3], indirect=True)  # a recogniser learns from them
+@pytest.mark.parametrize("case", RUNS, indirect=True)  # a recogniser learns from them
 def test_which_letters_a_language_has_in_training_is_not_known_when_its_clips_are_scored(case):
     """Of the training clips a run gets to see which languages there are, and not whose is which."""
     training = case.training
@@ -199,7 +218,7 @@ def label_scores(name: str, folders: dict[str, Path], out: Path) -> dict[str, re
 
 def test_the_languages_in_the_manifest_change_no_score(folders, tmp_path, monkeypatch):
     """With every clip's language renamed, results stay: no encoder is told a clip's language."""
-    names = ("E3.2", "E5", "X9", "nearest-neighbour")
+    names = ("E3.2", "E5", "X9", "X", "nearest-neighbour")
     before = {name: label_scores(name, folders, tmp_path / "before") for name in names}
     read, same = manifest.read, store.corpus_fingerprint(manifest.read(folders["data"] / NAME))
 
@@ -220,7 +239,7 @@ def test_the_languages_in_the_manifest_change_no_score(folders, tmp_path, monkey
     "other", [{"profile": "paper"}, {"corpus": "mine"}, {"seed": 1}, {"experiment": "E3"}]
 )
 def test_runs_are_not_evaluated_as_what_they_are_not(folders, other):
-    with pytest.raises(RunError, match=r"trained as|no finished run|not a run"):
+    with pytest.raises(RunError, match=r"trained as|no run of|not a run"):
         run_encoder(folders, **other)
 
 
@@ -235,6 +254,81 @@ def test_runs_of_another_split_are_refused_since_they_may_have_trained_on_the_te
     corpora.write(data / NAME, clips, manifest.read_dropped(folders["data"] / NAME), table)
     with pytest.raises(RunError, match="another split"):
         measured("E3.2", dict(folders, data=data), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "named"),
+    [("experiments", "augment", ["noise"], "augment is"), ("params", "epochs", 7, "epochs is")],
+)
+def test_runs_of_what_a_row_was_once_are_refused(folders, tmp_path, file, key, value, named):
+    values = config.read_yaml(folders[file])
+    (values["E3.2"] if file == "experiments" else values["profiles"]["smoke"]["fingerclip"])[
+        key
+    ] = value
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(yaml.safe_dump(values))
+    with pytest.raises(RunError, match=f"{named} not what .*; train it again"):
+        run_encoder(dict(folders, **{file: changed}))
+
+
+def test_what_decides_no_weights_may_change_and_a_run_of_no_row_is_what_it_is(folders, tmp_path):
+    values = config.read_yaml(folders["experiments"])
+    changed = tmp_path / "experiments.yaml"
+    changed.write_text(yaml.safe_dump(values | {"E3.2": values["E3.2"] | {"title": "renamed"}}))
+    run_encoder(dict(folders, experiments=changed))
+    del values["E3.2"]
+    changed.write_text(yaml.safe_dump(values))
+    run_encoder(dict(folders, experiments=changed))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("E3.1", "^no run of E3.1 .*train it first$"), ("foo", "E7.2.*beyond")]
+)
+def test_what_cannot_be_evaluated_is_told_in_one_sentence(folders, name, told):
+    with pytest.raises(RunError, match=told):
+        run_encoder(folders, experiment=name)
+
+
+def test_a_result_says_which_runs_it_is_of(folders, tmp_path):
+    found = measured("E5", folders, tmp_path, "in_domain", [0, 1])["retrieval"].runs
+    assert found == {
+        f"{seed}/in_domain": checkpoint.read_metrics(folders["runs"] / f"E5/{seed}/in_domain")[
+            "fingerprint"
+        ]
+        for seed in (0, 1)
+    }
+
+
+def test_runs_are_measured_without_a_look_at_the_training_clips(folders, tmp_path, monkeypatch):
+    whole, read = store.FeatureStore.__getitem__, set()
+    monkeypatch.setattr(
+        store.FeatureStore, "__getitem__", lambda self, i: (read.add(i), whole(self, i))[1]
+    )
+    measured("E5", folders, tmp_path, "in_domain")
+    roles = splits.read(folders["data"] / NAME, "in_domain")
+    assert read == set(roles["id"][roles["role"] == "test"])
+
+
+def test_only_excluded_clips_of_languages_under_test_are_test_clips():
+    rows = pd.DataFrame(
+        {
+            "fold": 0,
+            "id": list("abcde"),
+            "role": ["train", "validation", "excluded", "test", "excluded"],
+        }
+    )
+    languages = pd.Series(["ase", "csq", "csq", "gsg", "gsg"], index=list("abcde"))
+    folds, tested, dropped = evaluation._folds(rows, languages, set("abcde"), "unseen_language")
+    assert folds[0].test == ["d"]
+    assert (tested, dropped) == (2, {"its label is in no training language": 1})
+
+
+def test_every_clip_of_a_language_that_shares_letters_is_a_test_clip_once():
+    clips, _ = corpora.build(NAME, progress=False)
+    languages = clips.set_index("id")["sign_language"]
+    rows = splits.unseen_language(clips)
+    _, tested, dropped = evaluation._folds(rows, languages, set(clips["id"]), "unseen_language")
+    assert (tested, dropped) == (505, {"its label is in no training language": 40})
 
 
 def test_every_clip_is_tested_once_and_counted(folders, tmp_path):

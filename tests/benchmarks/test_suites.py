@@ -72,11 +72,30 @@ def test_rows_that_train_nothing_and_nothing_at_all_are_refused(asked):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["paper", "another"], ["paper", "beyond", "--split", "letters"], ["train", "E4"]],
+    [
+        ["paper", "another"],
+        ["paper", "beyond", "--split", "letters"],
+        ["train", "E4"],
+        ["evaluate", "E5", "--revision", "../../elsewhere"],
+        ["evaluate", "../E5"],
+        ["evaluate", ".."],
+        ["compare", "X", "../E5"],
+    ],
 )
 def test_commands_refuse_what_they_cannot_do(arguments):
     done = CliRunner().invoke(command.app, arguments)
     assert done.exit_code == 2
+
+
+def test_what_is_given_twice_counts_once(monkeypatch):
+    seen = []
+    monkeypatch.setattr("benchmarks.evaluate.evaluate", lambda name, **to: seen.append(to) or {})
+    monkeypatch.setattr(suites, "train", lambda *given, **_: seen.append(given) or [])
+    twice = ["--split", "letters", "--split", "letters", "--seed", "1", "--seed", "1"]
+    for words in (["evaluate", "E5"], ["train", "E5"]):
+        assert CliRunner().invoke(command.app, [*words, *twice]).exit_code == 0
+    assert [one["seeds"] for one in seen[:-1]] == [[1]]
+    assert seen[-1] == (["E5"], ["letters"], [1])
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "compare", "paper", "ablation", "tune"])

@@ -87,6 +87,30 @@ def test_on_the_papers_corpus_a_row_is_judged(board, tmp_path, result, value, lo
     assert frame.loc["E7.1", "verdict"] == "needs Spreadthesign"
 
 
+def test_a_value_near_0_is_not_reproduced_by_another_near_0(board, tmp_path, result):
+    paper = tables.published("pretraining").set_index("experiment").loc["E5.2"]
+
+    def told(factor: float) -> str:
+        scores = {
+            name: Score(value=factor * float(paper[name]), low=0, high=0, chance=0.1)
+            for name in tables_pretraining.JUDGED
+        }
+        return tables_pretraining.verdict(paper, result(scores=scores))
+
+    assert float(paper["V2T_R@1"]) < tables_pretraining.TOLERANCE
+    assert told(0.6) == told(1.4) == "reproduced"
+    assert told(0.4).startswith("not reproduced (R@1")
+
+
+def test_the_notes_count_the_clips_of_the_papers_corpus(result):
+    pairs = {"E5": {"labels": result(), "tagged": result()}}
+    theirs = {"E5": result(corpus_dropped={"no video": 3})}
+    (note,) = (n for n in tables_pretraining.notes(pairs, theirs) if n.startswith("Spreadthesign:"))
+    assert "4 of 5 test clips; 1: no hand" in note
+    assert "3: no video" in note
+    assert not [n for n in tables_pretraining.notes(pairs, {}) if n.startswith("Spreadthesign:")]
+
+
 def test_equal_results_give_equal_bytes_and_a_missing_result_is_named(board, tmp_path):
     files = []
     for name in ("a", "b"):
