@@ -118,9 +118,9 @@ def papers_rows() -> list[str]:
 def draw(numbers: pd.DataFrame, corpus: str) -> Figure:
     """The three panels."""
     with mpl.rc_context(STYLE | {"font.size": 8, "axes.titlesize": 8.5}):
-        figure = Figure(figsize=(7.2, 6.4), layout="constrained")
+        figure = Figure(figsize=(7.2, 8.6), layout="constrained")
         parts = figure.subplot_mosaic(
-            [["paper", "beyond"], ["paper", "best"]], height_ratios=[1.9, 1]
+            [["paper", "beyond"], ["paper", "best"]], height_ratios=[3.6, 1]
         )
         of = {name: numbers[numbers["panel"] == name] for name in parts}
         _panel(

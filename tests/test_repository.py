@@ -238,6 +238,42 @@ def test_no_tracked_file_holds_a_machines_path_or_a_download_address():
         assert not machine.search(path.read_text(encoding="utf-8")), name
 
 
+def test_the_rows_beyond_the_paper_are_what_the_readme_says():
+    import pandas as pd
+
+    rows = pd.read_csv(ROOT / "results/tables/beyond.csv", dtype=str, keep_default_na=False)
+    rows = rows[~rows["revision"].str.endswith("-full")]
+    rows = rows.set_index(["id", "split", "gallery"])
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    places = [
+        *((split, "labels") for split in ("letters", "in_domain", "unseen_language")),
+        ("in_domain", "tagged"),
+    ]
+    checked = 0
+    for line, name in {
+        "E7.2, the": "E7.2",
+        "X, [best": "X",
+        "1-NN, no": "nearest-neighbour",
+    }.items():
+        cells = next(x for x in readme.splitlines() if x.startswith(f"| {line}")).split(" | ")[1:]
+        for place, cell in zip(places, cells, strict=True):
+            shown = re.findall(r"0\.\d\d", cell)
+            row = rows.loc[(name, *place)]
+            exact = [row[f"ours_V2T_R@1{end}"] for end in ("", "_low", "_high")]
+            if shown:
+                assert shown == [f"{float(value):.2f}" for value in exact], (name, place)
+                checked += 1
+    assert checked == 11
+
+
+def test_every_difference_in_the_findings_stands_in_the_table():
+    findings = (ROOT / "docs/findings.md").read_text(encoding="utf-8")
+    table = (ROOT / "results/tables/beyond.md").read_text(encoding="utf-8")
+    told = re.findall(r"[+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\]", findings)
+    assert len(told) > 6
+    assert [x for x in told if x not in table] == []
+
+
 def test_published_results_are_what_the_readme_says():
     """The README's headline numbers are those of the committed table."""
     table = ROOT / "results/tables/fingerclip.csv"
