@@ -6,6 +6,7 @@ arguments; what it writes is a pure function of the files it reads.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ Seed = Annotated[int, typer.Option(help="Seed of the runs.")]
 EXPERIMENTS, PARAMS = Path("benchmarks/experiments.yaml"), Path("params.yaml")
 DATA, FEATURES, RUNS, RESULTS = Path("data"), Path("features"), Path("runs"), Path("results")
 PREDICTIONS = Path("predictions")
+SPLITS, SEEDS = ["letters"], [0]  # the defaults of options that may be repeated
 
 
 @app.callback()
@@ -30,54 +32,163 @@ def _root() -> None:
     """Evaluation, tables and figures of the benchmark suite. Run from the repository's folder."""
 
 
+def _folder_name(name: str) -> str:
+    """A name that becomes a folder below results/.
+
+    Raises:
+        BadParameter: it is none, or leads out of there.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", name) or set(name) == {"."}:
+        raise typer.BadParameter(f"{name!r}: letters, digits, dots, - and _ make a name")
+    return name
+
+
 @app.command()
-def evaluate(
-    encoder: Annotated[str, typer.Argument(help="An experiment with runs, or a baseline.")],
-    split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
+def train(
+    rows: Annotated[list[str], typer.Argument(help="Experiments, or suites of suites.yaml.")],
+    split: Annotated[list[str], typer.Option(help="A split of the corpus; repeatable.")],
+    seed: Annotated[list[int], typer.Option(help="Repeatable: each row with each.")] = SEEDS,
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
-    seed: Seed = 0,
+    jobs: Annotated[int, typer.Option(help="Runs trained side by side.")] = 2,
 ) -> None:
-    """Evaluate an experiment's runs, or a baseline, on a split.
+    """Train several experiments on all folds of splits, side by side; finished runs stay.
 
-    Example: python -m benchmarks evaluate E3.2 --split letters
+    Example: python -m benchmarks train beyond --split in_domain --seed 0 --seed 1
     """
-    from benchmarks.evaluate import evaluate as measure
+    from benchmarks import suites
 
-    result = measure(
-        encoder,
-        revision=profile,
+    paths = suites.train(
+        rows,
+        list(dict.fromkeys(split)),
+        list(dict.fromkeys(seed)),
+        experiments=EXPERIMENTS,
+        params=PARAMS,
+        profile=profile,
         corpus=corpus,
-        split=split,
-        seed=seed,
         data=DATA,
         features=FEATURES,
         runs=RUNS,
-        predictions=PREDICTIONS / encoder / split,
-        leaderboard=RESULTS / "leaderboard",
+        jobs=jobs,
     )
-    for name, score in result.scores.items():
-        typer.echo(
-            f"{name:12} {score.value:7.4f}  [{score.low:.4f}, {score.high:.4f}]  "
-            f"chance {score.chance:.4f}"
-        )
-    typer.echo(f"{result.n_evaluated} of {result.n_total} clips; {result.signature}")
+    typer.echo(f"{len(paths)} runs below {RUNS}")
+
+
+@app.command()
+def evaluate(
+    encoders: Annotated[
+        list[str],
+        typer.Argument(help="Experiments with runs, baselines, or suites of suites.yaml."),
+    ],
+    split: Annotated[list[str], typer.Option(help="A split of the corpus; repeatable.")] = SPLITS,
+    profile: Profile = "cpu",
+    corpus: Corpus = CORPUS,
+    seed: Annotated[
+        list[int], typer.Option(help="Seed of the runs; repeatable: one measurement.")
+    ] = SEEDS,
+    revision: Annotated[
+        str | None, typer.Option(help="Write under this name. Default: the profile.")
+    ] = None,
+) -> None:
+    """Evaluate experiments' runs, or baselines, on splits.
+
+    Among labels, and among (language, label) prompts where the encoder's prompts have languages.
+
+    Example: python -m benchmarks evaluate E3.2 --split letters
+    """
+    from benchmarks import suites
+    from benchmarks.evaluate import evaluate as measure
+
+    names = suites.expand(encoders)
+    for name in (*names, revision or profile):
+        _folder_name(name)
+    for place in dict.fromkeys(split):
+        for encoder in names:
+            measured = measure(
+                encoder,
+                profile=profile,
+                corpus=corpus,
+                split=place,
+                seeds=list(dict.fromkeys(seed)),
+                experiments=EXPERIMENTS,
+                params=PARAMS,
+                data=DATA,
+                features=FEATURES,
+                runs=RUNS,
+                # what another revision predicts stays beside what the pipeline does
+                predictions=PREDICTIONS / encoder / (f"{place}.{revision}" if revision else place),
+                leaderboard=RESULTS / "leaderboard",
+                revision=revision,
+            )
+            for task, result in measured.items():
+                typer.echo(f"{encoder}, {place}, {task}: {result.labels} texts")
+                shown = result.scores if len(names) == 1 else ["V2T_R@1"]
+                for name in shown:
+                    score = result.scores[name]
+                    typer.echo(
+                        f"  {name:12} {score.value:7.4f}  [{score.low:.4f}, {score.high:.4f}]  "
+                        f"chance {score.chance:.4f}"
+                    )
+                typer.echo(f"  {result.n_evaluated} of {result.n_total} clips; {result.signature}")
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="An encoder with a result.")],
+    b: Annotated[str, typer.Argument(help="Another.")],
+    split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
+    task: Annotated[str, typer.Option(help="retrieval or tagged_retrieval.")] = "retrieval",
+    metric: Annotated[str, typer.Option(help="V2T_R@k.")] = "V2T_R@1",
+    revision: Annotated[str, typer.Option(help="Of both results.")] = "cpu",
+    corpus: Corpus = CORPUS,
+) -> None:
+    """Compare two evaluated encoders clip by clip.
+
+    Example: python -m benchmarks compare X E7.2 --split letters
+    """
+    from benchmarks import results
+    from benchmarks.compare import compare as paired
+
+    board = RESULTS / "leaderboard"
+    for name in (a, b, revision):
+        _folder_name(name)
+    read = [
+        results.read(results.path_of(board, name, revision, task, corpus, split)) for name in (a, b)
+    ]
+    found = paired(*read, metric)
+    typer.echo(
+        f"{metric} of {a} - {b}: {found.difference:+.4f}  [{found.low:+.4f}, {found.high:+.4f}]  "
+        f"({read[0].n_evaluated} clips, paired bootstrap, 95 %)"
+    )
 
 
 @app.command()
 def paper(
-    table: Annotated[str, typer.Argument(help="A table of the paper.")] = "fingerclip",
+    table: Annotated[str, typer.Argument(help="fingerclip, pretraining or beyond.")] = "fingerclip",
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
-    split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Of fingerclip and pretraining. Default: letters and in_domain."),
+    ] = None,
 ) -> None:
-    """Write a table of the paper, published numbers beside ours, from result files.
+    """Write a table, published numbers beside ours, or the rows beyond the paper, from results.
 
-    Example: python -m benchmarks paper fingerclip
+    Example: python -m benchmarks paper pretraining
     """
-    from benchmarks import tables
+    from benchmarks import tables, tables_beyond, tables_pretraining
 
-    tables.write(table, revision=profile, corpus=corpus, split=split, results_folder=RESULTS)
+    given = dict(revision=profile, corpus=corpus, results_folder=RESULTS)
+    if table == tables_beyond.TABLE:
+        if split is not None:
+            raise typer.BadParameter("the table beyond shows all splits")
+        tables_beyond.write(**given)
+    elif table == tables_pretraining.TABLE:
+        tables_pretraining.write(**given, split=split or "in_domain")
+    elif table in tables.TABLES:
+        tables.write(table, **given, split=split or "letters")
+    else:
+        raise typer.BadParameter(f"no table {table!r}: fingerclip, pretraining or beyond")
     typer.echo((RESULTS / "tables" / f"{table}.md").read_text(encoding="utf-8"))
 
 
@@ -94,6 +205,18 @@ def figures(
 
     write_fingerclip(PREDICTIONS / encoder / split, RESULTS / "figures")
     typer.echo(f"{RESULTS / 'figures'}: fingerclip_letters, fingerclip_confusion")
+
+
+@app.command()
+def ablation(profile: Profile = "cpu", corpus: Corpus = CORPUS) -> None:
+    """Draw what each row is worth, with intervals, from results.
+
+    Example: python -m benchmarks ablation
+    """
+    from benchmarks.ablation import write
+
+    write(revision=profile, corpus=corpus, results_folder=RESULTS)
+    typer.echo(f"{RESULTS / 'figures'}: ablation")
 
 
 @app.command()

@@ -1,20 +1,22 @@
-"""From a trained encoder, or a recogniser to fit, to a result file.
+"""From an encoder to result files.
 
 Decisions
-* A clip is scored from its own frames: what an encoder is handed are features without language or
-  company, with an id for error messages alone, and the gallery is the same for every clip. (Every
+* A clip is scored from its own frames, and the gallery is the same for every clip. (Every
   (language, letter) occurs once, so whoever knows which letters a clip's language has in training
-  can win by elimination.) Recognisers do not get the id.
-* The gallery is the set of labels of the split's training, validation and test clips, with
-  language-free prompts.
-* Test clips that cannot be scored are counted by reason, never skipped silently.
+  can win by elimination.) What it is asked among: :mod:`benchmarks.galleries`; what an encoder
+  gets to see: :mod:`benchmarks.encoders`.
+* Encoders whose prompts name the sign language are asked twice, among labels and among (language,
+  label) prompts, from one embedding of the clip.
+* Several seeds are one measurement (:mod:`benchmarks.tasks`).
+* Test clips that cannot be scored are counted by reason, never skipped silently. (A clip that a
+  split excludes is a test clip if its fold tests its language.)
 
-Outputs: the result (:mod:`benchmarks.results`), and per-clip predictions and embeddings as Parquet.
+Outputs: a result for each gallery (:mod:`benchmarks.results`), and per-clip predictions and
+embeddings as Parquet, those of the tagged gallery in files of their own.
 """
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,185 +25,107 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from baselines import BASELINES, TITLES
-from benchmarks import metrics, results, tasks
-from signclip import checkpoint, files, inference, manifest, splits
-from signclip.config import RunConfig, run_name
-from signclip.errors import ConfigError, RunError
-from signclip.poses import Features
+from baselines import BASELINES
+from benchmarks import galleries, metrics, results, tasks
+from benchmarks.encoders import Expected, Recogniser, RunEncoder, Scored, Training, trained_as
+from benchmarks.galleries import Gallery
+from signclip import files, manifest, splits
+from signclip.errors import ConfigError
 from signclip.store import FeatureStore, corpus_fingerprint
-from signclip.text import label, prompt
 
 CLIPS_FILE, GALLERY_FILE = "clips.parquet", "gallery.parquet"
+TAGGED = "tagged_"  # what the names of the tagged gallery's files begin with
 
 
-class Scored(NamedTuple):
-    """An encoder's answer for one fold."""
+class Fold(NamedTuple):
+    """A fold's clips that the store has, by id."""
 
-    scores: np.ndarray  # float32 (labels, clips)
-    clips: np.ndarray | None  # float32 (clips, d): embeddings, where the encoder has them
-    gallery: np.ndarray | None  # float32 (labels, d)
+    number: int
+    train: list[str]
+    test: list[str]
 
 
-class Expected(NamedTuple):
-    """What a run must have been trained as, for its score to be called so."""
+class Answer(NamedTuple):
+    """What one seed's encoder said of one fold, in one gallery."""
 
-    experiment: str
-    profile: str
-    corpus: str
-    split: str
     seed: int
-
-
-class RunEncoder:
-    """SignCLIP runs: one a fold, trained before, and checked to be what they are evaluated as.
-
-    Args:
-        roles: fold -> :func:`signclip.splits.fingerprint` of its rows.
-    """
-
-    def __init__(
-        self, expected: Expected, *, runs: Path, roles: dict[int, str], corpus_fingerprint: str
-    ):
-        self._expected, self._roles, self._corpus = expected, roles, corpus_fingerprint
-        self._folder = runs / expected.experiment / str(expected.seed)
-        config = self._checked(min(roles))[1]
-        self.title, self.variant = config.title, config.variant
-        self.parameters, self.training_seconds = 0, 0.0
-
-    def _checked(self, fold: int) -> tuple[Path, RunConfig]:
-        """A fold's run.
-
-        Raises:
-            RunError: it was trained as something else, or on other clips or roles.
-        """
-        name = run_name(self._expected.split, fold if len(self._roles) > 1 else None)
-        folder = self._folder / name
-        config, metrics = checkpoint.read_config(folder), checkpoint.read_metrics(folder)
-        there = Expected(*(getattr(config, field) for field in Expected._fields))
-        if there != self._expected:
-            raise RunError(f"{folder}: trained as {there}, not as {self._expected}; train it again")
-        if (metrics["corpus_fingerprint"], metrics["split_fingerprint"]) != (
-            self._corpus,
-            self._roles[fold],
-        ):
-            raise RunError(f"{folder}: trained on other clips or another split; train it again")
-        return folder, config
-
-    def score_fold(
-        self,
-        fold: int,
-        training: tuple[Sequence[Features], Sequence[str]],
-        clips: Sequence[Features],
-        labels: Sequence[str],
-        ids: Sequence[str] | None = None,
-    ) -> Scored:
-        """Score a fold's test clips with the fold's run; the training clips are not needed."""
-        folder, config = self._checked(fold)
-        model, run = inference.load(folder), checkpoint.read_metrics(folder)
-        self.parameters = run["parameters"]
-        self.training_seconds += run["seconds"]
-        texts = model.embed_text([prompt(config.prompt, text=name) for name in labels])
-        embedded = model.embed_pose([clip.values for clip in clips], ids=ids)
-        return Scored(texts @ embedded.T, embedded, texts)
-
-
-class Recogniser:
-    """Recognisers that are fitted on each fold's training clips when they are evaluated."""
-
-    def __init__(self, name: str):
-        module, _, attribute = BASELINES[name].partition(":")
-        self._class = getattr(importlib.import_module(module), attribute)
-        self.title, self.variant = TITLES[name], self._class.variant
-        self.parameters, self.training_seconds = 0, 0.0
-
-    def score_fold(
-        self,
-        fold: int,
-        training: tuple[Sequence[Features], Sequence[str]],
-        clips: Sequence[Features],
-        labels: Sequence[str],
-        ids: Sequence[str] | None = None,
-    ) -> Scored:
-        """Fit a fresh recogniser on the training clips and score the test clips."""
-        recogniser = self._class()
-        start = time.perf_counter()
-        recogniser.fit(*training)
-        self.training_seconds += time.perf_counter() - start
-        return Scored(recogniser.score(clips, labels), None, None)
+    fold: Fold
+    own: np.ndarray  # int (clips,): each clip's row of the gallery
+    scored: Scored
 
 
 def evaluate(
     encoder: str,
     *,
-    revision: str,
+    profile: str,
     corpus: str,
     split: str,
-    seed: int,
+    seeds: Sequence[int],
+    experiments: Path,
+    params: Path,
     data: Path,
     features: Path,
     runs: Path,
     predictions: Path,
     leaderboard: Path,
-) -> results.Result:
-    """Evaluate a run's experiment or a baseline on a split and write result and predictions.
+    revision: str | None = None,
+) -> dict[str, results.Result]:
+    """Evaluate an experiment or a baseline on a split and write results and predictions.
 
     Args:
         encoder: an experiment's id (its runs are read), or a name of ``baselines.BASELINES``.
-        revision: the profile that the runs were trained with.
+        profile: that the runs were trained with.
+        seeds: of the runs; several are one measurement. A baseline has no chance in it and takes
+            the first alone.
         predictions: folder that becomes ``clips.parquet`` and ``gallery.parquet``.
+        revision: under which the results are written; default the profile.
+
+    Returns:
+        task -> result.
 
     Raises:
         SignCLIPError: runs, store or split are missing or damaged.
     """
     clips = manifest.read(data / corpus)
     rows = splits.read(data / corpus, split)
-    chosen: Any
+    chosen: list[Any]
     if encoder in BASELINES:
-        chosen = Recogniser(encoder)
+        seeds = list(seeds)[:1]
+        chosen = [Recogniser(encoder)]
     else:
-        chosen = RunEncoder(
-            Expected(encoder, revision, corpus, split, seed),
-            runs=runs,
-            roles={int(fold): splits.fingerprint(group) for fold, group in rows.groupby("fold")},
-            corpus_fingerprint=corpus_fingerprint(clips),
-        )
-    store = FeatureStore.of(clips, features / corpus / chosen.variant)
+        experiment, other = trained_as(experiments, encoder)
+        chosen = [
+            RunEncoder(
+                Expected(experiment, profile, corpus, split, seed),
+                experiments=experiments,
+                params=params,
+                runs=runs,
+                roles={int(fold): splits.fingerprint(part) for fold, part in rows.groupby("fold")},
+                corpus_fingerprint=corpus_fingerprint(clips),
+                **other,
+            )
+            for seed in seeds
+        ]
+    first = chosen[0]
+    store = FeatureStore.of(clips, features / corpus / first.variant)
+    asked = galleries.of(split, clips, rows, first.template)
     signers = splits.shared_signers(rows, clips).text()
     clips = clips.set_index("id", drop=False)
-    names = clips["text"].map(label)
-    labels = sorted(set(names[rows["id"][rows["role"] != "excluded"]]))
-    tested, folds, predicted, gallery, dropped = 0, [], [], [], {}
-    scoring_seconds = 0.0
-    for fold, group in rows.groupby("fold", sort=True):
-        ids = {role: list(group["id"][group["role"] == role]) for role in splits.ROLES}
-        tested += len(ids["test"]) + len(ids["excluded"])
-        _count(dropped, "its label is in no training language", len(ids["excluded"]))
-        _count(dropped, "not in the feature store", sum(i not in store for i in ids["test"]))
-        train = [i for i in ids["train"] if i in store]
-        test = [i for i in ids["test"] if i in store]
-        if not train or not test:
-            raise ConfigError(f"split {split}, fold {fold}: no training or no test clip is left")
-        start = time.perf_counter()
-        training = ([store[i] for i in train], [clips.loc[i, "text"] for i in train])
-        features_of = [store[i] for i in test]
-        scored = chosen.score_fold(int(fold), training, features_of, labels, test)
-        scoring_seconds += time.perf_counter() - start
-        own = np.array([labels.index(names[i]) for i in test])
-        folds.append(tasks.FoldScores(scored.scores, own))
-        predicted.append(_clip_table(int(fold), test, labels, own, scored))
-        gallery.append(_gallery_table(int(fold), labels, scored))
-    result = results.Result(
+    folds, tested, dropped = _folds(rows, clips["sign_language"], store, split)
+    start = time.perf_counter()
+    scored = [[_score_fold(one, fold, asked, clips, store) for fold in folds] for one in chosen]
+    seconds = time.perf_counter() - start
+    fingerprints: dict[str, str] = {}
+    for one in chosen:
+        fingerprints |= one.fingerprints
+    common = dict(
         encoder=encoder,
-        title=chosen.title,
-        revision=revision,
-        task=tasks.RETRIEVAL,
+        title=first.title,
+        revision=revision or profile,
         corpus=corpus,
         split=split,
-        scores=tasks.retrieval(folds),
-        labels=len(labels),
         n_total=tested,
-        n_evaluated=sum(len(fold.label_of_clip) for fold in folds),
+        n_evaluated=sum(len(fold.test) for fold in folds),
         n_dropped=dropped,
         corpus_dropped={
             str(reason): int(count)
@@ -212,22 +136,80 @@ def evaluate(
         corpus_fingerprint=store.meta["corpus_fingerprint"],
         split_fingerprint=splits.fingerprint(rows),
         signers=signers,
-        folds=sorted(int(fold) for fold in rows["fold"].unique()),
-        seeds=[seed],
+        folds=[fold.number for fold in folds],
+        seeds=list(seeds),
+        runs=fingerprints,
         cost=results.Cost(
-            parameters=chosen.parameters,
-            training_seconds=chosen.training_seconds,
-            evaluation_clips_per_second=sum(map(len, predicted)) / scoring_seconds,
+            parameters=first.parameters,
+            training_seconds=sum(one.training_seconds for one in chosen),
+            evaluation_clips_per_second=len(seeds) * sum(len(f.test) for f in folds) / seconds,
         ),
         git_commit=results.git_commit(),
         packages=results.packages(),
         hardware=results.hardware(),
     )
+    written, tables = {}, {}
+    for place, gallery in enumerate(asked):
+        answers = [
+            Answer(seed, fold, np.array([gallery.own[clip] for clip in fold.test]), of_fold[place])
+            for seed, of_seed in zip(seeds, scored, strict=True)
+            for fold, of_fold in zip(folds, of_seed, strict=True)
+        ]
+        predicted = pd.concat(
+            [_clip_table(answer, gallery, clips, embeddings=not place) for answer in answers],
+            ignore_index=True,
+        )
+        prefix = TAGGED if gallery.task == galleries.TAGGED_RETRIEVAL else ""
+        tables[prefix + CLIPS_FILE] = predicted
+        tables[prefix + GALLERY_FILE] = pd.concat(
+            [_gallery_table(answer, gallery) for answer in answers], ignore_index=True
+        )
+        by_seed = [
+            [tasks.FoldScores(a.scored.scores, a.own) for a in answers if a.seed == seed]
+            for seed in seeds
+        ]
+        written[gallery.task] = results.Result(
+            **common,
+            task=gallery.task,
+            scores=tasks.retrieval(*by_seed),
+            labels=len(gallery.names),
+            ranks={
+                str(clip): [int(rank) for rank in ranks]
+                for clip, ranks in predicted.groupby("id")["rank"]
+            },
+        )
     with files.writing(predictions), files.atomic_folder(predictions) as partial:
-        pd.concat(predicted, ignore_index=True).to_parquet(partial / CLIPS_FILE, index=False)
-        pd.concat(gallery, ignore_index=True).to_parquet(partial / GALLERY_FILE, index=False)
-    result.write(leaderboard)
-    return result
+        for name, table in tables.items():
+            table.to_parquet(partial / name, index=False)
+    for result in written.values():
+        result.write(leaderboard)
+    return written
+
+
+def _folds(
+    rows: pd.DataFrame, language_of: pd.Series, store: FeatureStore, split: str
+) -> tuple[list[Fold], int, dict[str, int]]:
+    """The folds, how many test clips they have in all, and why some are not evaluated.
+
+    Raises:
+        ConfigError: a fold has nothing left.
+    """
+    folds, tested, dropped = [], 0, {}
+    for number, part in rows.groupby("fold", sort=True):
+        ids = {role: list(part["id"][part["role"] == role]) for role in splits.ROLES}
+        # a split excludes clips of languages that validate, too: those are no test clips
+        languages = set(language_of[ids["test"]])
+        excluded = sum(language_of[i] in languages for i in ids["excluded"])
+        tested += len(ids["test"]) + excluded
+        _count(dropped, "its label is in no training language", excluded)
+        _count(dropped, "not in the feature store", sum(i not in store for i in ids["test"]))
+        fold = Fold(
+            int(number), *([i for i in ids[role] if i in store] for role in ("train", "test"))
+        )
+        if not fold.train or not fold.test:
+            raise ConfigError(f"split {split}, fold {number}: no training or no test clip is left")
+        folds.append(fold)
+    return folds, tested, dropped
 
 
 def _count(dropped: dict[str, int], reason: str, count: int) -> None:
@@ -235,26 +217,44 @@ def _count(dropped: dict[str, int], reason: str, count: int) -> None:
         dropped[reason] = dropped.get(reason, 0) + count
 
 
+def _score_fold(
+    encoder: Any, fold: Fold, asked: Sequence[Gallery], clips: pd.DataFrame, store: FeatureStore
+) -> list[Scored]:
+    """A fold's test clips in each gallery."""
+    known = clips.loc[fold.train]
+    languages = list(zip(known["sign_language"], known["spoken_language"], strict=True))
+    features = [store[i] for i in fold.train] if encoder.learns else []
+    training = Training(features, list(known["text"]), languages)
+    return encoder.score_fold(
+        fold.number, training, [store[i] for i in fold.test], asked, fold.test
+    )
+
+
 def _clip_table(
-    fold: int, ids: Sequence[str], labels: Sequence[str], own: np.ndarray, scored: Scored
+    answer: Answer, gallery: Gallery, clips: pd.DataFrame, *, embeddings: bool
 ) -> pd.DataFrame:
+    ids, scored = answer.fold.test, answer.scored
     table = pd.DataFrame(
         {
-            "fold": fold,
+            "seed": answer.seed,
+            "fold": answer.fold.number,
             "id": ids,
-            "label": [labels[i] for i in own],
-            "predicted": [labels[i] for i in scored.scores.argmax(axis=0)],
-            "rank": metrics.v2t_ranks(scored.scores, own),
+            "sign_language": list(clips.loc[ids, "sign_language"]),
+            "label": [gallery.names[i] for i in answer.own],
+            "predicted": [gallery.names[i] for i in scored.scores.argmax(axis=0)],
+            "rank": metrics.v2t_ranks(scored.scores, answer.own),
             "scores": list(scored.scores.T),
         }
     )
-    if scored.clips is not None:
+    if embeddings and scored.clips is not None:
         table["embedding"] = list(scored.clips)
     return table
 
 
-def _gallery_table(fold: int, labels: Sequence[str], scored: Scored) -> pd.DataFrame:
-    table = pd.DataFrame({"fold": fold, "label": list(labels)})
-    if scored.gallery is not None:
-        table["embedding"] = list(scored.gallery)
+def _gallery_table(answer: Answer, gallery: Gallery) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {"seed": answer.seed, "fold": answer.fold.number, "label": list(gallery.names)}
+    )
+    if answer.scored.gallery is not None:
+        table["embedding"] = list(answer.scored.gallery)
     return table

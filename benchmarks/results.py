@@ -2,7 +2,8 @@
 
 Decision: unknown or missing fields are refused, so a file that loads means what the schema says;
 tables and pages are pure functions of these files. A score carries its 95 % interval and its chance
-level, a result the counts of what was and was not evaluated, a signature from which it can be
+level, a result the counts of what was and was not evaluated, the rank of every clip (so that two
+results can be compared without the machines that made them), a signature from which it can be
 traced, and the hash of its content.
 Path: ``results/leaderboard/<encoder>/<revision>/<task>.<corpus>.<split>.json``.
 """
@@ -66,6 +67,11 @@ class Result(_Strict):
     signers: str = ""  # who stands on two sides of the split, in words; empty: not recorded
     folds: list[int]
     seeds: list[int]
+    # <seed>/<fold's run> -> fingerprint of what decided the run's weights; empty: not recorded, or
+    # an encoder without runs
+    runs: dict[str, str] = {}
+    # V2T rank of each test clip, one a seed; what two encoders are compared by, clip by clip
+    ranks: dict[str, list[int]] = {}
     cost: Cost
     git_commit: str
     packages: dict[str, str]
@@ -90,8 +96,7 @@ class Result(_Strict):
 
     def path(self, leaderboard: Path) -> Path:
         """Where the result belongs below ``results/leaderboard``."""
-        name = f"{self.task}.{self.corpus}.{self.split}.json"
-        return leaderboard / self.encoder / self.revision / name
+        return path_of(leaderboard, self.encoder, self.revision, self.task, self.corpus, self.split)
 
     def write(self, leaderboard: Path) -> Path:
         """Write the result, whole or not at all; returns its path."""
@@ -100,6 +105,13 @@ class Result(_Strict):
         with files.writing(path):
             files.write_text(path, files.canonical_json(files.sealed(values)))
         return path
+
+
+def path_of(
+    leaderboard: Path, encoder: str, revision: str, task: str, corpus: str, split: str
+) -> Path:
+    """Where a result belongs below ``results/leaderboard``."""
+    return leaderboard / encoder / revision / f"{task}.{corpus}.{split}.json"
 
 
 def read(path: Path | str) -> Result:

@@ -43,6 +43,12 @@ DEVIATIONS = {
 }
 DIRECTIONS = {"V2T": "video to text", "T2V": "text to video"}
 NOTHING = "–"
+INTERVALS = (
+    "[low, high]: 95 % bootstrap interval over clips (video to text) or over letter queries "
+    "(text to video), given the trained models. It leaves out what other seeds would change, "
+    "and takes clips as independent: those of one sign language are not, so an interval that "
+    "speaks of new languages would be wider."
+)
 SIGNERS_UNRECORDED = "not recorded in these results, which are older than the check"
 
 
@@ -95,10 +101,10 @@ def _own_columns(result: Result | None) -> dict[str, str]:
     for names in METRICS.values():
         for name in names:
             score = result.scores[name]
-            columns[f"ours_{name}"] = _number(score.value, name)
-            columns[f"ours_{name}_low"] = _number(score.low, name)
-            columns[f"ours_{name}_high"] = _number(score.high, name)
-            columns[f"chance_{name}"] = _number(score.chance, name)
+            columns[f"ours_{name}"] = number(score.value, name)
+            columns[f"ours_{name}_low"] = number(score.low, name)
+            columns[f"ours_{name}_high"] = number(score.high, name)
+            columns[f"chance_{name}"] = number(score.chance, name)
     dropped = "; ".join(f"{count} {reason}" for reason, count in result.n_dropped.items())
     return columns | {
         "n_total": str(result.n_total),
@@ -113,20 +119,21 @@ def _chance_row(result: Result) -> dict[str, str]:
     row = {"id": "ours", "row": "chance", "config": "random scores", "verdict": "not in the paper"}
     for names in METRICS.values():
         for name in names:
-            row[f"ours_{name}"] = row[f"chance_{name}"] = _number(result.scores[name].chance, name)
+            row[f"ours_{name}"] = row[f"chance_{name}"] = number(result.scores[name].chance, name)
     return row
 
 
-def _number(value: float, metric: str) -> str:
+def number(value: float, metric: str) -> str:
+    """A metric's value as a table's CSV has it."""
     return f"{value:.1f}" if "Median" in metric else f"{value:.4f}"
 
 
-def _cell(row: Mapping[str, str], metric: str) -> str:
+def cell(row: Mapping[str, str], metric: str, *, whose: str = "ours") -> str:
     """Our number with its interval, as printed."""
-    value = row.get(f"ours_{metric}", "")
+    value = row.get(f"{whose}_{metric}", "")
     if not value:
         return NOTHING
-    low, high = row.get(f"ours_{metric}_low", ""), row.get(f"ours_{metric}_high", "")
+    low, high = row.get(f"{whose}_{metric}_low", ""), row.get(f"{whose}_{metric}_high", "")
     digits = 1 if "Median" in metric else 3
     short = [f"{float(x):.{digits}f}" for x in (value, low, high) if x]
     return short[0] if len(short) == 1 else f"{short[0]} [{short[1]}, {short[2]}]"
@@ -142,14 +149,19 @@ def _printed(table: pd.DataFrame, direction: str) -> pd.DataFrame:
     for metric in METRICS[direction]:
         short = metric.split("_")[1].replace("MedianR", "MedR")
         out[f"paper {short}"] = table[f"published_{metric}"].replace("", NOTHING)
-        out[f"ours {short}"] = [_cell(row, metric) for row in table.to_dict("records")]
+        out[f"ours {short}"] = [cell(row, metric) for row in table.to_dict("records")]
     return pd.DataFrame(out)
+
+
+def dropped(result: Result) -> str:
+    """What a corpus has lost when it was read, as a note."""
+    refused = "; ".join(f"{count}: {reason}" for reason, count in result.corpus_dropped.items())
+    return f"Dropped when the corpus was read: {refused or 'none'}."
 
 
 def notes(ours: Mapping[str, Result]) -> list[str]:
     """What a reader must know to read the table rightly."""
     first = next(iter(ours.values()))
-    refused = "; ".join(f"{count}: {reason}" for reason, count in first.corpus_dropped.items())
     return [
         "*paper*: German fingerspelling (RWTH-FS); the S3D and I3D rows on 303 test videos of both "
         "cameras, the pose rows on 153 of camera 2, so these two groups are not comparable.",
@@ -160,12 +172,9 @@ def notes(ours: Mapping[str, Result]) -> list[str]:
         f"What differs from the paper's recipe in profile `{first.revision}`: "
         + DEVIATIONS.get(first.revision, "not recorded")
         + ".",
-        f"Dropped when the corpus was read: {refused or 'none'}.",
+        dropped(first),
         f"Signers ({first.corpus}, split {first.split}): {first.signers or SIGNERS_UNRECORDED}.",
-        "[low, high]: 95 % bootstrap interval over clips (video to text) or over letter queries "
-        "(text to video), given the trained models. It leaves out what other seeds would change, "
-        "and takes clips as independent: those of one sign language are not, so an interval that "
-        "speaks of new languages would be wider.",
+        INTERVALS,
         "P@5 and P@10 cannot reach 1, there being few clips a letter: ceilings "
         + ", ".join(
             f"{ceiling(first, k):.2f} (P@{k}, ours), {PAPER_CEILINGS[k]} (P@{k}, paper, pose rows)"
@@ -180,25 +189,17 @@ def notes(ours: Mapping[str, Result]) -> list[str]:
 
 def markdown(table: pd.DataFrame, title: str, remarks: Sequence[str]) -> str:
     """The printed table, one block a direction, and its notes."""
-    parts = [f"# {title}\n"]
-    for direction, words in DIRECTIONS.items():
-        printed = _printed(table, direction).to_markdown(index=False, disable_numparse=True)
-        parts += [f"## {direction}: {words}\n", printed + "\n"]
-    parts += ["## Notes\n", "\n".join(f"- {remark}" for remark in remarks) + "\n"]
-    return "\n".join(parts)
+    parts = {f"{way}: {words}": _printed(table, way) for way, words in DIRECTIONS.items()}
+    return as_markdown(parts, title, remarks)
 
 
 def latex(table: pd.DataFrame, title: str) -> str:
     """The printed table as two ``tabular`` blocks (needs ``booktabs``)."""
-    blocks = []
-    for direction, words in DIRECTIONS.items():
-        body = _printed(table, direction).style.hide(axis="index").format(escape="latex")
-        body = body.format_index(escape="latex", axis=1)
-        caption = f"{title}, {words}. Ours: embedded corpus, 95\\,\\% bootstrap intervals."
-        blocks.append(
-            body.to_latex(hrules=True, caption=caption, label=f"tab:fingerclip-{direction}")
-        )
-    return "\n".join(blocks)
+    said = "Ours: embedded corpus, 95\\,\\% bootstrap intervals."
+    return "\n".join(
+        _tabular(_printed(table, way), f"{title}, {words}. {said}", f"fingerclip-{way}")
+        for way, words in DIRECTIONS.items()
+    )
 
 
 TABLES: dict[str, tuple[Callable[[Mapping[str, Result]], pd.DataFrame], str]] = {
@@ -240,16 +241,57 @@ def _write(
         for name in encoders(table)
     }
     frame = make(ours)
+    write_files(
+        results_folder,
+        table,
+        frame,
+        markdown(frame, title, notes(ours)),
+        latex(frame, title),
+        list(ours.values()),
+    )
+    return frame
+
+
+def as_markdown(parts: Mapping[str, pd.DataFrame], title: str, remarks: Sequence[str]) -> str:
+    """Headings, printed parts, and notes."""
+    lines = [f"# {title}\n"]
+    for heading, part in parts.items():
+        printed = part.to_markdown(index=False, disable_numparse=True)
+        lines += [f"## {heading}\n", printed + "\n"]
+    lines += ["## Notes\n", "\n".join(f"- {remark}" for remark in remarks) + "\n"]
+    return "\n".join(lines)
+
+
+def as_latex(parts: Mapping[str, pd.DataFrame], title: str, label: str) -> str:
+    """One ``tabular`` a part (needs ``booktabs``)."""
+    out = []
+    for place, (heading, part) in enumerate(parts.items(), start=1):
+        heading = heading.replace("%", "\\%").replace("_", "\\_")
+        out.append(_tabular(part, f"{title}. {heading}.", f"{label}-{place}"))
+    return "\n".join(out)
+
+
+def _tabular(part: pd.DataFrame, caption: str, label: str) -> str:
+    body = part.style.hide(axis="index").format(escape="latex")
+    body = body.format_index(escape="latex", axis=1)
+    return body.to_latex(hrules=True, caption=caption, label=f"tab:{label}")
+
+
+def write_files(
+    results_folder: Path,
+    table: str,
+    frame: pd.DataFrame,
+    markdown: str,
+    latex: str,
+    shown: Sequence[Result],
+) -> None:
+    """A table in its three forms, and what the results that it shows have cost."""
     out = results_folder / "tables"
     files.write_text(out / f"{table}.csv", frame.to_csv(index=False, lineterminator="\n"))
-    files.write_text(out / f"{table}.md", markdown(frame, title, notes(ours)))
-    files.write_text(out / f"{table}.tex", latex(frame, title))
+    files.write_text(out / f"{table}.md", markdown)
+    files.write_text(out / f"{table}.tex", latex)
     costs = pd.DataFrame(
-        [
-            {"encoder": name, **r.cost.model_dump(), "hardware": r.hardware}
-            for name, r in ours.items()
-        ]
+        [{"encoder": r.encoder, **r.cost.model_dump(), "hardware": r.hardware} for r in shown]
     )
     costs = costs.round({"training_seconds": 1, "evaluation_clips_per_second": 1})
     files.write_text(results_folder / "costs" / f"{table}.csv", costs.to_csv(index=False))
-    return frame

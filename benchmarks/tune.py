@@ -4,21 +4,44 @@ Decision: one grid a recipe (``tuning`` in ``params.yaml``), tried on the named 
 of a split; the setting with the best mean validation V2T R@1 over rows and folds is what the recipe
 in ``params.yaml`` should say. Test clips are not read. Cost: every cell of the grid is a full
 training; it is no part of ``make repro``, its outcome is committed
-(``results/tuning/<recipe>.csv``).
+(``results/tuning/<recipe>.csv``). All trainings of the grid run side by side: a setting alone may
+be a single one.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from signclip import checkpoint, config, files, splits
+from signclip.config import RunConfig
 from signclip.errors import ConfigError
-from signclip.train import train_all
+from signclip.jobs import run_all
+from signclip.train import train
 
-METRIC = "validation_V2T_R@1"
+# Clips that are trained with two texts are asked for both; the mean of the two counts.
+METRICS = ("validation_V2T_R@1", "validation_second_V2T_R@1")
+
+
+class Trial(NamedTuple):
+    """One training of the grid, in a runs folder of its setting."""
+
+    setting: int  # its place in the grid
+    config: RunConfig
+    runs: Path
+
+
+def _train(trial: Trial, *, corpus: Path, features: Path, progress: Callable) -> Path:
+    return train(trial.config, corpus=corpus, features=features, runs=trial.runs, progress=progress)
+
+
+def _score(last: Mapping[str, float]) -> float:
+    scores = [last[name] for name in METRICS if name in last]
+    return sum(scores) / len(scores)
 
 
 def tune(
@@ -49,11 +72,10 @@ def tune(
     grid = dict(grids[recipe])
     rows, split = grid.pop("rows"), grid.pop("split")
     folds = splits.fold_numbers(splits.read(data / corpus, split))
-    table = []
-    for values in itertools.product(*grid.values()):
-        setting = dict(zip(grid, values, strict=True))
-        name = ",".join(f"{key}={value}" for key, value in setting.items())
-        configs = [
+    settings = [dict(zip(grid, v, strict=True)) for v in itertools.product(*grid.values())]
+    trials = [
+        Trial(
+            number,
             config.resolve(
                 experiments,
                 params,
@@ -63,20 +85,40 @@ def tune(
                 split=split,
                 fold=fold,
                 seed=seed,
-            ).model_copy(update=setting)
-            for row in rows
-            for fold in folds
-        ]
-        paths = train_all(
-            configs,
-            corpus=data / corpus,
-            features=features / corpus,
-            runs=runs / name,
-            jobs=jobs,
+                given=setting,
+            ),
+            runs / ",".join(f"{key}={value}" for key, value in setting.items()),
         )
-        scores = pd.Series([checkpoint.read_metrics(path)["last"][METRIC] for path in paths])
-        by_row = scores.groupby([c.experiment for c in configs]).mean()
-        table.append({**setting, "mean": scores.mean(), **by_row, "runs": len(paths)})
+        for number, setting in enumerate(settings)
+        for row in rows
+        for fold in folds
+    ]
+    paths = run_all(
+        _train,
+        trials,
+        jobs=jobs,
+        total=sum(trial.config.epochs for trial in trials),
+        desc=f"{recipe}: {len(settings)} settings, {len(trials)} runs",
+        preload=__name__,
+        corpus=data / corpus,
+        features=features / corpus,
+    )
+    found = pd.DataFrame(
+        {
+            "setting": [trial.setting for trial in trials],
+            "row": [trial.config.experiment for trial in trials],
+            "score": [_score(checkpoint.read_metrics(path)["last"]) for path in paths],
+        }
+    )
+    table = [
+        {
+            **setting,
+            "mean": of_setting["score"].mean(),
+            **of_setting.groupby("row")["score"].mean(),
+            "runs": len(of_setting),
+        }
+        for setting, (_, of_setting) in zip(settings, found.groupby("setting"), strict=True)
+    ]
     result = pd.DataFrame(table).sort_values("mean", ascending=False, kind="stable")
     with files.atomic_file(out) as partial:
         result.to_csv(partial, index=False, float_format="%.6g")

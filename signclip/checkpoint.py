@@ -169,6 +169,12 @@ def card(run: Run, name: str) -> str:
     """
     sizes = run.model.config
     text = "in `tokenizer.json`" if run.tokenizer else "not included: `embed_text` needs it"
+    score = "cosine" if sizes.normalise else "dot product"
+    if sizes.temperature:
+        score += " times a learned scale"
+    prompts = f"`{run.prompt}`"
+    if run.config is not None and run.config.label_prompt is not None:
+        prompts += f" and, without a language, `{run.config.label_prompt}`"
     source = run.metrics.get("source")
     if run.config is not None:
         config = run.config
@@ -196,8 +202,8 @@ def card(run: Run, name: str) -> str:
 | features | {run.variant or "variant not known"}, {sizes.frame_dims} numbers a frame |
 | longest clip | {sizes.max_frames} frames |
 | vocabulary | {sizes.vocab_size:,} word pieces, {text} |
-| prompts | `{run.prompt}` |
-| score | {"cosine" if sizes.normalise else "dot product"} |
+| prompts | {prompts} |
+| score | {score} |
 
 ```python
 import signclip

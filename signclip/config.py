@@ -5,6 +5,11 @@ Decisions
   ``smoke``) is numbers in ``params.yaml``. Neither is code, and no code asks which profile it runs.
 * A run's configuration is resolved once, checked strictly (an unknown key is an error) and stored
   with the run.
+* A few keys of a row are read on the way. ``prompts`` has a template for each split, since a
+  gallery without languages is asked in prompts without them (``other``: for those not named).
+  ``half_depth``: half the profile's pose layers. ``batch_factor``: so many of its batches in one,
+  embedded one after the other, and as many updates. ``weights_of``: the row trains nothing; it is
+  another row's weights, tested on features of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +24,9 @@ from signclip.errors import ConfigError
 from signclip.poses import VARIANTS
 
 ALL_FOLDS = "all"
+Step = Literal[  # of the augmentation, see signclip.data
+    "flip", "affine2d", "temporal", "noise", "affine3d", "bones", "jitter", "crop"
+]
 
 
 class _Strict(BaseModel):
@@ -48,6 +56,7 @@ class Compute(_Strict):
     attention: Literal["sdpa", "eager"] = "sdpa"  # fused, or as written
     compile: bool = False  # torch.compile; needs a C++ compiler on a CPU
     loaders: int = Field(0, ge=0)  # processes that read and augment clips ahead
+    chunk: int | None = Field(None, gt=0)  # clips embedded at a time: memory for a second forward
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -65,15 +74,24 @@ class RunConfig(_Strict):
     title: str
     variant: str  # of the features, signclip.poses.VARIANTS
     prompt: str  # template of a clip's text
+    label_prompt: str | None = None  # of a second, language-free text that a clip is trained with
     cased: bool
-    augment: tuple[Literal["flip", "affine2d", "temporal", "noise"], ...] = ()
-    loss: Literal["contrastive"] = "contrastive"
+    augment: tuple[Step, ...] = ()
+    loss: Literal["contrastive", "multi_positive", "sigmoid", "gallery"] = "contrastive"
+    label_smoothing: float = Field(0.0, ge=0, lt=1)  # of loss gallery
+    gallery_texts: int = Field(1024, gt=0)  # of loss gallery: a batch's own and random others
     # rounds: batches are cut from rounds over the labels, each label once a round (FingerCLIP);
-    # shuffled: from all clips in random order (pretraining)
-    batching: Literal["rounds", "shuffled"] = "rounds"
+    # shuffled: from all clips in random order (pretraining);
+    # languages: as many clips of each sign language an epoch
+    batching: Literal["rounds", "shuffled", "languages"] = "rounds"
     reshuffle: bool = False  # False: a batch has the same members every epoch, as in the reference
     projection: bool = False
     normalise: bool = False
+    temperature: bool = False  # learned, of the scores
+    frame_input: Literal["plain", "hands"] = "plain"  # see signclip.hands
+    pooling: Literal["mean", "attention"] = "mean"
+    body_dims: int = Field(0, ge=0)  # of the embedding, from the body alone
+    weight_decay: float = Field(0.0, ge=0)
     # the profile's numbers
     towers: Towers
     init: str | None = None  # a BERT to start both towers from: hub name or directory
@@ -89,6 +107,9 @@ class RunConfig(_Strict):
     clip_norm: float = Field(2.0, gt=0)
     select: Literal["last", "lowest_validation_loss"] = "last"
     validate_every: int = Field(gt=0)  # epochs
+    # what validation clips are asked: the prompts of training and validation, or of these alone
+    # (as the paper does in its tests; a corpus of 450,000 prompts would take longer than an epoch)
+    validation_gallery: Literal["all", "validation"] = "all"
     threads: int = Field(1, gt=0)  # CPU threads of one run; part of what decides the last bits
     save_every: int = Field(200, gt=0)  # updates between two states that a killed run goes on from
     compute: Compute = Compute()
@@ -97,6 +118,21 @@ class RunConfig(_Strict):
     split: str
     fold: int | None = Field(None, ge=0)  # None: the split has one fold
     seed: int
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        for switch, needed in (
+            (self.label_smoothing > 0, self.loss == "gallery"),
+            (self.loss == "sigmoid", self.temperature),
+            (self.temperature, self.normalise),
+            (self.body_dims > 0, self.normalise),
+        ):
+            if switch and not needed:
+                raise ValueError(
+                    "label_smoothing goes with loss gallery, loss sigmoid with a temperature, and "
+                    "temperature and body_dims with normalise"
+                )
+        return self
 
     @property
     def run_folder(self) -> Path:
@@ -146,6 +182,18 @@ def experiment_row(table: dict[str, Any], name: str) -> dict[str, Any]:
     return row
 
 
+def tested_as(experiments: Path | str, name: str) -> tuple[str, str | None]:
+    """Whose runs an experiment is tested with, and on which variant (None: on that of the runs).
+
+    Raises:
+        ConfigError: no such row.
+    """
+    row = experiment_row(read_yaml(experiments), name)
+    if "weights_of" in row:
+        return row["weights_of"], row["variant"]
+    return name, None
+
+
 def resolve(
     experiments: Path | str,
     params: Path | str,
@@ -172,15 +220,37 @@ def resolve(
         ConfigError: a name does not exist, or a value is missing, unknown or out of range.
     """
     row = dict(row) if row else experiment_row(read_yaml(experiments), name)
+    if "weights_of" in row:
+        raise ConfigError(
+            f"experiment {name!r} trains nothing: it is {row['weights_of']}, tested on "
+            f"{row['variant']}"
+        )
     recipe = row.pop("recipe", None)
+    if "prompts" in row:
+        prompts = row.pop("prompts")
+        row["prompt"] = prompts.get(split, prompts.get("other"))
+    half_depth = row.pop("half_depth", False)
     profiles = read_yaml(params).get("profiles", {})
     if profile not in profiles:
         raise ConfigError(f"unknown profile {profile!r}; there are {', '.join(profiles)}")
     if recipe not in profiles[profile]:
         raise ConfigError(f"experiment {name!r}: profile {profile!r} has no recipe {recipe!r}")
+    batch_factor = row.pop("batch_factor", 1)
+    numbers = {**profiles[profile][recipe], **row}
+    if half_depth:
+        towers = numbers["towers"]
+        numbers["towers"] = {**towers, "pose_layers": max(1, towers["pose_layers"] // 2)}
+    if batch_factor > 1:
+        chunk = numbers["batch_size"]
+        numbers["batch_size"] = batch_factor * chunk
+        numbers["epochs"] *= batch_factor  # as many updates
+        numbers["compute"] = {**numbers.get("compute", {}), "chunk": chunk}
+    numbers |= given or {}
+    if numbers.get("label_prompt") == numbers.get("prompt"):
+        numbers["label_prompt"] = None  # the same text need not be learned twice
     try:
         config = RunConfig(
-            **{**profiles[profile][recipe], **row, **(given or {})},
+            **numbers,
             experiment=name,
             profile=profile,
             corpus=corpus,

@@ -16,6 +16,7 @@ augmentation (benchmarks/speed/features.py).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -25,23 +26,28 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from signclip import augment, mirror, poses
+from signclip import augment, augment_hands, mirror, poses
+from signclip.config import Step
 from signclip.errors import ConfigError
 from signclip.points import Features
 from signclip.store import FeatureStore
 from signclip.text import Tokenizer
 
-Step = Literal["flip", "affine2d", "temporal", "noise"]
 Padding = Literal["limit", "batch", "none"]
 
 
 @dataclass(frozen=True)
 class Example:
-    """A training clip: its id in the store, the label it is compared by, and its prompt."""
+    """A training clip: its id in the store, the label it is compared by, and its prompt.
+
+    ``second`` is another text that it is trained with, without a language.
+    """
 
     clip: str
     label: str
     prompt: str
+    second: str | None = None
+    sign_language: str = ""
 
 
 def pad_frames(
@@ -82,11 +88,14 @@ class Draws(NamedTuple):
     flipped: bool
     affine: augment.Affine2D | None
     ratio: float | None
-    rng: np.random.Generator  # for the noise: it comes last, as much as the clip is long by then
+    crop: augment_hands.Crop | None
+    rng: np.random.Generator  # of what comes last, as much as the clip is long by then
 
 
 class Augmentation:
     """The named steps on the clips of one variant, in the reference's order whatever theirs here.
+
+    Ours (:mod:`signclip.augment_hands`) come behind the temporal step, in the order of that module.
 
     Raises:
         ConfigError: the variant cannot be mirrored, or its values are no places (``sign_vq``'s are
@@ -101,6 +110,8 @@ class Augmentation:
             raise ConfigError(
                 f"variant {variant}: standardised values are neither flipped nor bent"
             )
+        if self.steps & augment_hands.STEPS.keys() and poses.VARIANTS[variant].points != "signing":
+            raise ConfigError(f"variant {variant}: only the points of `signing` have hands to bend")
         self.swap = mirror.permutation(names) if "flip" in self.steps else None
 
     def draw(self, rng: np.random.Generator) -> Draws:
@@ -109,15 +120,16 @@ class Augmentation:
             self.swap is not None and augment.draw_flip(rng),
             augment.draw_affine2d(rng) if "affine2d" in self.steps else None,
             augment.draw_tempo(rng) if "temporal" in self.steps else None,
+            augment_hands.draw_crop(rng) if "crop" in self.steps else None,
             rng,
         )
 
     def frames(self, frames: int, draws: Draws, *, fps: float) -> int:
         """How many frames a clip will have."""
-        if draws.ratio is None:
-            return frames
-        limits = dict(fps=fps, max_frames=self.max_frames)
-        return augment.temporal_frames(frames, draws.ratio, **limits) or frames
+        if draws.ratio is not None:
+            limits = dict(fps=fps, max_frames=self.max_frames)
+            frames = augment.temporal_frames(frames, draws.ratio, **limits) or frames
+        return frames if draws.crop is None else int(draws.crop.kept(frames).sum())
 
     def __call__(
         self, clip: Features, draws: Draws, *, fps: float, out: np.ndarray | None = None
@@ -137,8 +149,15 @@ class Augmentation:
             clip, legs_disturbed = clip._replace(values=values), False
         if draws.ratio is not None:
             before, limits = clip, dict(fps=fps, max_frames=self.max_frames)
+            out = None if draws.crop else out
             clip = augment.augment_temporal(clip, draws.ratio, **limits, out=out)
             legs_disturbed &= clip is before
+        if draws.crop is not None:
+            kept = draws.crop.kept(len(clip.values))
+            clip = Features(clip.values[kept], clip.valid[kept])
+        for step in augment_hands.STEPS:
+            if step in self.steps:
+                clip = clip._replace(values=augment_hands.STEPS[step](clip, draws.rng))
         if "noise" in self.steps:
             disturbed = clip.valid | self.legs if legs_disturbed else clip.valid
             noise = augment.draw_noise(draws.rng, clip.values.shape)
@@ -233,12 +252,18 @@ class ClipDataset(Dataset):
         return self.augmentation(self.store[clip], draws, fps=fps, out=out).values
 
 
+def _key(text: str) -> int:
+    """A number that is the same for the same text, in every process."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
+
+
 @dataclass(frozen=True)
 class Collate:
     """Examples to the model's inputs, as a dict.
 
     ``frame_counts`` and ``token_counts`` are the valid positions of each row as plain numbers;
-    ``clips`` (ids) is for error messages.
+    ``text_keys`` int64 (b,), equal where texts are; ``clips`` (ids) is for error messages. Where
+    clips have a second text, ``second`` holds its tokens, counts and keys likewise.
     """
 
     tokenizer: Tokenizer
@@ -255,18 +280,28 @@ class Collate:
         else:
             length = self.max_frames if to_limit else None
             frames, frame_mask = pad_frames(clips, self.max_frames, length=length)
-        token_ids, token_mask = self.tokenizer.encode(
-            [example.prompt for example, _ in items], max_tokens=self.max_tokens
-        )
-        if to_limit:  # one less than max_tokens: the reference drops a [SEP] after its [CLS]
+        examples = [example for example, _ in items]
+        batch = {
+            "frames": frames,
+            "frame_mask": frame_mask,
+            "frame_counts": counts,
+            "clips": [example.clip for example in examples],
+            **self.texts([example.prompt for example in examples]),
+        }
+        if examples[0].second is not None:
+            batch["second"] = self.texts([example.second for example in examples])
+        return batch
+
+    def texts(self, texts: Sequence[str]) -> dict:
+        """The text side of a batch: tokens, mask, counts and keys."""
+        token_ids, token_mask = self.tokenizer.encode(texts, max_tokens=self.max_tokens)
+        if self.padding == "limit":
+            # one less than max_tokens: the reference drops a [SEP] after its [CLS]
             behind = ((0, 0), (0, self.max_tokens - 1 - token_ids.shape[1]))
             token_ids, token_mask = np.pad(token_ids, behind), np.pad(token_mask, behind)
         return {
-            "frames": frames,
-            "frame_mask": frame_mask,
             "token_ids": torch.from_numpy(token_ids),
             "token_mask": torch.from_numpy(token_mask),
-            "frame_counts": counts,
             "token_counts": token_mask.sum(axis=1).tolist(),
-            "clips": [example.clip for example, _ in items],
+            "text_keys": torch.tensor([_key(text) for text in texts]),
         }

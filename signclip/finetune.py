@@ -18,6 +18,7 @@ from pathlib import Path
 from signclip import checkpoint, config, corpora, files, inference, manifest, store
 from signclip.corpora import folder as folder_corpus
 from signclip.errors import ConfigError, StoreError
+from signclip.model import SWITCHES
 from signclip.text import prompt
 
 RECIPE = "finetune"
@@ -40,8 +41,7 @@ def start(path: Path | str) -> tuple[inference.SignCLIPModel, dict[str, object]]
     return model, {
         "variant": model.variant,
         "prompt": model.prompt,
-        "projection": sizes.projection,
-        "normalise": sizes.normalise,
+        **{name: getattr(sizes, name) for name in SWITCHES},
         "towers": {name: getattr(sizes, name) for name in config.Towers.model_fields},
         "init_run": str(path),
         "init_sha256": files.sha256_file(weights),

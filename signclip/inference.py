@@ -307,13 +307,16 @@ class SignCLIPModel:
         long: LongPolicy = "truncate",
         batch_size: int = 64,
     ) -> np.ndarray:
-        """Scores as the model was trained: float32 (poses, texts), dot products or cosines.
+        """Scores as the model was trained: float32 (poses, texts).
+
+        They are dot products, or cosines, times the temperature's scale where one was learned.
 
         Args:
             batch_size: clips, and texts, computed at a time; no score depends on it.
         """
         clips = self.embed_pose(items, long=long, batch_size=batch_size)
-        return clips @ self.embed_text(texts, batch_size=batch_size).T
+        scores = clips @ self.embed_text(texts, batch_size=batch_size).T
+        return scores * np.float32(torch.as_tensor(self.model.scale()).item())
 
     def save_pretrained(self, folder: Path | str) -> Path:
         """Write weights, configuration, tokenizer and a model card into a new folder.

@@ -17,12 +17,15 @@ Decisions
 * Given a layout (:mod:`signclip.unpadded`), a tower computes on real tokens alone, with the same
   result: for training, where it is worth its bookkeeping.
 * One tower runs without the other.
+* Beyond the paper, each a switch: what a frame's points say of the hands (:mod:`signclip.hands`),
+  pooling by attention, a learned temperature.
 
 Source: facts sections 2 and 8; reference ``MMFusionSeparate``, ``MMBertForEncoder``.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -34,17 +37,33 @@ from transformers import BertConfig, BertModel
 
 from signclip import unpadded
 from signclip.errors import ConfigError
+from signclip.hands import BODY_POINTS, POINT_DIMS, HandFeatures, frames_before
 from signclip.unpadded import Layout
 
+POOLING_HEADS = 4
+# Of a temperature: Radford et al. (2021).
+FIRST_SCALE, LARGEST_SCALE = 1 / 0.07, 100.0
 CONV_KERNEL = 17  # frames a convolution sees (reference: VideoConv1D)
 # The smallest value of each size. Three tokens: [CLS], the reference's two [SEP], and no word.
-_LEAST = {"max_tokens": 3, "conv_layers": 0, "pose_cls_id": 0, "pose_sep_id": 0} | dict.fromkeys(
+_LEAST = {
+    "max_tokens": 3,
+    "body_dims": 0,
+    "conv_layers": 0,
+    "pose_cls_id": 0,
+    "pose_sep_id": 0,
+} | dict.fromkeys(
     (
         *("frame_dims", "vocab_size", "hidden_size", "attention_heads", "intermediate_size"),
         *("pose_layers", "text_layers", "max_frames", "position_embeddings", "pose_vocab_size"),
     ),
     1,
 )
+# Of a ModelConfig, beside the sizes of the towers: what a run's configuration has by the same name.
+SWITCHES = (
+    *("projection", "normalise", "temperature"),
+    *("frame_input", "pooling", "body_dims"),
+)
+_CHOICES = {"frame_input": ("plain", "hands"), "pooling": ("mean", "attention")}
 
 
 @dataclass(frozen=True)
@@ -68,16 +87,37 @@ class ModelConfig:
     projection: bool = False  # a linear map behind each tower (E5.1)
     normalise: bool = False  # unit length, so that the score is a cosine (E5.2)
     conv_layers: int = 0  # 1-D convolutions over time before the frame network
+    frame_input: str = "plain"  # hands: what signclip.hands computes of a frame's points
+    pooling: str = "mean"  # attention: by learned weights of the frames, too
+    temperature: bool = False  # scores are multiplied by a learned number
+    body_dims: int = 0  # dims of a pose's embedding that come from the body alone (hands: the rest)
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"model: {name} is {value!r}, must be an int of at least {least}")
-        for name in ("projection", "normalise"):
+        for name in ("projection", "normalise", "temperature"):
             value = getattr(self, name)
             if not isinstance(value, bool):  # the text "false" would count as true
                 raise ConfigError(f"model: {name} is {value!r}, must be true or false")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ConfigError(
+                    f"model: {name} is {getattr(self, name)!r}, must be one of {', '.join(choices)}"
+                )
+        if self.body_dims and (
+            self.frame_input != "hands" or self.body_dims >= self.hidden_size or self.projection
+        ):
+            raise ConfigError(
+                f"model: body_dims {self.body_dims} needs frame_input hands, a larger hidden_size, "
+                "and no projection, which would mix what is told apart"
+            )
+        if self.frame_input == "hands" and (self.conv_layers or self.frame_dims != POINT_DIMS):
+            raise ConfigError(
+                f"model: frame_input hands takes the {POINT_DIMS} numbers of the variant signing, "
+                "without convolutions"
+            )
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"model: dropout is {self.dropout}, must be in [0, 1)")
         if not max(self.pose_cls_id, self.pose_sep_id) < self.pose_vocab_size:
@@ -193,6 +233,48 @@ def _mean_without_cls(hidden: Tensor, mask: Tensor) -> Tensor:
     return _mean(weights[:, None], hidden[:, 1:])[:, 0]
 
 
+class AttentionPooling(nn.Module):
+    """The mean of a clip's frames beside averages by learned weights of theirs, and a linear map.
+
+    A letter is held for some frames of a clip; the mean dilutes them with the way there.
+    """
+
+    def __init__(self, size: int, dropout: float):
+        super().__init__()
+        self.weight = nn.Linear(size, POOLING_HEADS)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear((1 + POOLING_HEADS) * size, size)
+
+    def forward(self, hidden: Tensor, mask: Tensor, mean: Tensor) -> Tensor:
+        """hidden (b, length, d), mask bool (b, length), mean (b, d) -> (b, d)."""
+        scores = self.weight(hidden).float().masked_fill(~mask[..., None], -torch.inf)
+        averages = _mean(scores.softmax(dim=1).transpose(1, 2), hidden)
+        both = torch.cat([mean[:, None].to(averages.dtype), averages], dim=1)
+        return self.output(self.dropout(both.flatten(1)))
+
+
+class BodyPart(nn.Module):
+    """Who signs, and how they stand: linear in the mean places (x, y) of the upper body's points.
+
+    Its dims are told apart from those of the hands, since a signer's other letters are the nearest
+    distractors: what the hands say cannot lean on it. It is linear and strongly dropped out, for
+    each clip stands a little differently and could be known by heart.
+    """
+
+    def __init__(self, size: int, dropout: float):
+        super().__init__()
+        self.norm = nn.LayerNorm(2 * BODY_POINTS)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(2 * BODY_POINTS, size)
+        nn.init.normal_(self.linear.weight, std=0.5)  # signers differ by little
+
+    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """Frames (b, t, 159), zero where padded, mask bool (b, t) -> (b, size)."""
+        weights = mask.to(frames.dtype) / mask.sum(dim=1, keepdim=True)
+        body = frames[..., : 3 * BODY_POINTS].unflatten(-1, (BODY_POINTS, 3))[..., :2].flatten(-2)
+        return self.linear(self.dropout(self.norm(_mean(weights[:, None], body)[:, 0])))
+
+
 class PoseTower(nn.Module):
     """Frames to one embedding a clip."""
 
@@ -203,9 +285,17 @@ class PoseTower(nn.Module):
             self.videoconv = FrameConvolutions(
                 config.conv_layers, config.frame_dims, config.max_frames
             )
-        self.videomlp = FrameMLP(config.frame_dims, config.hidden_size)
+        dims = config.frame_dims
+        if config.frame_input == "hands":
+            self.hands = HandFeatures()
+            dims = self.hands.dims
+        self.videomlp = FrameMLP(dims, config.hidden_size)
         bert = config.bert(layers=config.pose_layers, vocab_size=config.pose_vocab_size)
         self.bert = BertModel(bert, add_pooling_layer=False)
+        if config.pooling == "attention":
+            self.pooling = AttentionPooling(config.hidden_size, config.dropout)
+        if config.body_dims:
+            self.body = BodyPart(config.body_dims, config.dropout)
 
     def forward(self, frames: Tensor, mask: Tensor, layout: Layout | None = None) -> Tensor:
         """frames (b, t, dims), mask bool (b, t), True = valid -> (b, d).
@@ -213,7 +303,7 @@ class PoseTower(nn.Module):
         Args:
             layout: of the clips with two more tokens each; then only real tokens are computed on.
         """
-        b, t, _ = frames.shape
+        t = frames.shape[1]
         if t > self.config.max_frames:
             raise ConfigError(
                 f"{t} frames exceed max_frames {self.config.max_frames}: cut clips first"
@@ -227,18 +317,42 @@ class PoseTower(nn.Module):
             [self.config.pose_cls_id, self.config.pose_sep_id], device=frames.device
         )
         ends = self.bert.embeddings.word_embeddings(ends)
-        if layout is not None:
-            return self._unpadded(frames, ends, layout)
+        pooled = (
+            self._padded(frames, mask, ends)
+            if layout is None
+            else self._unpadded(frames, ends, layout)
+        )
+        if not self.config.body_dims:
+            return pooled
+        of_hands = pooled[:, : -self.config.body_dims]
+        return torch.cat([of_hands, self.body(frames, mask).to(pooled.dtype)], dim=1)
+
+    def _padded(self, frames: Tensor, mask: Tensor, ends: Tensor) -> Tensor:
+        """frames (b, t, dims), mask bool (b, t), [CLS] and [SEP] (2, d) -> (b, d)."""
+        b, t, _ = frames.shape
         cls, sep = ends.expand(b, 2, -1).split(1, dim=1)
         positions = torch.arange(t + 2, device=frames.device)
         positions[-1] = self.config.max_frames + 1
         whole = torch.cat([mask.new_ones(b, 1), mask, mask.new_ones(b, 1)], dim=1)
         hidden = self.bert(
-            inputs_embeds=torch.cat([cls, self.videomlp(frames), sep], dim=1),
+            inputs_embeds=torch.cat([cls, self.videomlp(self._seen(frames)), sep], dim=1),
             attention_mask=whole,
             position_ids=positions[None],
         ).last_hidden_state
-        return _mean_without_cls(hidden, whole)
+        mean = _mean_without_cls(hidden, whole)
+        if self.config.pooling == "mean":
+            return mean
+        return self.pooling(hidden[:, 1:], whole[:, 1:], mean)
+
+    def _seen(self, frames: Tensor, rows: Tensor | None = None) -> Tensor:
+        """What the frame network sees: of (b, t, dims), or of these rows of (b * t, dims)."""
+
+        def chosen(x: Tensor) -> Tensor:
+            return x if rows is None else x.flatten(0, 1)[rows]
+
+        if self.config.frame_input == "plain":
+            return chosen(frames)
+        return self.hands(chosen(frames), chosen(frames_before(frames)))
 
     def _unpadded(self, frames: Tensor, ends: Tensor, layout: Layout) -> Tensor:
         """frames (b, t, dims), [CLS] and [SEP] (2, d) -> (b, d)."""
@@ -249,13 +363,17 @@ class PoseTower(nn.Module):
         source = np.where(last, 1, 0)  # rows of `table`: [CLS], [SEP], then the frames
         source[is_frame] = 2 + np.arange(is_frame.sum())
         positions = np.where(last, self.config.max_frames + 1, layout.place)
-        table = torch.cat([ends, self.videomlp(frames.flatten(0, 1)[layout.tensor(rows)])])
+        table = torch.cat([ends, self.videomlp(self._seen(frames, layout.tensor(rows)))])
         hidden = self.bert(
             inputs_embeds=table[layout.tensor(source)][None],
             position_ids=layout.tensor(positions)[None],
             layout=layout,
         ).last_hidden_state
-        return _mean(layout.mean_weights(), hidden[0])
+        mean = _mean(layout.mean_weights(), hidden[0])
+        if self.config.pooling == "mean":
+            return mean
+        padded, real = layout.padded(hidden[0])
+        return self.pooling(padded[:, 1:], real[:, 1:], mean)
 
 
 class SignCLIP(nn.Module):
@@ -270,6 +388,14 @@ class SignCLIP(nn.Module):
         if config.projection:
             self.video_projection = Projection(config.hidden_size)
             self.text_projection = Projection(config.hidden_size)
+        if config.temperature:
+            self.log_scale = nn.Parameter(torch.tensor(math.log(FIRST_SCALE)))
+
+    def scale(self) -> Tensor | float:
+        """What scores are multiplied by."""
+        if not self.config.temperature:
+            return 1.0
+        return self.log_scale.clamp(max=math.log(LARGEST_SCALE)).exp()
 
     def pose_embeddings(
         self, frames: Tensor, frame_mask: Tensor, layout: Layout | None = None

@@ -84,6 +84,26 @@ _HAND = (
     *(f"{finger}_{joint}" for finger in _FINGERS for joint in ("MCP", "PIP", "DIP", "TIP")),
 )
 HANDS = {side: pairs(side, _HAND) for side in (LEFT_HAND, RIGHT_HAND)}
+# Of each point of a hand the one before it on the way from the wrist.
+HAND_PARENT = (
+    0,
+    *(4 * finger + joint if joint else 0 for finger in range(5) for joint in range(4)),
+)
+# The variant ``signing``: the upper body, then the hands.
+SIGNING: tuple[Name, ...] = (
+    pairs(
+        BODY,
+        (
+            *("NOSE", "LEFT_EYE", "RIGHT_EYE", "MOUTH_LEFT", "MOUTH_RIGHT"),
+            *("LEFT_SHOULDER", "RIGHT_SHOULDER", "LEFT_ELBOW", "RIGHT_ELBOW"),
+            *("LEFT_WRIST", "RIGHT_WRIST"),
+        ),
+    )
+    + HANDS[LEFT_HAND]
+    + HANDS[RIGHT_HAND]
+)
+SIGNING_RIGHT = slice(len(SIGNING) - HAND_POINTS, len(SIGNING))
+SIGNING_LEFT = slice(SIGNING_RIGHT.start - HAND_POINTS, SIGNING_RIGHT.start)
 # The end points of MediaPipe's FACEMESH_CONTOURS, ascending: eyes, brows, lips, outline.
 FACE_CONTOURS = (
     0, 7, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70,

@@ -17,7 +17,8 @@ Cost: float64 inside, about 1 ms for a clip of 70 frames once the layout is know
 takes 2 to 3 ms more.
 
 Units: normalised coordinates are shoulder widths; ``z`` is about 100 times smaller than ``x`` and
-``y`` in MediaPipe files, because pose-format scales only the latter by the picture size.
+``y`` in MediaPipe files, because pose-format scales only the latter by the picture size (the
+variant ``signing`` makes up for it).
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from signclip.points import (
     HANDS,
     LEFT_HAND,
     RIGHT_HAND,
+    SIGNING,
     WORLD,
     Features,
     Landmarks,
@@ -83,6 +85,9 @@ class Variant:
     wrists_corrected: bool = False  # the body's wrists are the hands' where these are seen
     hands_shifted: bool = False  # each hand relative to its own wrist
     standardised: bool = False  # by SignVQ's means and standard deviations
+    deep: bool = False  # z in the units of x and y, so that distances and turns are in space
+    signing_hand: bool = False  # a clip signed with the left hand is mirrored whole
+    trimmed: bool = False  # frames without a hand are left out
 
 
 VARIANTS: dict[str, Variant] = {
@@ -111,6 +116,7 @@ VARIANTS: dict[str, Variant] = {
     "holistic_468": Variant("holistic_468", 1629),  # holistic without the ten refined iris points
     "dominant_hand": Variant("right_hand", 63, dominant=True),
     "dominant_hand_normalized": Variant("right_hand", 63, dominant=True, hand_normalised=True),
+    "signing": Variant("signing", 159, deep=True, signing_hand=True, trimmed=True),  # X rows
 }
 
 
@@ -235,6 +241,8 @@ def _selection(points: str, names: tuple[Name, ...]) -> tuple[Name, ...]:
         return body + face + both_hands
     if points == "holistic_468":
         return body + pairs(FACE, tuple(map(str, range(FACE_MESH_POINTS)))) + both_hands
+    if points == "signing":
+        return SIGNING
     contours = pairs(FACE, tuple(map(str, FACE_CONTOURS)))
     if points == "sign_vq":
         return sign_vq.BODY_POINTS + contours + both_hands
@@ -335,6 +343,37 @@ def is_left_handed(marks: Landmarks) -> bool:
     return seen[LEFT_HAND] and not seen[RIGHT_HAND]
 
 
+def signs_with_left(marks: Landmarks) -> bool:
+    """The left hand is seen in more than twice as many frames as the right one.
+
+    More often than :func:`is_left_handed`, since a resting hand flickers into sight; and two hands
+    that sign together stay as they are.
+    """
+    frames = {
+        side: sum(
+            marks.valid[:, i].sum() for i, (part, _) in enumerate(marks.names) if part == side
+        )
+        for side in (LEFT_HAND, RIGHT_HAND)
+    }
+    return bool(frames[LEFT_HAND] > 2 * frames[RIGHT_HAND])
+
+
+def deepen(marks: Landmarks, picture_width: float) -> Landmarks:
+    """z on the scale of x and y: MediaPipe's is a share of the picture's width in all three, and
+    pose-format multiplies only x and y by the picture's size.
+    """
+    return replace(marks, xyz=marks.xyz * np.array([1.0, 1.0, picture_width]))
+
+
+def without_empty_frames(marks: Landmarks) -> Landmarks:
+    """Leave out frames in which no hand is seen; a clip without any hand stays as it is."""
+    of_hand = np.array([part in HANDS for part, _ in marks.names])
+    seen = marks.valid[:, of_hand].any(axis=1)
+    if not seen.any():
+        return marks
+    return replace(marks, xyz=marks.xyz[seen], valid=marks.valid[seen])
+
+
 def left_hand_as_right(marks: Landmarks) -> Landmarks:
     """Mirror the left hand of normalised landmarks (x -> -x) into the place of the right one."""
     index = index_of(marks.names)
@@ -385,9 +424,12 @@ def features(pose: Pose, variant: str, *, sample: str = "pose") -> Features:
     row = _row(variant)
     check_pose(pose, sample=sample)
     marks = landmarks(pose)
-    if row.mirrored and is_left_handed(marks):
+    if (row.mirrored and is_left_handed(marks)) or (row.signing_hand and signs_with_left(marks)):
         marks = mirror(select(marks, row.points, sample=sample), sample=sample)
     marks = normalise(marks, sample=sample)
+    if row.deep:
+        # not before: depth is the detector's guess, and the width of the shoulders would hang on it
+        marks = deepen(marks, pose.header.dimensions.width)
     if row.anonymised:
         marks = remove_appearance(select(marks, row.points, sample=sample), sample=sample)
         marks = normalise(marks, sample=sample)
@@ -397,6 +439,8 @@ def features(pose: Pose, variant: str, *, sample: str = "pose") -> Features:
         if is_left_handed(marks):
             marks = left_hand_as_right(marks)
     chosen = select(marks, row.points, sample=sample)
+    if row.trimmed:
+        chosen = without_empty_frames(chosen)
     if row.hand_normalised:
         chosen = normalise_hand(chosen)
     if row.wrists_corrected:

@@ -83,6 +83,30 @@ class ShuffledSampler(BatchSampler):
         return rng.permutation(self.clips)
 
 
+class LanguagesSampler(BatchSampler):
+    """As many clips of each sign language an epoch, whatever it has: few repeat, many take turns.
+
+    An epoch is as long as without balance, but for what does not divide evenly.
+
+    Args:
+        languages: one a clip.
+    """
+
+    def __init__(self, languages: Sequence[str], *, batch_size: int, reshuffle: bool, seed: int):
+        self.languages = np.asarray(languages)
+        self._each = -(-len(languages) // len(set(languages)))
+        super().__init__(
+            self._each * len(set(languages)), batch_size=batch_size, reshuffle=reshuffle, seed=seed
+        )
+
+    def _laid_out(self, rng: np.random.Generator) -> np.ndarray:
+        chosen = [
+            np.resize(rng.permutation(np.flatnonzero(self.languages == name)), self._each)
+            for name in np.unique(self.languages)
+        ]
+        return rng.permutation(np.concatenate(chosen))
+
+
 class RoundsSampler(BatchSampler):
     """Rounds over the labels, each label once a round (the paper's FingerCLIP).
 

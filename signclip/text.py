@@ -149,7 +149,8 @@ PROMPTS = {
 def prompt(template: str, *, text: str, sign_language: str = "", spoken_language: str = "") -> str:
     """Fill a prompt template, e.g. ``"<{spoken_language}> <{sign_language}> {text}"``.
 
-    ``{TEXT}`` is the text in upper case (the paper's FingerCLIP prompts name letters so).
+    ``{TEXT}`` is the text in upper case (the paper's FingerCLIP prompts name letters so),
+    ``{label}`` the text as clips are compared by it (:func:`label`).
 
     Raises:
         ConfigError: the template names a field that does not exist, or a language not given.
@@ -158,7 +159,7 @@ def prompt(template: str, *, text: str, sign_language: str = "", spoken_language
     """
     if sign_language:
         _look_up(sign_language)
-    fields = {"text": text, "TEXT": text.upper()}
+    fields = {"text": text, "TEXT": text.upper(), "label": label(text)}
     languages = {"sign_language": sign_language, "spoken_language": spoken_language}
     fields |= {name: tag for name, tag in languages.items() if tag}
     try:

@@ -10,13 +10,15 @@ Decisions
   each other on both, and give the same bits however many run at once. Under ``torchrun`` runs
   follow each other, each by all processes (on several machines, in a folder that all can see).
 * Validation is exact: cross-entropy and R@1 of each validation clip against all prompts of training
-  and validation, independent of batch composition (unlike the reference's validation loss).
+  and validation (or of validation alone, see ``validation_gallery``), independent of batch
+  composition (unlike the reference's validation loss).
 
 Cost: the ``cpu`` profile takes 40 to 50 s a FingerCLIP fold on one core.
 """
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -25,6 +27,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 from transformers import BertModel
 
@@ -39,13 +42,13 @@ from signclip import (
     splits,
 )
 from signclip.config import RunConfig
-from signclip.contrastive import ContrastiveModel, Validation
+from signclip.contrastive import ContrastiveModel, Gallery, Texts, Validation
 from signclip.data import ClipDataset, Collate, Example
 from signclip.errors import ConfigError, RunError, StoreError
 from signclip.jobs import epochs_bar, run_all
-from signclip.model import ModelConfig, SignCLIP
+from signclip.model import SWITCHES, ModelConfig, SignCLIP
 from signclip.optim import FairseqAdam, PolynomialDecay
-from signclip.sampling import BatchSampler, RoundsSampler, ShuffledSampler
+from signclip.sampling import BatchSampler, LanguagesSampler, RoundsSampler, ShuffledSampler
 from signclip.store import FeatureStore
 from signclip.text import Tokenizer, label, prompt
 from signclip.workers import end_with_parent
@@ -55,11 +58,13 @@ from signclip.workers import end_with_parent
 _UNDECIDING = {"title": True, "save_every": True, "compute": {"loaders"}}
 _DECIDING = (
     "augment",
+    "augment_hands",
     "contrastive",
     "curves",
     "data",
     "distributed",
     "engine",
+    "hands",
     "losses",
     "mirror",
     "model",
@@ -102,6 +107,8 @@ def examples_of(config: RunConfig, clips: pd.DataFrame) -> list[Example]:
                 sign_language=row["sign_language"],
                 spoken_language=row["spoken_language"],
             ),
+            config.label_prompt and prompt(config.label_prompt, text=row["text"]),
+            row["sign_language"],
         )
         for row in clips.to_dict("records")
     ]
@@ -130,7 +137,7 @@ def _start(
     )
     sizes = config.towers.model_dump()
     common = dict(frame_dims=frame_dims, vocab_size=tokenizer.vocab_size)
-    switches = dict(projection=config.projection, normalise=config.normalise)
+    switches = {name: getattr(config, name) for name in SWITCHES}
     if config.init is None:
         return SignCLIP(ModelConfig(**common, **sizes, **switches)), tokenizer
     own = dict(
@@ -224,11 +231,13 @@ def _loader(
 ) -> DataLoader:
     """Batches of the training clips, augmented, as the configuration has them."""
     drawn = dict(batch_size=config.batch_size, reshuffle=config.reshuffle, seed=config.seed)
-    sampler: BatchSampler = (
-        RoundsSampler([example.label for example in examples], **drawn)
-        if config.batching == "rounds"
-        else ShuffledSampler(len(examples), **drawn)
-    )
+    sampler: BatchSampler
+    if config.batching == "rounds":
+        sampler = RoundsSampler([example.label for example in examples], **drawn)
+    elif config.batching == "languages":
+        sampler = LanguagesSampler([example.sign_language for example in examples], **drawn)
+    else:
+        sampler = ShuffledSampler(len(examples), **drawn)
     towers = config.towers
     dataset = ClipDataset(
         examples,
@@ -252,6 +261,39 @@ def _end_with_parent(worker: int) -> None:
     end_with_parent()
 
 
+def _texts(examples: Sequence[Example]) -> list[list[str]]:
+    """The clips' prompts and, where they have them, their second texts."""
+    seconds = [x.second for x in examples if x.second is not None]
+    return [[x.prompt for x in examples], *([seconds] if seconds else [])]
+
+
+def _galleries(
+    config: RunConfig, training: Sequence[Example], validated: Sequence[Example]
+) -> dict[str, Gallery]:
+    """What validation clips are asked: prompts and, where they are trained with them, seconds."""
+    others = training if config.validation_gallery == "all" else []
+    galleries = {"validation": Gallery([x.prompt for x in validated], (x.prompt for x in others))}
+    if config.label_prompt is not None:
+        galleries["validation_second"] = Gallery(
+            [x.second for x in validated], (x.second for x in others)
+        )
+    return galleries
+
+
+def _decayed(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Groups of parameters: matrices decay, biases, norms and temperatures do not."""
+    weights = list(model.parameters())
+    if not weight_decay:
+        return [{"params": weights, "weight_decay": 0.0}]
+    groups = {True: [], False: []}
+    for weight in weights:
+        groups[weight.ndim > 1].append(weight)
+    return [
+        {"params": groups[True], "weight_decay": weight_decay},
+        {"params": groups[False], "weight_decay": 0.0},
+    ]
+
+
 def _train(
     config: RunConfig,
     clips: pd.DataFrame,
@@ -271,13 +313,12 @@ def _train(
         by_role[role] = examples_of(config, kept.loc[ids[ids.isin(kept.index)]])
     if not by_role["train"]:
         raise StoreError(f"{store.folder}: holds no training clip of split {config.split!r}")
-    prompts = [example.prompt for example in by_role["train"]]
-    model, tokenizer = _start(config, store.dims, prompts)
+    texts = list(itertools.chain(*_texts(by_role["train"])))
+    model, tokenizer = _start(config, store.dims, texts)
     loader = _loader(config, by_role["train"], store, tokenizer)
     validation = Validation(
         [store.values(example.clip) for example in by_role["validation"]],
-        [example.prompt for example in by_role["validation"]],
-        sorted({e.prompt for side in by_role.values() for e in side}),
+        _galleries(config, by_role["train"], by_role["validation"]),
         tokenizer,
         config,
     )
@@ -288,12 +329,25 @@ def _train(
         best="validation_loss" if config.select == "lowest_validation_loss" else None,
         work=work,
     )
+    galleries = []
+    if config.loss == "gallery":
+        galleries = [
+            Texts(texts, loader.collate_fn, config.gallery_texts)
+            for texts in _texts(by_role["train"])
+        ]
+    trained_model = ContrastiveModel(
+        model, config.compute, config.loss, galleries, config.label_smoothing
+    )
     optimiser = FairseqAdam(
-        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), fused=True
+        _decayed(trained_model, config.weight_decay),
+        lr=config.learning_rate,
+        betas=(0.9, 0.98),
+        decoupled_weight_decay=True,
+        fused=True,
     )
     total = config.decay_updates or config.epochs * len(loader)
     trained = engine.fit(
-        ContrastiveModel(model, config.compute),
+        trained_model,
         loader,
         optimiser,
         PolynomialDecay(optimiser, warmup=config.warmup_updates, total=total),

@@ -104,6 +104,14 @@ class Layout:
         """An array on the batch's device."""
         return torch.from_numpy(array).to(self.device, non_blocking=True)
 
+    def padded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, d) -> (b, longest, d), zero behind each sequence, and bool (b, longest), the real."""
+        shape = (len(self.order), int(self.lengths[0]))
+        owner, place = self.tensor(self.owner), self.tensor(self.place)
+        real = torch.zeros(shape, dtype=torch.bool, device=self.device)
+        real[owner, place] = True
+        return rows.new_zeros(*shape, rows.shape[1]).index_put((owner, place), rows), real
+
     def mean_weights(self) -> Tensor:
         """float32 (b, n): times the tokens it gives each sequence's mean over all but its first."""
         behind = np.flatnonzero(self.place)

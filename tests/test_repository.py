@@ -1,8 +1,10 @@
 """The repository's own promises: pins, pipeline, paths."""
 
 import re
+import shutil
 import subprocess
 import sysconfig
+from collections.abc import Iterable
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -10,8 +12,8 @@ import pytest
 import yaml
 
 from baselines import BASELINES
-from benchmarks import tables
-from signclip import config
+from benchmarks import suites, tables
+from signclip import config, train
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -45,18 +47,179 @@ def test_the_pins_hold_versions_only():
         assert re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+", line), line
 
 
-def test_the_pipeline_trains_and_evaluates_what_the_table_shows():
-    trained = PIPELINE["train"]["matrix"]["experiment"]
-    assert PIPELINE["evaluate"]["matrix"]["experiment"] == trained
+def rows_of(stage: str) -> list[str]:
+    """The rows that a stage's command, or its matrix, names."""
+    definition = PIPELINE[stage]
+    if "matrix" in definition:
+        named = re.fullmatch(r"\$\{suites\.(\w+)\}", str(definition["matrix"]["experiment"]))
+        return suites.expand([named[1]])
+    words = definition["cmd"].split()
+    return suites.expand(words[4 : words.index("--split")])
+
+
+def outputs(stage: str) -> set[str]:
+    """What a stage writes, its matrix filled in, as for seed 0 in profile cpu."""
+    found = set()
+    for out in PIPELINE[stage]["outs"]:
+        path = out if isinstance(out, str) else next(iter(out))
+        path = path.replace("${seed}", "0").replace("${profile}", "cpu")
+        rows = rows_of(stage) if "${item.experiment}" in path else [""]
+        found |= {path.replace("${item.experiment}", row) for row in rows}
+    return found
+
+
+def results_of(split: str, rows: Iterable[str]) -> set[str]:
+    tasks = ["retrieval"] if split == "letters" else ["retrieval", "tagged_retrieval"]
+    return {
+        f"results/leaderboard/{row}/cpu/{task}.spreadthesign-fingerspelling.{split}.json"
+        for row in rows
+        for task in tasks
+    }
+
+
+TRAINED = {  # stage -> its splits
+    "train": ["letters"],
+    "train_in_domain": ["in_domain"],
+    "train_folds": ["letters", "unseen_language"],
+}
+MEASURED = {stage.replace("train", "evaluate"): chosen for stage, chosen in TRAINED.items()}
+TESTED = list(suites.read()["tested"])
+
+
+@pytest.mark.parametrize("stage", TRAINED)
+def test_the_pipeline_trains_every_fold_of_its_rows(stage):
+    folds = {"letters": range(5), "unseen_language": range(5), "in_domain": [None]}
+    assert outputs(stage) == {
+        f"runs/{row}/0/{config.run_name(split, fold)}"
+        for row in rows_of(stage)
+        for split in TRAINED[stage]
+        for fold in folds[split]
+    }
+
+
+@pytest.mark.parametrize("stage", MEASURED)
+def test_the_pipeline_evaluates_what_it_trains_and_what_is_tested_with_it(stage):
+    trained = rows_of(stage.replace("evaluate", "train"))
+    rows = rows_of(stage)
+    assert sorted(rows) == sorted([*trained, *(TESTED if stage == "evaluate_in_domain" else [])])
+    wanted = {f"predictions/{row}/{split}" for row in rows for split in MEASURED[stage]}
+    for split in MEASURED[stage]:
+        wanted |= results_of(split, rows)
+    assert outputs(stage) == wanted
+    runs = {path for path in PIPELINE[stage]["deps"] if path.startswith("runs/")}
+    made = PIPELINE[stage.replace("evaluate", "train")]["outs"]
+    assert runs == {next(iter(out)) for out in made}
+
+
+def test_what_the_tables_expect_on_a_split_is_what_the_pipeline_measures():
+    """A result that the tables ask for is some stage's output, and the other way round."""
+    floors = {out for item in PIPELINE["floors"]["outs"] for out in item if isinstance(item, dict)}
+    made = {
+        path.replace("${item.baseline}", name).replace("${profile}", "cpu")
+        for path in floors
+        for name in PIPELINE["floors"]["matrix"]["baseline"]
+    }
+    for stage in MEASURED:
+        made |= {path for path in outputs(stage) if path.startswith("results/")}
     assert PIPELINE["floors"]["matrix"]["baseline"] == list(BASELINES)
-    assert sorted([*trained, *BASELINES]) == sorted(tables.encoders("fingerclip"))
+    expected = set()
+    for split in ("letters", "in_domain", "unseen_language"):
+        expected |= results_of(split, suites.measured(split))
+    assert made == expected
+    shown = {row for row in tables.published("pretraining")["experiment"] if row}
+    assert shown == set(suites.expand(["pretraining", "tested"]))
+    assert set(tables.encoders("fingerclip")) == {*suites.expand(["fingerclip"]), *BASELINES}
 
 
-def test_the_pipeline_packs_every_variant_that_a_row_trains_on():
+@pytest.mark.parametrize("stage", TRAINED)
+def test_a_stage_is_run_again_when_the_recipe_of_one_of_its_rows_changes(stage):
     rows = config.read_yaml(ROOT / "benchmarks/experiments.yaml")
-    trained = PIPELINE["train"]["matrix"]["experiment"]
-    needed = {config.experiment_row(rows, name)["variant"] for name in trained}
+    recipes = {config.experiment_row(rows, name)["recipe"] for name in rows_of(stage)}
+    wanted = {f"profiles.${{profile}}.{recipe}" for recipe in recipes}
+    assert wanted <= set(PIPELINE[stage]["params"])
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Runs make in a copy of Makefile and params.yaml, with programs that only note their words."""
+    for name in ("Makefile", "params.yaml", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "results/tables").mkdir(parents=True)
+    (tmp_path / "results/tables/fingerclip.md").touch()
+    programs = tmp_path / ".venv/bin"
+    programs.mkdir(parents=True)
+    for name in ("dvc", "python"):
+        (programs / name).write_text(
+            f'#!/bin/sh\necho {name} "$@" >> words\ngrep "^profile:" params.yaml >> profiles\n'
+        )
+        (programs / name).chmod(0o755)
+    (tmp_path / ".venv/.ready").touch()
+
+    def make(*words: str) -> list[str]:
+        subprocess.run(["make", *words], cwd=tmp_path, check=True, capture_output=True)
+        return (tmp_path / "words").read_text().splitlines()
+
+    return make
+
+
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
+
+
+@needs_make
+def test_a_plan_of_another_profile_changes_nothing(checkout, tmp_path):
+    assert checkout("plan", "PROFILE=paper") == ["dvc repro --dry --force"]
+    assert (tmp_path / "profiles").read_text() == "profile: paper\n"
+    assert (tmp_path / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+@needs_make
+def test_all_rows_are_measured_on_all_splits_in_full_with_the_pipelines_seed(checkout, tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text(re.sub(r"^seed: \d+", "seed: 5", params.read_text(), flags=re.M))
+    words = checkout("full", "PROFILE=cpu")
+    trained = [line for line in words if "benchmarks train" in line]
+    measured = [line for line in words if "benchmarks evaluate" in line]
+    three, one = "--seed 5 --seed 6 --seed 7", "--seed 5"
+    folds = "--split letters --split unseen_language"
+    assert [line.split(" --jobs 2 ")[1] for line in trained] == [
+        f"E7.2 beyond --split in_domain {three}",
+        f"everywhere {folds} {three}",
+        f"pretraining beyond {folds} {one}",
+    ]
+    assert [line.split(" --profile cpu ")[1] for line in measured] == [
+        f"--revision cpu-full {three} E7.2 beyond baselines --split in_domain",
+        f"--revision cpu-full {three} everywhere baselines {folds}",
+        f"in_domain_only {folds} {one}",  # what the pipeline itself measures there stays its own
+    ]
+    everywhere = set(suites.expand(["everywhere"]))
+    rest = set(suites.expand(["in_domain_only"]))
+    assert rest.isdisjoint(everywhere)
+    assert rest | everywhere == set(suites.expand(["pretraining", "tested", "beyond"]))
+
+
+def test_rows_that_train_nothing_are_tested_with_runs_of_the_same_stage():
+    table = ROOT / "benchmarks/experiments.yaml"
+    for name in TESTED:
+        trained, variant = config.tested_as(table, name)
+        assert variant is not None
+        assert trained in rows_of("train_in_domain")
+
+
+def test_the_pipeline_packs_every_variant_that_a_row_needs():
+    rows = config.read_yaml(ROOT / "benchmarks/experiments.yaml")
+    named = {row for suite in suites.read().values() for row in suite} - set(BASELINES)
+    needed = {config.experiment_row(rows, name)["variant"] for name in named}
     assert needed == set(PIPELINE["features"]["matrix"]["variant"])
+
+
+def test_stages_of_a_kind_depend_on_the_same_code():
+    for kind in (TRAINED, MEASURED):
+        code = [
+            {path for path in PIPELINE[stage]["deps"] if path.endswith(".py")} for stage in kind
+        ]
+        assert all(files == code[0] for files in code)
+    deciding = {f"signclip/{name}.py" for name in train._DECIDING}
+    assert deciding <= set(PIPELINE["train"]["deps"])
 
 
 @pytest.mark.parametrize("stage", PIPELINE)
@@ -73,6 +236,42 @@ def test_no_tracked_file_holds_a_machines_path_or_a_download_address():
         if path.suffix in {".png", ".pdf", ".npz"} or path == Path(__file__) or not path.is_file():
             continue
         assert not machine.search(path.read_text(encoding="utf-8")), name
+
+
+def test_the_rows_beyond_the_paper_are_what_the_readme_says():
+    import pandas as pd
+
+    rows = pd.read_csv(ROOT / "results/tables/beyond.csv", dtype=str, keep_default_na=False)
+    rows = rows[~rows["revision"].str.endswith("-full")]
+    rows = rows.set_index(["id", "split", "gallery"])
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    places = [
+        *((split, "labels") for split in ("letters", "in_domain", "unseen_language")),
+        ("in_domain", "tagged"),
+    ]
+    checked = 0
+    for line, name in {
+        "E7.2, the": "E7.2",
+        "X, [best": "X",
+        "1-NN, no": "nearest-neighbour",
+    }.items():
+        cells = next(x for x in readme.splitlines() if x.startswith(f"| {line}")).split(" | ")[1:]
+        for place, cell in zip(places, cells, strict=True):
+            shown = re.findall(r"0\.\d\d", cell)
+            row = rows.loc[(name, *place)]
+            exact = [row[f"ours_V2T_R@1{end}"] for end in ("", "_low", "_high")]
+            if shown:
+                assert shown == [f"{float(value):.2f}" for value in exact], (name, place)
+                checked += 1
+    assert checked == 11
+
+
+def test_every_difference_in_the_findings_stands_in_the_table():
+    findings = (ROOT / "docs/findings.md").read_text(encoding="utf-8")
+    table = (ROOT / "results/tables/beyond.md").read_text(encoding="utf-8")
+    told = re.findall(r"[+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\]", findings)
+    assert len(told) > 6
+    assert [x for x in told if x not in table] == []
 
 
 def test_published_results_are_what_the_readme_says():

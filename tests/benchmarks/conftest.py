@@ -1,9 +1,13 @@
 """Fixtures of the benchmark tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from benchmarks import suites, tables
+from benchmarks.galleries import RETRIEVAL, TAGGED_RETRIEVAL
 from benchmarks.results import Cost, Result, Score
 
 
@@ -37,3 +41,55 @@ def _result(**changes) -> Result:
 def result() -> Callable[..., Result]:
     """Makes a made-up result; keyword arguments replace fields."""
     return _result
+
+
+CLIPS = [f"clip-{i:03d}" for i in range(90)]
+TITLES = {"nearest-neighbour": "1-nearest-neighbour"}
+
+
+def _board(
+    folder: Path, *, revision: str = "cpu", seeds: Iterable[int] = (0,), leave: Iterable[str] = ()
+) -> Path:
+    """Made-up results of all that the pipeline measures for two tables, below ``folder``.
+
+    Args:
+        leave: encoders without results.
+    """
+    seeds = list(seeds)
+    for split in (suites.LETTERS, suites.IN_DOMAIN, suites.UNSEEN):
+        for task in (RETRIEVAL,) if split == suites.LETTERS else (RETRIEVAL, TAGGED_RETRIEVAL):
+            for number, name in enumerate(suites.measured(split)):
+                if name in leave:
+                    continue
+                skill = 0.2 + 0.02 * number - 0.1 * (task == TAGGED_RETRIEVAL)
+                skill += 0.3 * (name == "X")
+                rng = np.random.default_rng([number, *split.encode(), *task.encode()])
+                right = rng.random((len(CLIPS), len(seeds))) < skill
+                scores = {
+                    metric: Score(value=0.5, low=0.4, high=0.6, chance=0.1)
+                    for group in tables.METRICS.values()
+                    for metric in group
+                }
+                share = float(right.mean())
+                scores["V2T_R@1"] = Score(value=share, low=share, high=share, chance=0.01)
+                _result(
+                    encoder=name,
+                    title=TITLES.get(name, f"the change of {name}"),
+                    revision=revision,
+                    task=task,
+                    split=split,
+                    scores=scores,
+                    seeds=seeds,
+                    n_evaluated=len(CLIPS),
+                    ranks={
+                        clip: [1 if hit else 7 for hit in hits]
+                        for clip, hits in zip(CLIPS, right, strict=True)
+                    },
+                ).write(folder / "leaderboard")
+    return folder
+
+
+@pytest.fixture
+def board() -> Callable[..., Path]:
+    """Writes made-up results of the whole pipeline; see :func:`_board`."""
+    return _board

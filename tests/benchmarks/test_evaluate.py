@@ -1,30 +1,36 @@
 """Evaluation on the embedded corpus: each clip from its own frames, every clip counted."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from baselines import BASELINES
+from benchmarks import encoders, galleries, metrics, results
 from benchmarks import evaluate as evaluation
-from benchmarks import results
-from signclip import config, corpora, manifest, splits, store, text, train
+from signclip import checkpoint, config, corpora, inference, manifest, splits, store, text, train
 from signclip.errors import PoseError, RunError
+from signclip.poses import Features
 
 ROOT = Path(__file__).parents[2]
 NAME = "spreadthesign-fingerspelling"
 
 
-def trained(folders: dict[str, Path], fold: int) -> None:
+def trained(
+    folders: dict[str, Path], experiment: str, split: str, fold: int | None, seed=0
+) -> None:
     run = config.resolve(
-        ROOT / "benchmarks/experiments.yaml",
-        ROOT / "params.yaml",
-        "E3.2",
+        folders["experiments"],
+        folders["params"],
+        experiment,
         profile="smoke",
         corpus=NAME,
-        split="letters",
+        split=split,
         fold=fold,
-        seed=0,
+        seed=seed,
     )
     train.train(
         run,
@@ -36,81 +42,152 @@ def trained(folders: dict[str, Path], fold: int) -> None:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> dict[str, Path]:
-    """Corpus, features and five tiny trained folds of E3.2."""
+    """Corpus, features, five tiny folds of E3.2, and tiny runs with tagged prompts."""
     folder = tmp_path_factory.mktemp("evaluate")
     found = {name: folder / name for name in ("data", "features", "runs")}
+    found["experiments"] = ROOT / "benchmarks/experiments.yaml"
+    found["params"] = ROOT / "params.yaml"
     clips, dropped = corpora.build(NAME, progress=False)
     clips = clips[clips["text"].map(text.label).isin(splits.LATIN)]
-    corpora.write(found["data"] / NAME, clips, dropped, splits.letters(clips))
-    out = found["features"] / NAME / "dominant_hand"
-    store.write(clips, corpora.root(NAME), "dominant_hand", out, progress=False)
+    table = pd.concat(
+        [splits.letters(clips), splits.in_domain(clips), splits.unseen_language(clips)]
+    )
+    corpora.write(found["data"] / NAME, clips, dropped, table)
+    for variant in ("dominant_hand", "reduced_face", "reduced_face_mirrored", "signing"):
+        out = found["features"] / NAME / variant
+        store.write(clips, corpora.root(NAME), variant, out, progress=False)
     for fold in range(splits.FOLDS):
-        trained(found, fold)
+        trained(found, "E3.2", "letters", fold)
+    for seed in (0, 1):
+        trained(found, "E5", "in_domain", None, seed)
+    trained(found, "X9", "in_domain", None)
+    trained(found, "E7.2", "in_domain", None)
+    trained(found, "X", "in_domain", None)
+    trained(found, "X", "unseen_language", 0)
     return found
 
 
-def run_encoder(folders, **changes) -> evaluation.RunEncoder:
-    rows = splits.read(folders["data"] / NAME, "letters")
-    expected = dict(experiment="E3.2", profile="smoke", corpus=NAME, split="letters", seed=0)
-    return evaluation.RunEncoder(
-        evaluation.Expected(**{**expected, **changes}),
+def run_encoder(folders, split="letters", **changes) -> encoders.RunEncoder:
+    rows = splits.read(folders["data"] / NAME, split)
+    expected = dict(experiment="E3.2", profile="smoke", corpus=NAME, split=split, seed=0) | changes
+    expected["experiment"], other = encoders.trained_as(
+        folders["experiments"], expected["experiment"]
+    )
+    return encoders.RunEncoder(
+        encoders.Expected(**expected),
+        **other,
+        experiments=folders["experiments"],
+        params=folders["params"],
         runs=folders["runs"],
         roles={fold: splits.fingerprint(group) for fold, group in rows.groupby("fold")},
         corpus_fingerprint=store.corpus_fingerprint(manifest.read(folders["data"] / NAME)),
     )
 
 
-@pytest.fixture(params=["E3.2", "nearest-neighbour"])
-def encoder(request, folders):
-    """An encoder, its features, and training clips and test clips of fold 0."""
+class Case(NamedTuple):
+    """An encoder with what it is measured on, fold 0."""
+
+    encoder: encoders.RunEncoder | encoders.Recogniser
+    training: encoders.Training
+    clips: list[Features]
+    asked: list[galleries.Gallery]
+
+    def scores(self, clips: list[Features]) -> np.ndarray:
+        """Every gallery's scores of the clips, (texts of all galleries, clips)."""
+        scored = self.encoder.score_fold(0, self.training, clips, self.asked)
+        assert len(scored) == len(self.asked)
+        return np.concatenate([one.scores for one in scored])
+
+
+# a row without and with languages in its prompts, one with language-free prompts beside them, one
+# that is tested on features of its own, the best one in known and in new languages, and a
+# recogniser where it is asked among labels alone and in both galleries
+RUNS = [
+    ("E3.2", "letters", 1),
+    ("E5", "in_domain", 2),
+    ("X9", "in_domain", 2),
+    ("E8", "in_domain", 2),
+    ("X", "in_domain", 2),
+    ("X", "unseen_language", 2),
+]
+CASES = [
+    *RUNS,
+    ("nearest-neighbour", "letters", 1),
+    ("nearest-neighbour", "in_domain", 2),
+]
+
+
+@pytest.fixture(params=CASES, ids=lambda case: "-".join(case[:2]))
+def case(request, folders) -> Case:
+    """Each kind of encoder with its galleries."""
+    name, split, count = request.param
     chosen = (
-        evaluation.Recogniser(request.param)
-        if request.param in evaluation.BASELINES
-        else run_encoder(folders)
+        encoders.Recogniser(name)
+        if name in BASELINES
+        else run_encoder(folders, split, experiment=name)
     )
     features = store.FeatureStore(folders["features"] / NAME / chosen.variant)
-    clips = manifest.read(folders["data"] / NAME).set_index("id")
-    rows = splits.read(folders["data"] / NAME, "letters").query("fold == 0")
+    manifested = manifest.read(folders["data"] / NAME)
+    rows = splits.read(folders["data"] / NAME, split)
+    asked = galleries.of(split, manifested, rows, chosen.template)
+    assert len(asked) == count
+    clips = manifested.set_index("id")
+    rows = rows.query("fold == 0")
     train_ids, test_ids = (list(rows["id"][rows["role"] == role]) for role in ("train", "test"))
-    training = ([features[i] for i in train_ids], list(clips.loc[train_ids, "text"]))
-    return chosen, training, [features[i] for i in test_ids]
+    known = clips.loc[train_ids]
+    training = encoders.Training(
+        [features[i] for i in train_ids],
+        list(known["text"]),
+        list(zip(known["sign_language"], known["spoken_language"], strict=True)),
+    )
+    return Case(chosen, training, [features[i] for i in test_ids], asked)
 
 
-def measured(name: str, folders: dict[str, Path], out: Path) -> results.Result:
+def config_of(folders, experiment: str) -> config.RunConfig:
+    return checkpoint.read_config(folders["runs"] / experiment / "0/in_domain")
+
+
+def measured(name: str, folders: dict[str, Path], out: Path, split="letters", seeds=(0,)):
     return evaluation.evaluate(
         name,
-        revision="smoke",
+        profile="smoke",
         corpus=NAME,
-        split="letters",
-        seed=0,
+        split=split,
+        seeds=seeds,
         **folders,
         predictions=out / "predictions",
         leaderboard=out / "leaderboard",
     )
 
 
-def test_a_clips_scores_depend_on_its_own_frames_alone(encoder):
+def test_a_clips_scores_depend_on_its_own_frames_alone(case):
     """The guard against elimination: neither order, nor company, nor what else is tested counts."""
-    chosen, training, clips = encoder
-    whole = chosen.score_fold(0, training, clips, splits.LATIN).scores
-    order = np.random.default_rng(0).permutation(len(clips))
-    shuffled = chosen.score_fold(0, training, [clips[i] for i in order], splits.LATIN).scores
-    assert np.allclose(whole[:, order], shuffled, atol=1e-4)
-    for i in (0, 17, 80):
-        alone = chosen.score_fold(0, training, [clips[i]], splits.LATIN).scores
-        assert np.allclose(whole[:, [i]], alone, atol=1e-4)
+    whole = case.scores(case.clips)
+    order = np.random.default_rng(0).permutation(len(case.clips))
+    assert np.allclose(whole[:, order], case.scores([case.clips[i] for i in order]), atol=1e-4)
+    for i in (0, 17, len(case.clips) - 1):
+        assert np.allclose(whole[:, [i]], case.scores([case.clips[i]]), atol=1e-4)
 
 
-def test_other_clips_may_hold_anything(encoder):
-    chosen, training, clips = encoder
+def test_other_clips_may_hold_anything(case):
     rng = np.random.default_rng(1)
-    changed = [clips[0]] + [
+    changed = [case.clips[0]] + [
         clip._replace(values=rng.normal(size=clip.values.shape).astype(np.float32))
-        for clip in clips[1:]
+        for clip in case.clips[1:]
     ]
-    before = chosen.score_fold(0, training, clips, splits.LATIN).scores[:, 0]
-    after = chosen.score_fold(0, training, changed, splits.LATIN).scores[:, 0]
+    before, after = case.scores(case.clips)[:, 0], case.scores(changed)[:, 0]
     assert np.allclose(before, after, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", RUNS, indirect=True)  # a recogniser learns from them
+def test_which_letters_a_language_has_in_training_is_not_known_when_its_clips_are_scored(case):
+    """Of the training clips a run gets to see which languages there are, and not whose is which."""
+    training = case.training
+    order = np.random.default_rng(2).permutation(len(training.texts))
+    shuffled = training._replace(texts=[training.texts[i] for i in order])
+    assert np.array_equal(
+        case.scores(case.clips), case._replace(training=shuffled).scores(case.clips)
+    )
 
 
 def test_a_clip_that_cannot_be_scored_is_named_by_its_id(folders, tmp_path, monkeypatch):
@@ -133,10 +210,16 @@ def test_the_gallery_is_the_same_26_prompts_for_every_clip(folders, tmp_path):
         assert tuple(fold["label"]) == splits.LATIN
 
 
+def label_scores(name: str, folders: dict[str, Path], out: Path) -> dict[str, results.Score]:
+    """Scores among labels, where languages should not count."""
+    split = "letters" if name in ("E3.2", *BASELINES) else "in_domain"
+    return measured(name, folders, out, split)["retrieval"].scores
+
+
 def test_the_languages_in_the_manifest_change_no_score(folders, tmp_path, monkeypatch):
     """With every clip's language renamed, results stay: no encoder is told a clip's language."""
-    names = ("E3.2", "nearest-neighbour")
-    before = {name: measured(name, folders, tmp_path / "before").scores for name in names}
+    names = ("E3.2", "E5", "X9", "X", "nearest-neighbour")
+    before = {name: label_scores(name, folders, tmp_path / "before") for name in names}
     read, same = manifest.read, store.corpus_fingerprint(manifest.read(folders["data"] / NAME))
 
     def scrambled(folder: Path) -> pd.DataFrame:
@@ -149,14 +232,14 @@ def test_the_languages_in_the_manifest_change_no_score(folders, tmp_path, monkey
     for module in (evaluation, store):  # else the runs and stores would, rightly, be refused
         monkeypatch.setattr(module, "corpus_fingerprint", lambda clips: same)
     for name in names:
-        assert measured(name, folders, tmp_path / "after").scores == before[name]
+        assert label_scores(name, folders, tmp_path / "after") == before[name]
 
 
 @pytest.mark.parametrize(
     "other", [{"profile": "paper"}, {"corpus": "mine"}, {"seed": 1}, {"experiment": "E3"}]
 )
 def test_runs_are_not_evaluated_as_what_they_are_not(folders, other):
-    with pytest.raises(RunError, match=r"trained as|no finished run|not a run"):
+    with pytest.raises(RunError, match=r"trained as|no run of|not a run"):
         run_encoder(folders, **other)
 
 
@@ -173,8 +256,83 @@ def test_runs_of_another_split_are_refused_since_they_may_have_trained_on_the_te
         measured("E3.2", dict(folders, data=data), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("file", "key", "value", "named"),
+    [("experiments", "augment", ["noise"], "augment is"), ("params", "epochs", 7, "epochs is")],
+)
+def test_runs_of_what_a_row_was_once_are_refused(folders, tmp_path, file, key, value, named):
+    values = config.read_yaml(folders[file])
+    (values["E3.2"] if file == "experiments" else values["profiles"]["smoke"]["fingerclip"])[
+        key
+    ] = value
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(yaml.safe_dump(values))
+    with pytest.raises(RunError, match=f"{named} not what .*; train it again"):
+        run_encoder(dict(folders, **{file: changed}))
+
+
+def test_what_decides_no_weights_may_change_and_a_run_of_no_row_is_what_it_is(folders, tmp_path):
+    values = config.read_yaml(folders["experiments"])
+    changed = tmp_path / "experiments.yaml"
+    changed.write_text(yaml.safe_dump(values | {"E3.2": values["E3.2"] | {"title": "renamed"}}))
+    run_encoder(dict(folders, experiments=changed))
+    del values["E3.2"]
+    changed.write_text(yaml.safe_dump(values))
+    run_encoder(dict(folders, experiments=changed))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("E3.1", "^no run of E3.1 .*train it first$"), ("foo", "E7.2.*beyond")]
+)
+def test_what_cannot_be_evaluated_is_told_in_one_sentence(folders, name, told):
+    with pytest.raises(RunError, match=told):
+        run_encoder(folders, experiment=name)
+
+
+def test_a_result_says_which_runs_it_is_of(folders, tmp_path):
+    found = measured("E5", folders, tmp_path, "in_domain", [0, 1])["retrieval"].runs
+    assert found == {
+        f"{seed}/in_domain": checkpoint.read_metrics(folders["runs"] / f"E5/{seed}/in_domain")[
+            "fingerprint"
+        ]
+        for seed in (0, 1)
+    }
+
+
+def test_runs_are_measured_without_a_look_at_the_training_clips(folders, tmp_path, monkeypatch):
+    whole, read = store.FeatureStore.__getitem__, set()
+    monkeypatch.setattr(
+        store.FeatureStore, "__getitem__", lambda self, i: (read.add(i), whole(self, i))[1]
+    )
+    measured("E5", folders, tmp_path, "in_domain")
+    roles = splits.read(folders["data"] / NAME, "in_domain")
+    assert read == set(roles["id"][roles["role"] == "test"])
+
+
+def test_only_excluded_clips_of_languages_under_test_are_test_clips():
+    rows = pd.DataFrame(
+        {
+            "fold": 0,
+            "id": list("abcde"),
+            "role": ["train", "validation", "excluded", "test", "excluded"],
+        }
+    )
+    languages = pd.Series(["ase", "csq", "csq", "gsg", "gsg"], index=list("abcde"))
+    folds, tested, dropped = evaluation._folds(rows, languages, set("abcde"), "unseen_language")
+    assert folds[0].test == ["d"]
+    assert (tested, dropped) == (2, {"its label is in no training language": 1})
+
+
+def test_every_clip_of_a_language_that_shares_letters_is_a_test_clip_once():
+    clips, _ = corpora.build(NAME, progress=False)
+    languages = clips.set_index("id")["sign_language"]
+    rows = splits.unseen_language(clips)
+    _, tested, dropped = evaluation._folds(rows, languages, set(clips["id"]), "unseen_language")
+    assert (tested, dropped) == (505, {"its label is in no training language": 40})
+
+
 def test_every_clip_is_tested_once_and_counted(folders, tmp_path):
-    result = measured("nearest-neighbour", folders, tmp_path)
+    result = measured("nearest-neighbour", folders, tmp_path)["retrieval"]
     clips = pd.read_parquet(tmp_path / "predictions" / evaluation.CLIPS_FILE)
     assert clips["id"].is_unique
     assert result.n_total == result.n_evaluated == len(clips) == 410
@@ -194,11 +352,112 @@ def test_a_test_clip_without_features_is_counted_as_dropped(folders, tmp_path):
     features = tmp_path / "features"
     out = features / NAME / "dominant_hand"
     store.write(clips, lexicon, "dominant_hand", out, progress=False)
-    result = measured("nearest-neighbour", dict(folders, features=features), tmp_path)
+    result = measured("nearest-neighbour", dict(folders, features=features), tmp_path)["retrieval"]
     assert result.n_dropped == {"not in the feature store": 1}
     assert (result.n_total, result.n_evaluated) == (410, 409)
 
 
 def test_the_floor_is_far_over_chance(folders, tmp_path):
-    score = measured("nearest-neighbour", folders, tmp_path).scores["V2T_R@1"]
+    score = measured("nearest-neighbour", folders, tmp_path)["retrieval"].scores["V2T_R@1"]
     assert score.low > 5 * score.chance
+
+
+def test_tagged_rows_are_asked_among_all_pairs_that_the_corpus_has(folders, tmp_path):
+    both = measured("E5", folders, tmp_path, "in_domain")
+    assert {task: one.labels for task, one in both.items()} == {
+        "retrieval": 26,
+        "tagged_retrieval": 410,
+    }
+    clips = pd.read_parquet(tmp_path / "predictions/tagged_clips.parquet")
+    own = "<en> <" + clips["sign_language"] + "> " + clips["id"].str.rsplit("-", n=1).str[1]
+    assert list(clips["label"]) == list(own)
+    for task, one in both.items():
+        path = tmp_path / f"leaderboard/E5/smoke/{task}.{NAME}.in_domain.json"
+        assert results.read(path) == one
+
+
+def test_a_label_without_a_language_is_the_mean_of_its_prompts_over_the_training_languages(
+    folders,
+):
+    encoder = run_encoder(folders, "in_domain", experiment="E5")
+    model = inference.load(folders["runs"] / "E5/0/in_domain")
+    gallery = galleries.Gallery(
+        "retrieval", ("a", "b"), (galleries.Entry("a", "a"), galleries.Entry("b", "b")), {}
+    )
+    # how many clips a language has does not count, nor do the spoken languages of one
+    training = encoders.Training([], [], [("ase", "en"), ("gsg", "de"), ("ase", "en"), ("ase", "")])
+    found = encoders.gallery_embeddings(model, config_of(folders, "E5"), gallery, training)
+    for row, letter in zip(found, "ab", strict=True):
+        each = model.embed_text([f"<en> <ase> {letter}", f"<en> <gsg> {letter}"])
+        assert np.allclose(row, each.mean(axis=0), atol=1e-6)
+    beside = encoders.gallery_embeddings(
+        inference.load(folders["runs"] / "X9/0/in_domain"),
+        config_of(folders, "X9"),
+        gallery,
+        training,
+    )
+    model = inference.load(folders["runs"] / "X9/0/in_domain")
+    assert np.allclose(beside, model.embed_text(["<en> a", "<en> b"]), atol=1e-6)
+    assert encoder.template == "<en> <{sign_language}> {label}"
+
+
+def test_a_row_that_trains_nothing_is_its_runs_on_other_features(folders, tmp_path):
+    mirrored = measured("E8", folders, tmp_path, "in_domain")["tagged_retrieval"]
+    assert (mirrored.encoder, mirrored.title) == ("E8", "E7.2, mirrored at test time")
+    itself = measured("E7.2", folders, tmp_path, "in_domain")["tagged_retrieval"]
+    assert mirrored.cost.parameters == itself.cost.parameters
+    clips, same = manifest.read(folders["data"] / NAME).set_index("id"), 0
+    features = {
+        variant: store.FeatureStore(folders["features"] / NAME / variant)
+        for variant in ("reduced_face", "reduced_face_mirrored")
+    }
+    for clip in itself.ranks:
+        if np.array_equal(*(of[clip].values for of in features.values())):
+            assert mirrored.ranks[clip] == itself.ranks[clip], clips.loc[clip]
+            same += 1
+    assert 0 < same < len(itself.ranks)
+
+
+def test_several_seeds_are_one_measurement_over_the_same_clips(folders, tmp_path):
+    each = [measured("E5", folders, tmp_path, "in_domain", [seed]) for seed in (0, 1)]
+    both = measured("E5", folders, tmp_path, "in_domain", [0, 1])
+    for task in ("retrieval", "tagged_retrieval"):
+        one, other, pooled = each[0][task], each[1][task], both[task]
+        assert pooled.seeds == [0, 1]
+        assert pooled.n_evaluated == one.n_evaluated
+        for name in ("V2T_R@1", "V2T_R@10", "T2V_P@5"):
+            mean = (one.scores[name].value + other.scores[name].value) / 2
+            assert pooled.scores[name].value == pytest.approx(mean)
+        for clip, ranks in pooled.ranks.items():
+            assert ranks == [*one.ranks[clip], *other.ranks[clip]]
+    clips = pd.read_parquet(tmp_path / "predictions" / evaluation.CLIPS_FILE)
+    assert not clips.duplicated(["seed", "id"]).any()
+    assert set(clips["seed"]) == {0, 1}
+
+
+def test_a_recogniser_of_languages_is_a_factor_of_its_tagged_scores(folders):
+    """(language, label) is right where both are nearest; a language that was not met is not."""
+    features = store.FeatureStore(folders["features"] / NAME / "dominant_hand")
+    clips = manifest.read(folders["data"] / NAME).set_index("id", drop=False)
+    chosen = clips[clips["sign_language"].isin(["ase", "gsg"])]
+    asked = [galleries.prompts(clips, galleries.PAIR)]
+    training = encoders.Training(
+        [features[i] for i in chosen["id"]],
+        list(chosen["text"]),
+        list(zip(chosen["sign_language"], chosen["spoken_language"], strict=True)),
+    )
+    (scored,) = encoders.Recogniser("nearest-neighbour").score_fold(
+        0, training, training.clips, asked
+    )
+    own = np.array([asked[0].own[i] for i in chosen["id"]])
+    assert (metrics.v2t_ranks(scored.scores, own) == 1).mean() > 0.95  # they are its own clips
+    best = [asked[0].entries[i].sign_language for i in scored.scores.argmax(axis=0)]
+    assert set(best) <= {"ase", "gsg"}
+
+
+def test_the_tagged_floor_is_never_right_at_rank_1_where_each_pair_occurs_once(folders, tmp_path):
+    """What the table's note says of it."""
+    floor = measured("nearest-neighbour", folders, tmp_path, "in_domain")
+    assert floor["tagged_retrieval"].scores["V2T_R@1"].value == 0
+    assert floor["tagged_retrieval"].scores["V2T_R@10"].value > 0
+    assert floor["retrieval"].scores["V2T_R@1"].value > 0

@@ -51,12 +51,13 @@ def test_missing_and_unknown_fields_are_refused(tmp_path, edit, result):
         results.read(path)
 
 
-def test_a_result_from_before_signers_were_recorded_still_loads(tmp_path, result):
+@pytest.mark.parametrize("field", ["signers", "runs"])
+def test_a_result_from_before_a_field_was_recorded_still_loads(tmp_path, result, field):
     path = result().write(tmp_path)
     values = json.loads(path.read_text())
-    del values["signers"]
+    del values[field]
     path.write_text(files.canonical_json(files.sealed(values)))
-    assert results.read(path).signers == ""
+    assert not getattr(results.read(path), field)
 
 
 def test_a_score_that_is_not_finite_is_refused():

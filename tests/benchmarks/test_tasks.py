@@ -47,3 +47,17 @@ def test_random_scores_come_out_at_chance():
     for name, score in tasks.retrieval([random]).items():
         if name.startswith("V2T_R"):
             assert score.low <= score.chance <= score.high, name
+
+
+def test_several_seeds_average_each_clip_before_the_bootstrap():
+    folds = [fold(1), fold(2)]
+    one, same = tasks.retrieval(folds), tasks.retrieval(folds, folds)
+    assert same == one  # seeds that agree add no certainty
+    other = [tasks.FoldScores(-f.scores, f.label_of_clip) for f in folds]
+    both = tasks.retrieval(folds, other)
+    for name in ("V2T_R@1", "T2V_P@5"):
+        mean = (one[name].value + tasks.retrieval(other)[name].value) / 2
+        assert both[name].value == pytest.approx(mean)
+    ranks = [np.concatenate([metrics.v2t_ranks(*f) for f in side]) for side in (folds, other)]
+    assert both["V2T_MedianR"].value == np.median(np.mean(ranks, axis=0))
+    assert both["V2T_R@1"].chance == one["V2T_R@1"].chance

@@ -7,12 +7,14 @@ import yaml
 
 from signclip import config
 from signclip.errors import ConfigError
+from signclip.model import SWITCHES, ModelConfig
 from signclip.poses import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS, PARAMS = ROOT / "benchmarks/experiments.yaml", ROOT / "params.yaml"
 TABLE = yaml.safe_load(EXPERIMENTS.read_text())
-RUNNABLE = [name for name in TABLE if "variant" in config.experiment_row(TABLE, name)]
+ROWS = {name: config.experiment_row(TABLE, name) for name in TABLE}
+RUNNABLE = [name for name, row in ROWS.items() if "variant" in row and "weights_of" not in row]
 WHERE = {"corpus": "c", "split": "letters", "fold": 0, "seed": 0}
 
 
@@ -22,6 +24,52 @@ def test_every_row_resolves_in_every_profile(name, profile):
     row = config.resolve(EXPERIMENTS, PARAMS, name, profile=profile, **WHERE)
     assert row.variant in VARIANTS
     assert row.run_folder == Path(name, "0", "letters-0")
+
+
+def test_a_row_that_trains_nothing_says_so_and_whose_runs_it_is_tested_with():
+    with pytest.raises(
+        ConfigError, match=r"E8. trains nothing: it is E7\.2, tested on reduced_face_mirrored"
+    ):
+        config.resolve(EXPERIMENTS, PARAMS, "E8", profile="cpu", **WHERE)
+    assert config.tested_as(EXPERIMENTS, "E8") == ("E7.2", "reduced_face_mirrored")
+    assert config.tested_as(EXPERIMENTS, "E7.2") == ("E7.2", None)
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [
+        ("letters", "<en> {label}"),
+        ("in_domain", "<en> <{sign_language}> {label}"),
+        ("official", "<{spoken_language}> <{sign_language}> {text}"),
+    ],
+)
+def test_a_split_has_the_prompts_that_its_gallery_asks(split, expected):
+    where = {**WHERE, "split": split}
+    row = config.resolve(EXPERIMENTS, PARAMS, "E7.2", profile="cpu", **where)
+    assert row.prompt == expected
+
+
+@pytest.mark.parametrize("profile", yaml.safe_load(PARAMS.read_text())["profiles"])
+@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.parametrize("split", ["letters", "in_domain"])
+def test_every_rows_model_can_be_built(name, profile, split):
+    row = config.resolve(EXPERIMENTS, PARAMS, name, profile=profile, **{**WHERE, "split": split})
+    switches = {name: getattr(row, name) for name in SWITCHES}
+    dims = VARIANTS[row.variant].dims
+    ModelConfig(frame_dims=dims, vocab_size=100, **row.towers.model_dump(), **switches)
+    assert (row.label_prompt is None) == (split == "letters" or name not in {"X9", "X"})
+
+
+def test_half_depth_and_batch_factor_are_of_the_profiles_numbers():
+    of = {
+        name: config.resolve(EXPERIMENTS, PARAMS, name, profile="paper", **WHERE)
+        for name in ("E4", "E5", "X7")
+    }
+    assert (of["E4"].towers.pose_layers, of["E5"].towers.pose_layers) == (6, 12)
+    assert of["E4"].towers.text_layers == of["E5"].towers.text_layers == 12
+    assert (of["X7"].batch_size, of["X7"].compute.chunk) == (2 * 448, 448)
+    assert of["X7"].epochs == 2 * of["E5"].epochs
+    assert of["X7"].compute.padding == of["E5"].compute.padding
 
 
 def test_a_row_differs_from_its_base_only_where_it_says_so():
@@ -50,6 +98,8 @@ def test_rows_that_cannot_be_resolved_are_named(table, name, message):
         ({"augment": ["affine4d"]}, "augment"),
         ({"recipe": "none"}, "no recipe 'none'"),
         ({"epochs": 0}, "epochs"),
+        ({"label_smoothing": 0.1}, "goes with loss gallery"),
+        ({"temperature": True}, "temperature and body_dims with normalise"),
     ],
 )
 def test_wrong_values_are_refused_with_their_place(tmp_path, change, message):

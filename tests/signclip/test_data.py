@@ -8,7 +8,7 @@ from signclip import augment, data, mirror, poses
 from signclip.data import pad_frames
 from signclip.errors import ConfigError
 from signclip.points import Features
-from signclip.sampling import RoundsSampler, ShuffledSampler
+from signclip.sampling import LanguagesSampler, RoundsSampler, ShuffledSampler
 
 LABELS = ["a"] * 5 + ["b"] * 2 + ["c"] * 3
 
@@ -147,3 +147,18 @@ def test_standardised_values_are_not_flipped():
 def test_a_hand_alone_cannot_be_flipped():
     with pytest.raises(ConfigError, match="no counterpart"):
         data.Augmentation(["flip"], "dominant_hand", max_frames=256)
+
+
+def test_each_language_has_as_many_clips_an_epoch():
+    languages = ["ase"] * 10 + ["gsg"] * 3 + ["bfi"] * 2
+    sampler = LanguagesSampler(languages, batch_size=4, reshuffle=True, seed=0)
+    seen = set()
+    for _ in range(4):
+        batches = list(sampler)
+        assert len(batches) == len(sampler)
+        positions = [position for batch in batches for _, position in batch]
+        counts = {name: sum(languages[p] == name for p in positions) for name in set(languages)}
+        assert counts == {"ase": 5, "gsg": 5, "bfi": 5}
+        assert set(positions) >= {10, 11, 12, 13, 14}
+        seen |= set(positions)
+    assert len(seen) == 15  # over epochs everyone's turn comes

@@ -77,16 +77,22 @@ def test_the_loss_of_gathered_parts_and_its_gradients_are_those_of_the_whole(tmp
         assert torch.allclose(ours, sides[side].grad, atol=1e-7)
 
 
-@pytest.mark.parametrize("augment", [(), ("affine2d", "temporal")], ids=["plain", "augmented"])
-def test_two_processes_train_as_one(training_folder, folders, smoke_config, tmp_path, augment):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"augment": ("affine2d", "temporal")},
+        {"loss": "gallery", "gallery_texts": 12, "label_prompt": "{label}"},
+        {"loss": "sigmoid", "temperature": True, "normalise": True, "pooling": "attention"},
+        {"compute": Compute(padding="none", group_ratio=0.85, chunk=5)},
+    ],
+    ids=["plain", "augmented", "gallery", "sigmoid", "chunks"],
+)
+def test_two_processes_train_as_one(training_folder, folders, smoke_config, tmp_path, changes):
     """Without dropout: its draws are each process's own."""
     towers = smoke_config().towers.model_copy(update={"dropout": 0.0})
-    config = smoke_config(
-        towers=towers,
-        augment=augment,
-        batch_size=25,
-        compute=Compute(padding="none", group_ratio=0.85),
-    )
+    compute = Compute(padding="none", group_ratio=0.85)
+    config = smoke_config(towers=towers, batch_size=25, **{"compute": compute, **changes})
     one = train.train(config, **folders, runs=tmp_path / "one")
     script = ROOT / "tests/signclip/killed_training.py"
     values = json.dumps(config.model_dump(mode="json"))

@@ -87,6 +87,24 @@ def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterru
     assert not work.exists()
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loss": "sigmoid", "temperature": True, "normalise": True},  # a bias beside the model
+        {"loss": "gallery", "gallery_texts": 12, "label_prompt": "{label}", "reshuffle": True},
+    ],
+    ids=["sigmoid", "gallery"],
+)
+def test_other_losses_are_resumed_as_exactly(training_folder, smoke_config, tmp_path, changes):
+    config = smoke_config("E3.2", epochs=2, save_every=4, **changes)
+    assert killed(training_folder, tmp_path / "once", config) == 0
+    assert killed(training_folder, tmp_path / "twice", config, "after-update", "7") == -9
+    assert killed(training_folder, tmp_path / "twice", config) == 0
+    for name in (curves.LOSSES, checkpoint.WEIGHTS):
+        once, twice = (tmp_path / part / config.run_folder / name for part in ("once", "twice"))
+        assert once.read_bytes() == twice.read_bytes(), name
+
+
 def test_a_state_of_another_configuration_is_not_gone_on_with(
     training_folder, long_config, uninterrupted, tmp_path
 ):

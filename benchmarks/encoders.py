@@ -1,0 +1,271 @@
+"""Encoders under measurement: finished runs, and recognisers that are fitted when measured.
+
+Decisions
+* What an encoder is handed of a test clip are features without language or company, with an id for
+  error messages alone; recognisers do not get the id.
+* A label without a language, for an encoder whose prompts have one: its ``label_prompt``, where the
+  encoder was trained with such a second text; else the mean of the label's prompts over the sign
+  languages of the fold's training clips, the same for every clip.
+* A recogniser of labels knows no languages. In a tagged gallery a second instance is fitted to the
+  clips' languages, and (language, label) scores the sum of the two. That is a weak floor: the pair
+  of the nearest training clip always scores highest, so that at rank 1 it is never right where each
+  pair occurs once; and it knows languages of training only, so that among languages that were not
+  met it is worse than chance: a right pair's language has no clip to be near to. (To leave out the
+  pairs that were met would be the elimination that nobody is allowed.)
+
+Cost: a run embeds each clip once, whatever it is asked; a label gallery without ``label_prompt`` is
+labels x training languages texts.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from baselines import BASELINES, TITLES
+from benchmarks import galleries, suites
+from benchmarks.galleries import Gallery
+from signclip import checkpoint, config, inference
+from signclip.config import RunConfig, run_name
+from signclip.errors import RunError
+from signclip.poses import Features
+from signclip.text import prompt
+from signclip.train import _UNDECIDING
+
+
+class Training(NamedTuple):
+    """A fold's training clips, for who learns from them."""
+
+    clips: Sequence[Features]  # none for who does not
+    texts: Sequence[str]
+    languages: Sequence[tuple[str, str]]  # sign language and spoken language of each clip
+
+
+class Scored(NamedTuple):
+    """An encoder's answer for one fold and gallery."""
+
+    scores: np.ndarray  # float32 (texts, clips)
+    clips: np.ndarray | None = None  # float32 (clips, d): embeddings, where the encoder has them
+    gallery: np.ndarray | None = None  # float32 (texts, d)
+
+
+class Expected(NamedTuple):
+    """What a run must have been trained as, for its score to be called so."""
+
+    experiment: str
+    profile: str
+    corpus: str
+    split: str
+    seed: int
+
+
+class RunEncoder:
+    """SignCLIP runs: one a fold, trained before, and checked to be what they are evaluated as.
+
+    Args:
+        experiments: the table of experiments. A run of a row must have been trained as the row is
+            now; a run of no row is what it is.
+        roles: fold -> :func:`signclip.splits.fingerprint` of its rows.
+        variant: of the features, where they are others than the runs were trained on.
+        title: of the row, where it is another's than the runs'.
+    """
+
+    learns = False
+
+    def __init__(
+        self,
+        expected: Expected,
+        *,
+        experiments: Path,
+        params: Path,
+        runs: Path,
+        roles: dict[int, str],
+        corpus_fingerprint: str,
+        variant: str | None = None,
+        title: str | None = None,
+    ):
+        self._expected, self._roles, self._corpus = expected, roles, corpus_fingerprint
+        self._experiments, self._params = experiments, params
+        table = config.read_yaml(experiments)
+        self._is_row = expected.experiment in table
+        self._folder = runs / expected.experiment / str(expected.seed)
+        self.fingerprints: dict[str, str] = {}  # <seed>/<fold's run> -> the run's
+        self._must_exist(table)
+        trained = self._checked(min(roles))[1]
+        self.title, self.variant = title or trained.title, variant or trained.variant
+        self.template = trained.prompt
+        self.parameters, self.training_seconds = 0, 0.0
+
+    def _must_exist(self, table: dict[str, Any]) -> None:
+        """Refuse what has no runs, in words that help.
+
+        Raises:
+            RunError: there is nothing to evaluate.
+        """
+        name = self._expected.experiment
+        if self._folder.is_dir():
+            return
+        if self._is_row or self._folder.parent.is_dir():
+            raise RunError(f"no run of {name} with seed {self._expected.seed}; train it first")
+        raise RunError(
+            f"{name!r} is no row, suite or baseline, and has no runs; there are "
+            f"{', '.join([*table, *suites.read(), *BASELINES])}"
+        )
+
+    def _checked(self, fold: int) -> tuple[Path, RunConfig]:
+        """A fold's run.
+
+        Raises:
+            RunError: it was trained as something else, or on other clips or roles, or as what its
+                row was once.
+        """
+        number = fold if len(self._roles) > 1 else None
+        name = run_name(self._expected.split, number)
+        folder = self._folder / name
+        trained, metrics = checkpoint.read_config(folder), checkpoint.read_metrics(folder)
+        there = Expected(*(getattr(trained, field) for field in Expected._fields))
+        if there != self._expected:
+            raise RunError(f"{folder}: trained as {there}, not as {self._expected}; train it again")
+        if (metrics["corpus_fingerprint"], metrics["split_fingerprint"]) != (
+            self._corpus,
+            self._roles[fold],
+        ):
+            raise RunError(f"{folder}: trained on other clips or another split; train it again")
+        if changed := self._changed(trained, number):
+            raise RunError(
+                f"{folder}: {', '.join(changed)} {'is' if len(changed) == 1 else 'are'} not what "
+                "experiments.yaml and params.yaml say; train it again"
+            )
+        self.fingerprints[f"{self._expected.seed}/{name}"] = metrics.get("fingerprint", "")
+        return folder, trained
+
+    def _changed(self, trained: RunConfig, fold: int | None) -> list[str]:
+        """The deciding settings that its row has otherwise now."""
+        if not self._is_row:
+            return []
+        wanted = config.resolve(
+            self._experiments,
+            self._params,
+            self._expected.experiment,
+            profile=self._expected.profile,
+            corpus=self._expected.corpus,
+            split=self._expected.split,
+            fold=fold,
+            seed=self._expected.seed,
+        )
+        was, now = (one.model_dump(exclude=_UNDECIDING) for one in (trained, wanted))
+        return [key for key in now if was[key] != now[key]]
+
+    def score_fold(
+        self,
+        fold: int,
+        training: Training,
+        clips: Sequence[Features],
+        asked: Sequence[Gallery],
+        ids: Sequence[str] | None = None,
+    ) -> list[Scored]:
+        """Score a fold's test clips with the fold's run, in each gallery.
+
+        Of the training clips their languages alone are used.
+        """
+        folder, trained = self._checked(fold)
+        model, run = inference.load(folder), checkpoint.read_metrics(folder)
+        self.parameters = run["parameters"]
+        self.training_seconds += run["seconds"]
+        embedded = model.embed_pose([clip.values for clip in clips], ids=ids)
+        texts = [gallery_embeddings(model, trained, gallery, training) for gallery in asked]
+        return [Scored(one @ embedded.T, embedded, one) for one in texts]
+
+
+def gallery_embeddings(
+    model: inference.SignCLIPModel, trained: RunConfig, gallery: Gallery, training: Training
+) -> np.ndarray:
+    """Embed a gallery's texts, float32 (texts, d); see the module for labels without a language."""
+    if gallery.task == galleries.TAGGED_RETRIEVAL:
+        return model.embed_text(gallery.names)
+    if trained.label_prompt is None and galleries.is_tagged(trained.prompt):
+        template = trained.prompt
+        spoken = "{spoken_language}" in template  # else pairs would count a sign language twice
+        languages = sorted({(sign, tag if spoken else "") for sign, tag in training.languages})
+    else:
+        template, languages = trained.label_prompt or trained.prompt, [("", "")]
+    filled = [
+        prompt(template, text=name, sign_language=sign, spoken_language=tag)
+        for sign, tag in languages
+        for name in gallery.names
+    ]
+    embedded = model.embed_text(filled)
+    return embedded.reshape(len(languages), len(gallery.names), -1).mean(axis=0)
+
+
+class Recogniser:
+    """Recognisers that are fitted on each fold's training clips when they are evaluated."""
+
+    template = galleries.PAIR
+    learns = True
+
+    def __init__(self, name: str):
+        module, _, attribute = BASELINES[name].partition(":")
+        self._class = getattr(importlib.import_module(module), attribute)
+        self.title, self.variant = TITLES[name], self._class.variant
+        self.parameters, self.training_seconds = 0, 0.0
+        self.fingerprints: dict[str, str] = {}  # it has no runs
+
+    def score_fold(
+        self,
+        fold: int,
+        training: Training,
+        clips: Sequence[Features],
+        asked: Sequence[Gallery],
+        ids: Sequence[str] | None = None,
+    ) -> list[Scored]:
+        """Fit fresh recognisers on the training clips and score the test clips."""
+        of_label = self._fitted(training.clips, training.texts)
+        tagged = any(gallery.task == galleries.TAGGED_RETRIEVAL for gallery in asked)
+        of_language = (
+            self._fitted(training.clips, [sign for sign, _ in training.languages])
+            if tagged
+            else None
+        )
+        return [Scored(self._scores(gallery, clips, of_label, of_language)) for gallery in asked]
+
+    def _fitted(self, clips: Sequence[Features], texts: Sequence[str]) -> Any:
+        recogniser = self._class()
+        start = time.perf_counter()
+        recogniser.fit(clips, texts)
+        self.training_seconds += time.perf_counter() - start
+        return recogniser
+
+    def _scores(
+        self, gallery: Gallery, clips: Sequence[Features], of_label: Any, of_language: Any
+    ) -> np.ndarray:
+        """Float32 (texts, clips)."""
+        by_label = _rows(of_label, clips, [entry.label for entry in gallery.entries])
+        if gallery.task == galleries.RETRIEVAL:
+            return by_label
+        return by_label + _rows(
+            of_language, clips, [entry.sign_language for entry in gallery.entries]
+        )
+
+
+def _rows(recogniser: Any, clips: Sequence[Features], names: Sequence[str]) -> np.ndarray:
+    """A recogniser's scores of names that may stand more than once, (names, clips)."""
+    unique, places = np.unique(names, return_inverse=True)
+    return recogniser.score(clips, [str(name) for name in unique])[places]
+
+
+def trained_as(experiments: Path, encoder: str) -> tuple[str, dict[str, str]]:
+    """Whose runs an encoder is, and what of it is not theirs. Runs may be of no row, too."""
+    table = config.read_yaml(experiments)
+    if encoder not in table:
+        return encoder, {}
+    trained, variant = config.tested_as(experiments, encoder)
+    if variant is None:
+        return encoder, {}
+    row = config.experiment_row(table, encoder)
+    return trained, {"variant": variant, "title": row["title"]}

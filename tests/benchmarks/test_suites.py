@@ -1,0 +1,113 @@
+"""Suites: names for rows, and all their runs by one command."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import __main__ as command
+from benchmarks import suites
+from signclip import config, splits
+from signclip.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_suites_name_stands_for_its_rows_and_each_row_once():
+    assert suites.expand(["everywhere", "X", "E4"]) == ["E7.2", "X", "E4"]
+    assert suites.expand(["baselines"]) == ["nearest-neighbour"]
+    assert suites.expand([]) == []
+
+
+def test_only_the_rows_that_run_everywhere_are_measured_on_unseen_languages():
+    assert suites.measured("unseen_language") == ["E7.2", "X", "nearest-neighbour"]
+    assert set(suites.measured("letters")) >= {"E3.2", "X", "nearest-neighbour"}
+    assert suites.measured("another") == []
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """Trains suites on a made-up corpus of one and of two folds; returns what was to be trained."""
+    given: list[config.RunConfig] = []
+    monkeypatch.setattr("signclip.train.train_all", lambda configs, **_: given.extend(configs))
+    folder = tmp_path / "data" / "c"
+    folder.mkdir(parents=True)
+    rows = [("in_domain", 0), ("letters", 0), ("letters", 1)]
+    table = [{"split": s, "fold": f, "id": "1", "role": "train"} for s, f in rows]
+    pd.DataFrame(table).to_parquet(folder / splits.SPLITS_FILE)
+
+    def train(*args):
+        suites.train(
+            *args,
+            experiments=ROOT / "benchmarks/experiments.yaml",
+            params=ROOT / "params.yaml",
+            profile="smoke",
+            corpus="c",
+            data=tmp_path / "data",
+            features=tmp_path,
+            runs=tmp_path,
+            jobs=1,
+        )
+        return [str(one.run_folder) for one in given]
+
+    return train
+
+
+def test_every_row_is_trained_on_every_fold_with_every_seed(asked):
+    assert sorted(asked(["E4", "E5"], ["in_domain", "letters"], [0, 2])) == sorted(
+        f"{row}/{seed}/{run}"
+        for row in ("E4", "E5")
+        for seed in (0, 2)
+        for run in ("in_domain", "letters-0", "letters-1")
+    )
+
+
+def test_rows_that_train_nothing_and_nothing_at_all_are_refused(asked):
+    with pytest.raises(ConfigError, match="E8"):
+        asked(["tested"], ["in_domain"], [0])
+    with pytest.raises(ConfigError, match="nothing to train"):
+        asked([], ["in_domain"], [0])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["paper", "another"],
+        ["paper", "beyond", "--split", "letters"],
+        ["train", "E4"],
+        ["evaluate", "E5", "--revision", "../../elsewhere"],
+        ["evaluate", "../E5"],
+        ["evaluate", ".."],
+        ["compare", "X", "../E5"],
+    ],
+)
+def test_commands_refuse_what_they_cannot_do(arguments):
+    done = CliRunner().invoke(command.app, arguments)
+    assert done.exit_code == 2
+
+
+def test_what_is_given_twice_counts_once(monkeypatch):
+    seen = []
+    monkeypatch.setattr("benchmarks.evaluate.evaluate", lambda name, **to: seen.append(to) or {})
+    monkeypatch.setattr(suites, "train", lambda *given, **_: seen.append(given) or [])
+    twice = ["--split", "letters", "--split", "letters", "--seed", "1", "--seed", "1"]
+    for words in (["evaluate", "E5"], ["train", "E5"]):
+        assert CliRunner().invoke(command.app, [*words, *twice]).exit_code == 0
+    assert [one["seeds"] for one in seen[:-1]] == [[1]]
+    assert seen[-1] == (["E5"], ["letters"], [1])
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "compare", "paper", "ablation", "tune"])
+def test_every_command_has_help_with_an_example(name):
+    done = CliRunner().invoke(command.app, [name, "--help"])
+    assert done.exit_code == 0
+    assert f"Example: python -m benchmarks {name}" in " ".join(done.output.split())
+
+
+def test_two_encoders_are_compared_from_their_result_files(board, tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "RESULTS", board(tmp_path))
+    done = CliRunner().invoke(command.app, ["compare", "X", "E7.2", "--corpus", "c"])
+    assert done.exit_code == 0, done.output
+    assert "V2T_R@1 of X - E7.2: +" in done.output
+    assert "90 clips" in done.output

@@ -1,0 +1,78 @@
+"""Tuning: every setting of a grid once, judged by validation clips, whatever the split."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from benchmarks.tune import METRICS, tune
+from signclip import checkpoint, corpora, splits, store
+from signclip.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+NAME = "spreadthesign-fingerspelling"
+LEARNING_RATES = [0.001, 0.01, 0.0001]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> dict[str, Path]:
+    """Three languages on ``in_domain``, and a grid for E5 there."""
+    folder = tmp_path_factory.mktemp("tune")
+    found = {name: folder / name for name in ("data", "features", "runs")}
+    clips, dropped = corpora.build(NAME, progress=False)
+    clips = clips[clips["sign_language"].isin(["ase", "gsg", "bfi"])]
+    corpora.write(found["data"] / NAME, clips, dropped, splits.in_domain(clips))
+    out = found["features"] / NAME / "reduced_face"
+    store.write(clips, corpora.root(NAME), "reduced_face", out, progress=False)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["tuning"] = {
+        "signclip": {"split": "in_domain", "rows": ["E5"], "learning_rate": LEARNING_RATES}
+    }
+    found["params"] = folder / "params.yaml"
+    found["params"].write_text(yaml.safe_dump(params))
+    return found
+
+
+def tuned(folders, recipe="signclip") -> pd.DataFrame:
+    return tune(
+        recipe,
+        experiments=ROOT / "benchmarks/experiments.yaml",
+        profile="smoke",
+        corpus=NAME,
+        out=folders["runs"].parent / "tuning.csv",
+        jobs=2,
+        **folders,
+    )
+
+
+def test_every_setting_is_tried_and_the_best_on_validation_comes_first(folders):
+    table = tuned(folders)
+    assert sorted(table["learning_rate"]) == sorted(LEARNING_RATES)
+    assert list(table["mean"]) == sorted(table["mean"], reverse=True)
+    for row in table.to_dict("records"):
+        run = folders["runs"] / f"learning_rate={row['learning_rate']}" / "E5/0/in_domain"
+        assert checkpoint.read_config(run).learning_rate == row["learning_rate"]
+        assert checkpoint.read_metrics(run)["last"][METRICS[0]] == row["mean"] == row["E5"]
+    assert len(pd.read_csv(folders["runs"].parent / "tuning.csv")) == len(table)
+
+
+def test_a_search_that_was_interrupted_goes_on_with_what_is_missing(folders):
+    tuned(folders)
+    kept = {path: path.stat().st_mtime_ns for path in folders["runs"].rglob("model.safetensors")}
+    tuned(folders)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_a_recipe_without_a_grid_is_named(folders):
+    with pytest.raises(ConfigError, match="no tuning grid 'fingerclip'"):
+        tuned(folders, "fingerclip")
+
+
+def test_the_committed_grids_name_rows_and_splits_that_exist():
+    grids = yaml.safe_load((ROOT / "params.yaml").read_text())["tuning"]
+    rows = yaml.safe_load((ROOT / "benchmarks/experiments.yaml").read_text())
+    assert {"fingerclip", "signclip"} <= set(grids)
+    for grid in grids.values():
+        assert set(grid["rows"]) <= set(rows)
+        assert grid["split"] in splits.SPLITS
