@@ -269,7 +269,13 @@ def started(videos, out, jobs=2) -> tuple[subprocess.Popen, list[psutil.Process]
     """``signclip extract`` once its first output is there and others are in work, and all its
     processes."""
     command = [sys.executable, "-m", "signclip", "extract", videos, out, "--jobs", jobs]
-    parent = subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [str(part) for part in command],
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell's background jobs, and what they start, ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while not (out / "0.pose").exists():
         assert time.monotonic() < deadline
