@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
 from benchmarks.evaluate import CLIPS_FILE, GALLERY_FILE
-from signclip import files
+from signclip import files, parquet
 from signclip.text import sign_languages
 
 STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42}
@@ -42,8 +42,8 @@ def letter_space(predictions: Path, *, fold: int = 0) -> tuple[Figure, pd.DataFr
     Returns:
         the figure; columns kind (clip or prompt), id, label, sign_language, predicted, x, y.
     """
-    clips = pd.read_parquet(predictions / CLIPS_FILE).query("fold == @fold")
-    prompts = pd.read_parquet(predictions / GALLERY_FILE).query("fold == @fold")
+    clips = parquet.read(predictions / CLIPS_FILE).query("fold == @fold")
+    prompts = parquet.read(predictions / GALLERY_FILE).query("fold == @fold")
     clips = clips.assign(sign_language=clips["id"].str.rsplit("-", n=1).str[0])
     # Clips and prompts lie in two cones apart (a known trait of contrastive models), and t-SNE
     # would show only that gap: each side is centred on its own mean, and directions are drawn.
@@ -142,7 +142,7 @@ def confusion(predictions: Path) -> tuple[Figure, pd.DataFrame]:
     Returns:
         the figure; columns label, predicted, clips, share (of the signed letter's clips).
     """
-    clips = pd.read_parquet(predictions / CLIPS_FILE)
+    clips = parquet.read(predictions / CLIPS_FILE)
     letters = sorted(set(clips["label"]) | set(clips["predicted"]))
     counts = pd.crosstab(clips["label"], clips["predicted"]).reindex(
         index=letters, columns=letters, fill_value=0

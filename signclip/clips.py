@@ -24,11 +24,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pose_format import Pose
 from pose_format.numpy import NumPyPoseBody
 from pose_format.pose_header import PoseHeader, PoseHeaderComponent, PoseHeaderDimensions
 
+from signclip import parquet
 from signclip.errors import PoseError
 from signclip.points import (
     BODY,
@@ -141,7 +141,7 @@ def parse_kaggle(data: bytes, *, sample: str) -> Pose:
     """
     columns = ["frame", "type", "landmark_index", "x", "y", "z"]
     try:
-        table = pq.read_table(BytesIO(data), columns=columns)
+        table = parquet.parse(data, columns)
     except (pa.ArrowException, OSError) as error:
         raise PoseError(sample, f"not a Parquet file of landmarks ({error})") from None
     if table.column_names != columns:

@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from signclip import files
+from signclip import files, parquet
 from signclip.errors import ConfigError
 from signclip.text import label
 
@@ -242,7 +242,7 @@ def _table_of(folder: Path | str) -> pd.DataFrame:
     if not path.is_file():
         raise ConfigError(f"{path}: no splits here; build them with `signclip corpora build`")
     try:
-        return pd.read_parquet(path)
+        return parquet.read(path)
     except Exception as error:  # pyarrow's errors share no base with its missing-file errors
         raise ConfigError(f"{path}: not a Parquet file ({error})") from None
 

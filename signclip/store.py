@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from signclip import files, poses
+from signclip import files, parquet, poses
 from signclip.errors import ConfigError, StoreError
 from signclip.packing import (
     FEATURES,
@@ -208,7 +208,7 @@ class FeatureStore:
             if size <= 0 or not path.is_file() or path.stat().st_size != size:
                 raise StoreError(f"{path}: missing or cut short ({size} bytes expected)")
         try:
-            self.index = pd.read_parquet(self.folder / INDEX)
+            self.index = parquet.read(self.folder / INDEX)
         except Exception as error:  # pyarrow's errors share no base with its missing-file errors
             raise StoreError(f"{self.folder / INDEX}: missing or damaged ({error})") from None
         self._values, self._map = _map(self.folder / FEATURES, dtype, (frames, self.dims))
