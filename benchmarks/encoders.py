@@ -3,9 +3,9 @@
 Decisions
 * What an encoder is handed of a test clip are features without language or company, with an id for
   error messages alone; recognisers do not get the id.
-* A label without a language, for an encoder whose prompts have one: its ``label_prompt``, where the
-  encoder was trained with such a second text; else the mean of the label's prompts over the sign
-  languages of the fold's training clips, the same for every clip.
+* A label without a language, for an encoder whose prompts have one: the text without a language
+  that it was trained with, too (``label_prompt``, ``apart``); else the mean of the label's prompts
+  over the languages of the fold's training clips, the same for every clip.
 * A recogniser of labels knows no languages. In a tagged gallery a second instance is fitted to the
   clips' languages, and (language, label) scores the sum of the two. That is a weak floor: the pair
   of the nearest training clip always scores highest, so that at rank 1 it is never right where each
@@ -34,8 +34,8 @@ from signclip import checkpoint, config, inference
 from signclip.config import RunConfig, run_name
 from signclip.errors import RunError
 from signclip.poses import Features
-from signclip.text import prompt
-from signclip.train import _UNDECIDING
+from signclip.text import apart, prompt
+from signclip.train import UNDECIDING
 
 
 class Training(NamedTuple):
@@ -158,7 +158,7 @@ class RunEncoder:
             fold=fold,
             seed=self._expected.seed,
         )
-        was, now = (one.model_dump(exclude=_UNDECIDING) for one in (trained, wanted))
+        was, now = (one.model_dump(exclude=UNDECIDING) for one in (trained, wanted))
         return [key for key in now if was[key] != now[key]]
 
     def score_fold(
@@ -188,12 +188,17 @@ def gallery_embeddings(
     """Embed a gallery's texts, float32 (texts, d); see the module for labels without a language."""
     if gallery.task == galleries.TAGGED_RETRIEVAL:
         return model.embed_text(gallery.names)
-    if trained.label_prompt is None and galleries.is_tagged(trained.prompt):
-        template = trained.prompt
-        spoken = "{spoken_language}" in template  # else pairs would count a sign language twice
-        languages = sorted({(sign, tag if spoken else "") for sign, tag in training.languages})
-    else:
-        template, languages = trained.label_prompt or trained.prompt, [("", "")]
+    template = trained.label_prompt or (
+        apart(trained.prompt)[-1] if trained.apart else trained.prompt
+    )
+    # a language that the prompt does not name would count a text several times
+    named = [f"{{{name}}}" in template for name in ("sign_language", "spoken_language")]
+    languages = sorted(
+        {
+            tuple(tag if is_named else "" for tag, is_named in zip(pair, named, strict=True))
+            for pair in (training.languages if any(named) else [("", "")])
+        }
+    )
     filled = [
         prompt(template, text=name, sign_language=sign, spoken_language=tag)
         for sign, tag in languages

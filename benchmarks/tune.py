@@ -24,7 +24,7 @@ from signclip.jobs import run_all
 from signclip.train import train
 
 # Clips that are trained with two texts are asked for both; the mean of the two counts.
-METRICS = ("validation_V2T_R@1", "validation_second_V2T_R@1")
+METRICS = ("validation_V2T_R@1", "validation_label_V2T_R@1")
 
 
 class Trial(NamedTuple):

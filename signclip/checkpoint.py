@@ -175,6 +175,8 @@ def card(run: Run, name: str) -> str:
     prompts = f"`{run.prompt}`"
     if run.config is not None and run.config.label_prompt is not None:
         prompts += f" and, without a language, `{run.config.label_prompt}`"
+    if run.config is not None and run.config.apart:
+        prompts += ", the sign language embedded apart from the rest"
     source = run.metrics.get("source")
     if run.config is not None:
         config = run.config

@@ -65,7 +65,9 @@ def _root() -> None:
 @app.command()
 def pack(
     corpus: str,
-    variant: Annotated[str, typer.Option(help="Which features; see signclip.poses.VARIANTS.")],
+    variant: Annotated[
+        list[str], typer.Option(help="Which features; see signclip.poses.VARIANTS. Repeat it.")
+    ],
     path: Annotated[Path | None, typer.Option(help="Where your copy of the corpus is.")] = None,
     name: Annotated[
         str | None, typer.Option(help="The folder's name, if not the corpus's.")
@@ -75,18 +77,21 @@ def pack(
     dtype: Annotated[str, typer.Option(help="float32, or float16 for large corpora.")] = "float32",
     jobs: Annotated[int, typer.Option(help="Processes; the store does not depend on it.")] = 1,
 ) -> None:
-    """Preprocess a corpus into a packed feature store.
+    """Preprocess a corpus into packed feature stores, one a variant.
 
-    Example: `signclip pack spreadthesign-fingerspelling --variant dominant_hand`
+    Example: `signclip pack spreadthesign-fingerspelling --variant dominant_hand --variant signing`
     """
     from signclip import corpora, manifest, store
 
     name = name or corpus
-    out = features / name / variant
-    root = corpora.root(corpus, path)
-    store.write(manifest.read(data / name), root, variant, out, dtype=dtype, workers=jobs)
-    meta = store.FeatureStore(out).meta
-    typer.echo(f"{out}: {meta['clips']} clips, {meta['frames']} frames of {meta['dims']} numbers")
+    root, clips = corpora.root(corpus, path), manifest.read(data / name)
+    for one in variant:
+        out = features / name / one
+        store.write(clips, root, one, out, dtype=dtype, workers=jobs)
+        meta = store.FeatureStore(out).meta
+        typer.echo(
+            f"{out}: {meta['clips']} clips, {meta['frames']} frames of {meta['dims']} numbers"
+        )
 
 
 @app.command()

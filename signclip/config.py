@@ -28,6 +28,8 @@ Step = Literal[  # of the augmentation, see signclip.data
     "flip", "affine2d", "temporal", "noise", "affine3d", "bones", "jitter", "crop"
 ]
 
+Loss = Literal["contrastive", "multi_positive", "sigmoid", "gallery"]  # see signclip.losses
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,9 +77,12 @@ class RunConfig(_Strict):
     variant: str  # of the features, signclip.poses.VARIANTS
     prompt: str  # template of a clip's text
     label_prompt: str | None = None  # of a second, language-free text that a clip is trained with
+    # a prompt's sign language and the rest of it are two texts, their mean the prompt's embedding
+    # (signclip.text.apart)
+    apart: bool = False
     cased: bool
     augment: tuple[Step, ...] = ()
-    loss: Literal["contrastive", "multi_positive", "sigmoid", "gallery"] = "contrastive"
+    loss: Loss = "contrastive"
     label_smoothing: float = Field(0.0, ge=0, lt=1)  # of loss gallery
     gallery_texts: int = Field(1024, gt=0)  # of loss gallery: a batch's own and random others
     # rounds: batches are cut from rounds over the labels, each label once a round (FingerCLIP);
@@ -121,6 +126,8 @@ class RunConfig(_Strict):
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
+        if self.apart and self.label_prompt is not None:
+            raise ValueError("a prompt that is taken apart has its own text without a language")
         for switch, needed in (
             (self.label_smoothing > 0, self.loss == "gallery"),
             (self.loss == "sigmoid", self.temperature),

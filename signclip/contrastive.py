@@ -13,7 +13,7 @@ Cost: the two towers; validation embeds its clips and the gallery.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,13 +23,12 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from signclip import distributed, losses, unpadded
-from signclip.config import Compute, RunConfig
+from signclip.config import Compute, Loss, RunConfig
 from signclip.data import Collate, pad_frames
 from signclip.model import SignCLIP
-from signclip.text import Tokenizer
+from signclip.text import Tokenizer, averaged
 from signclip.unpadded import Layout
 
-Loss = Literal["contrastive", "multi_positive", "sigmoid", "gallery"]
 FIRST_BIAS = -10.0  # of the sigmoid loss: so that training starts from "no" (Zhai et al., 2023)
 
 
@@ -202,6 +201,7 @@ class Validation:
         config: RunConfig,
     ):
         self.clips, self.galleries, self.tokenizer = clips, galleries, tokenizer
+        self.apart = config.apart
         self.towers, self.batch_size = config.towers, config.compute.chunk or config.batch_size
 
     @torch.no_grad()
@@ -217,15 +217,20 @@ class Validation:
             poses[chosen] = model.pose_embeddings(frames.to(device), mask.to(device))
         row = {}
         for name, gallery in self.galleries.items():
-            logits = poses @ self._embedded(model, gallery.texts, device).T * model.scale()
+            logits = poses @ self._embedded(model, gallery.texts).T * model.scale()
             target = gallery.target.to(device)
             if not row:
                 row[f"{name}_loss"] = F.cross_entropy(logits, target).item()
             row[f"{name}_V2T_R@1"] = (logits.argmax(dim=1) == target).float().mean().item()
         return row
 
-    def _embedded(self, model: SignCLIP, texts: Sequence[str], device: torch.device) -> Tensor:
-        parts = []
+    def _embedded(self, model: SignCLIP, texts: Sequence[str]) -> Tensor:
+        if self.apart:
+            return averaged(texts, partial(self._one_by_one, model))
+        return self._one_by_one(model, texts)
+
+    def _one_by_one(self, model: SignCLIP, texts: Sequence[str]) -> Tensor:
+        device, parts = next(model.parameters()).device, []
         for chosen in self._parts(texts):
             tokens = self.tokenizer.encode(chosen, max_tokens=self.towers.max_tokens)
             parts.append(model.text_embeddings(*(torch.from_numpy(x).to(device) for x in tokens)))

@@ -27,7 +27,7 @@ from signclip import distributed
 CURVES, LOSSES, PICTURE, EVENTS = "curves.csv", "losses.csv", "curves.png", "tensorboard"
 _PANELS = {  # title: columns of curves.csv
     "loss": ("loss", "validation_loss"),
-    "validation V2T R@1": ("validation_V2T_R@1", "validation_second_V2T_R@1"),
+    "validation V2T R@1": ("validation_V2T_R@1", "validation_label_V2T_R@1"),
     "learning rate": ("learning_rate",),
     "clips a second": ("clips_per_second",),
 }

@@ -38,15 +38,11 @@ Padding = Literal["limit", "batch", "none"]
 
 @dataclass(frozen=True)
 class Example:
-    """A training clip: its id in the store, the label it is compared by, and its prompt.
-
-    ``second`` is another text that it is trained with, without a language.
-    """
+    """A training clip: its id in the store, its label, and the texts it goes with, one or two."""
 
     clip: str
     label: str
-    prompt: str
-    second: str | None = None
+    texts: tuple[str, ...]
     sign_language: str = ""
 
 
@@ -286,10 +282,10 @@ class Collate:
             "frame_mask": frame_mask,
             "frame_counts": counts,
             "clips": [example.clip for example in examples],
-            **self.texts([example.prompt for example in examples]),
+            **self.texts([example.texts[0] for example in examples]),
         }
-        if examples[0].second is not None:
-            batch["second"] = self.texts([example.second for example in examples])
+        if len(examples[0].texts) > 1:
+            batch["second"] = self.texts([example.texts[1] for example in examples])
         return batch
 
     def texts(self, texts: Sequence[str]) -> dict:

@@ -41,6 +41,7 @@ def start(path: Path | str) -> tuple[inference.SignCLIPModel, dict[str, object]]
     return model, {
         "variant": model.variant,
         "prompt": model.prompt,
+        "apart": model.config is not None and model.config.apart,
         **{name: getattr(sizes, name) for name in SWITCHES},
         "towers": {name: getattr(sizes, name) for name in config.Towers.model_fields},
         "init_run": str(path),

@@ -19,6 +19,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -30,7 +31,7 @@ from signclip import checkpoint, clips, files, poses, released, windows
 from signclip.errors import ConfigError, PoseError, SampleError
 from signclip.model import SignCLIP
 from signclip.progress import bar
-from signclip.text import BERT_VOCABULARIES, Tokenizer, check_prompt_tag, check_text
+from signclip.text import BERT_VOCABULARIES, Tokenizer, averaged, check_prompt_tag, check_text
 from signclip.text import prompt as fill
 
 PoseLike = Pose | Path | str | np.ndarray | torch.Tensor
@@ -261,6 +262,12 @@ class SignCLIPModel:
         check = check_prompt_tag if check_tags else check_text
         for text in texts:
             check(text)
+        embed = partial(self._embed_text, batch_size=batch_size)
+        if self.config is not None and self.config.apart:
+            return averaged(texts, embed) if texts else embed(texts)
+        return embed(texts)
+
+    def _embed_text(self, texts: Sequence[str], *, batch_size: int) -> np.ndarray:
         tokenizer = self.vocabulary()
         out = np.empty((len(texts), self.dims), dtype=np.float32)
         for start in range(0, len(texts), batch_size):

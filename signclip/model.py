@@ -26,6 +26,7 @@ Source: facts sections 2 and 8; reference ``MMFusionSeparate``, ``MMBertForEncod
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -37,7 +38,7 @@ from transformers import BertConfig, BertModel
 
 from signclip import unpadded
 from signclip.errors import ConfigError
-from signclip.hands import BODY_POINTS, POINT_DIMS, HandFeatures, frames_before
+from signclip.hands import BODY_POINTS, LEAST, POINT_DIMS, HandFeatures, frames_before
 from signclip.unpadded import Layout
 
 POOLING_HEADS = 4
@@ -254,25 +255,45 @@ class AttentionPooling(nn.Module):
 
 
 class BodyPart(nn.Module):
-    """Who signs, and how they stand: linear in the mean places (x, y) of the upper body's points.
+    """Who signs, and how they stand and move: linear in places (x, y) of the upper body's points.
 
-    Its dims are told apart from those of the hands, since a signer's other letters are the nearest
-    distractors: what the hands say cannot lean on it. It is linear and strongly dropped out, for
+    Of each the mean over the clip and the spread, standardised, since signers differ by little. Its
+    dims are told apart from those of the hands: a signer's other letters are the nearest
+    distractors, so what the hands say cannot lean on it. It is linear and strongly dropped out, for
     each clip stands a little differently and could be known by heart.
     """
 
     def __init__(self, size: int, dropout: float):
         super().__init__()
-        self.norm = nn.LayerNorm(2 * BODY_POINTS)
+        self.register_buffer("centre", torch.zeros(4 * BODY_POINTS))
+        self.register_buffer("scale", torch.ones(4 * BODY_POINTS))
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(2 * BODY_POINTS, size)
-        nn.init.normal_(self.linear.weight, std=0.5)  # signers differ by little
+        self.linear = nn.Linear(4 * BODY_POINTS, size)
+
+    def standardise(self, clips: Iterable[np.ndarray]) -> None:
+        """Take centre and scale from clips, float32 (frames, 159) each."""
+        seen = [torch.tensor(clip)[None] for clip in clips]
+        seen = torch.cat([self._measured(x, x.new_ones(x.shape[:2])) for x in seen])
+        self.centre.copy_(seen.mean(dim=0))
+        self.scale.copy_(seen.std(dim=0, correction=0).clamp_min(LEAST))
+
+    @staticmethod
+    def _measured(frames: Tensor, mask: Tensor) -> Tensor:
+        """Means and spreads: (b, t, 159), (b, t) -> float64 (b, 4 a point).
+
+        In double precision, since what is left of them, standardised, is small beside them.
+        """
+        weights = mask.double() / mask.sum(dim=1, keepdim=True)
+        places = frames[..., : 3 * BODY_POINTS].double().unflatten(-1, (BODY_POINTS, 3))
+        places = places[..., :2].flatten(-2)
+        mean = _mean(weights[:, None], places)
+        spread = _mean(weights[:, None], (places - mean) ** 2).sqrt()
+        return torch.cat([mean, spread], dim=-1)[:, 0]
 
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
         """Frames (b, t, 159), zero where padded, mask bool (b, t) -> (b, size)."""
-        weights = mask.to(frames.dtype) / mask.sum(dim=1, keepdim=True)
-        body = frames[..., : 3 * BODY_POINTS].unflatten(-1, (BODY_POINTS, 3))[..., :2].flatten(-2)
-        return self.linear(self.dropout(self.norm(_mean(weights[:, None], body)[:, 0])))
+        standard = (self._measured(frames, mask) - self.centre) / self.scale
+        return self.linear(self.dropout(standard.to(self.linear.weight.dtype)))
 
 
 class PoseTower(nn.Module):

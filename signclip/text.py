@@ -14,16 +14,18 @@ from __future__ import annotations
 
 import csv
 import difflib
+import itertools
 import json
 import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from tokenizers import Tokenizer as FastTokenizer
@@ -97,6 +99,7 @@ _look_up = sign_language  # where an argument bears the function's name
 # BERT splits at white space and punctuation: however they are spaced, these are the same pieces
 _TAGGED = re.compile(r"\s*<[^<>]+>\s*<([^<>]*)>")
 # and it drops zero-width and control characters first: with them too they are the same pieces
+Array = TypeVar("Array")  # of numbers: numpy's, or a tensor
 _CLEANER = normalizers.BertNormalizer(
     clean_text=True, handle_chinese_chars=False, strip_accents=False, lowercase=False
 )
@@ -144,6 +147,32 @@ PROMPTS = {
     "isolated_v0": 'Sign the sign "{text}" in American Sign Language.',  # Kaggle asl-signs, early
     "identification": "<{spoken_language}> <{sign_language}> ",  # of the sign language: no text
 }
+
+
+_PARTS = re.compile(r"((?:<[^<>\s]+> )+)(<[^<>\s]+>) (.+)", re.DOTALL)
+
+
+def apart(prompt: str) -> tuple[str, ...]:
+    """A prompt's tags, and the prompt without the last of them, that of the sign language.
+
+    ``<en> <ase> house`` is ``<en> <ase>`` and ``<en> house``. A prompt without two tags or without
+    a text stays whole; templates come apart as prompts do.
+    """
+    found = _PARTS.fullmatch(prompt)
+    return (prompt,) if found is None else (found[1] + found[2], found[1] + found[3])
+
+
+def averaged(prompts: Sequence[str], embed: Callable[[list[str]], Array]) -> Array:
+    """Embeddings of prompts as the means of those of their parts (:func:`apart`), (n, d).
+
+    Args:
+        embed: texts -> their embeddings, an array or a tensor (n, d); each part is embedded once.
+    """
+    parts = [apart(text) for text in prompts]
+    row_of = {text: row for row, text in enumerate(dict.fromkeys(itertools.chain(*parts)))}
+    embedded = embed(list(row_of))
+    first, last = ([row_of[texts[end]] for texts in parts] for end in (0, -1))
+    return (embedded[first] + embedded[last]) / 2
 
 
 def prompt(template: str, *, text: str, sign_language: str = "", spoken_language: str = "") -> str:

@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -50,12 +51,12 @@ from signclip.model import SWITCHES, ModelConfig, SignCLIP
 from signclip.optim import FairseqAdam, PolynomialDecay
 from signclip.sampling import BatchSampler, LanguagesSampler, RoundsSampler, ShuffledSampler
 from signclip.store import FeatureStore
-from signclip.text import Tokenizer, label, prompt
+from signclip.text import Tokenizer, apart, label, prompt
 from signclip.workers import end_with_parent
 
 # The code that decides a run's weights is part of a run's fingerprint; what it says about itself in
 # comments is not, nor is what decides no bit of them.
-_UNDECIDING = {"title": True, "save_every": True, "compute": {"loaders"}}
+UNDECIDING = {"title": True, "save_every": True, "compute": {"loaders"}}
 _DECIDING = (
     "augment",
     "augment_hands",
@@ -85,7 +86,7 @@ def run_fingerprint(config: RunConfig, store: FeatureStore, rows: pd.DataFrame) 
     here = Path(__file__).parent
     return files.fingerprint(
         {
-            "config": config.model_dump(mode="json", exclude=_UNDECIDING),
+            "config": config.model_dump(mode="json", exclude=UNDECIDING),
             "corpus": store.meta["corpus_fingerprint"],
             "features": store.meta["sha256"],
             "roles": splits.fingerprint(rows),
@@ -95,23 +96,26 @@ def run_fingerprint(config: RunConfig, store: FeatureStore, rows: pd.DataFrame) 
     )
 
 
+def prompts_of(config: RunConfig, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """A clip's prompt and, where clips are trained by it, the text of its label alone."""
+    fields = {name: row[name] for name in ("text", "sign_language", "spoken_language")}
+    whole = prompt(config.prompt, **fields)
+    if config.apart:
+        return tuple(dict.fromkeys((whole, apart(whole)[-1])))
+    if config.label_prompt is None:
+        return (whole,)
+    return whole, prompt(config.label_prompt, text=row["text"])
+
+
 def examples_of(config: RunConfig, clips: pd.DataFrame) -> list[Example]:
-    """Clip, label and prompt of manifest rows, in the rows' order."""
-    return [
-        Example(
-            row["id"],
-            label(row["text"]),
-            prompt(
-                config.prompt,
-                text=row["text"],
-                sign_language=row["sign_language"],
-                spoken_language=row["spoken_language"],
-            ),
-            config.label_prompt and prompt(config.label_prompt, text=row["text"]),
-            row["sign_language"],
-        )
-        for row in clips.to_dict("records")
-    ]
+    """What manifest rows are trained as, in the rows' order."""
+    examples = []
+    for row in clips.to_dict("records"):
+        texts = prompts_of(config, row)
+        if config.apart:
+            texts = apart(texts[0])
+        examples.append(Example(row["id"], label(row["text"]), texts, row["sign_language"]))
+    return examples
 
 
 def _start(
@@ -261,23 +265,20 @@ def _end_with_parent(worker: int) -> None:
     end_with_parent()
 
 
-def _texts(examples: Sequence[Example]) -> list[list[str]]:
-    """The clips' prompts and, where they have them, their second texts."""
-    seconds = [x.second for x in examples if x.second is not None]
-    return [[x.prompt for x in examples], *([seconds] if seconds else [])]
-
-
 def _galleries(
-    config: RunConfig, training: Sequence[Example], validated: Sequence[Example]
+    config: RunConfig, training: pd.DataFrame, validated: pd.DataFrame
 ) -> dict[str, Gallery]:
-    """What validation clips are asked: prompts and, where they are trained with them, seconds."""
-    others = training if config.validation_gallery == "all" else []
-    galleries = {"validation": Gallery([x.prompt for x in validated], (x.prompt for x in others))}
-    if config.label_prompt is not None:
-        galleries["validation_second"] = Gallery(
-            [x.second for x in validated], (x.second for x in others)
-        )
-    return galleries
+    """What validation clips are asked: prompts and, where they are trained by them, labels."""
+    others = training if config.validation_gallery == "all" else training[:0]
+    asked, beside = (
+        [prompts_of(config, row) for row in clips.to_dict("records")]
+        for clips in (validated, others)
+    )
+    names = ("validation", "validation_label")[: len(asked[0])] if asked else ()
+    return {
+        name: Gallery([texts[i] for texts in asked], (texts[i] for texts in beside))
+        for i, name in enumerate(names)
+    }
 
 
 def _decayed(model: nn.Module, weight_decay: float) -> list[dict]:
@@ -307,18 +308,21 @@ def _train(
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     kept = clips[clips["id"].isin(store.index["id"])].set_index("id", drop=False)
-    by_role = {}
-    for role in ("train", "validation"):
-        ids = rows["id"][rows["role"] == role]
-        by_role[role] = examples_of(config, kept.loc[ids[ids.isin(kept.index)]])
-    if not by_role["train"]:
+    training, validated = (
+        kept.loc[ids[ids.isin(kept.index)]]
+        for ids in (rows["id"][rows["role"] == role] for role in ("train", "validation"))
+    )
+    if training.empty:
         raise StoreError(f"{store.folder}: holds no training clip of split {config.split!r}")
-    texts = list(itertools.chain(*_texts(by_role["train"])))
-    model, tokenizer = _start(config, store.dims, texts)
-    loader = _loader(config, by_role["train"], store, tokenizer)
+    examples = examples_of(config, training)
+    sides = list(zip(*(example.texts for example in examples), strict=True))
+    model, tokenizer = _start(config, store.dims, list(itertools.chain(*sides)))
+    if config.body_dims and config.init_run is None:
+        model.video_encoder.body.standardise(store.values(clip) for clip in training["id"])
+    loader = _loader(config, examples, store, tokenizer)
     validation = Validation(
-        [store.values(example.clip) for example in by_role["validation"]],
-        _galleries(config, by_role["train"], by_role["validation"]),
+        [store.values(clip) for clip in validated["id"]],
+        _galleries(config, training, validated),
         tokenizer,
         config,
     )
@@ -331,10 +335,7 @@ def _train(
     )
     galleries = []
     if config.loss == "gallery":
-        galleries = [
-            Texts(texts, loader.collate_fn, config.gallery_texts)
-            for texts in _texts(by_role["train"])
-        ]
+        galleries = [Texts(texts, loader.collate_fn, config.gallery_texts) for texts in sides]
     trained_model = ContrastiveModel(
         model, config.compute, config.loss, galleries, config.label_smoothing
     )
@@ -367,7 +368,7 @@ def _train(
         "fingerprint": fingerprint,
         "corpus_fingerprint": store.meta["corpus_fingerprint"],
         "split_fingerprint": splits.fingerprint(rows),
-        "clips": {role: len(examples) for role, examples in by_role.items()},
+        "clips": {"train": len(training), "validation": len(validated)},
         "clips_not_in_store": int((~rows["id"].isin(store.index["id"])).sum()),
         "parameters": sum(p.numel() for p in model.parameters()),
         "updates": len(trained.losses),

@@ -128,7 +128,7 @@ def _times(clips, root: Path, packed, steps, repeats: int) -> list[tuple[float, 
     rng = np.random.default_rng(0)
     paths = [root / row["path"] for row in clips]
     source = data.ClipDataset(
-        [data.Example(row["id"], "", "") for row in clips],
+        [data.Example(row["id"], "", ("",)) for row in clips],
         packed,
         augmentations=steps,
         max_frames=MAX_FRAMES,

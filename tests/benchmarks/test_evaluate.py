@@ -401,6 +401,25 @@ def test_a_label_without_a_language_is_the_mean_of_its_prompts_over_the_training
     assert encoder.template == "<en> <{sign_language}> {label}"
 
 
+def test_a_prompt_that_was_trained_in_two_parts_is_their_mean_and_its_label_the_second(folders):
+    run = folders["runs"] / "X/0/in_domain"
+    model, trained_as = inference.load(run), checkpoint.read_config(run)
+    prompts = ["<en> <ase> a", "<en> <gsg> a", "<en> <ase> b"]
+    languages, letters = (
+        {x: model.embed_text([f"<en> {x}"])[0] for x in names}
+        for names in (("<ase>", "<gsg>"), "ab")
+    )
+    for prompt, row in zip(prompts, model.embed_text(prompts), strict=True):
+        _, language, letter = prompt.split()
+        assert np.allclose(row, (languages[language] + letters[letter]) / 2, atol=1e-6)
+    entries = tuple(galleries.Entry(letter, letter) for letter in "ab")
+    gallery = galleries.Gallery("retrieval", ("a", "b"), entries, {})
+    training = encoders.Training([], [], [("ase", "en"), ("gsg", "de")])
+    found = encoders.gallery_embeddings(model, trained_as, gallery, training)
+    assert np.allclose(found, list(letters.values()), atol=1e-6)
+    assert model.embed_text([]).shape == (0, model.dims)
+
+
 def test_a_row_that_trains_nothing_is_its_runs_on_other_features(folders, tmp_path):
     mirrored = measured("E8", folders, tmp_path, "in_domain")["tagged_retrieval"]
     assert (mirrored.encoder, mirrored.title) == ("E8", "E7.2, mirrored at test time")

@@ -57,7 +57,8 @@ def test_every_rows_model_can_be_built(name, profile, split):
     switches = {name: getattr(row, name) for name in SWITCHES}
     dims = VARIANTS[row.variant].dims
     ModelConfig(frame_dims=dims, vocab_size=100, **row.towers.model_dump(), **switches)
-    assert (row.label_prompt is None) == (split == "letters" or name not in {"X9", "X"})
+    assert (row.label_prompt is None) == (split == "letters" or name != "X9")
+    assert row.apart == (name in {"X11", "X"})
 
 
 def test_half_depth_and_batch_factor_are_of_the_profiles_numbers():
@@ -100,6 +101,7 @@ def test_rows_that_cannot_be_resolved_are_named(table, name, message):
         ({"epochs": 0}, "epochs"),
         ({"label_smoothing": 0.1}, "goes with loss gallery"),
         ({"temperature": True}, "temperature and body_dims with normalise"),
+        ({"apart": True, "label_prompt": "{label}"}, "has its own text without a language"),
     ],
 )
 def test_wrong_values_are_refused_with_their_place(tmp_path, change, message):

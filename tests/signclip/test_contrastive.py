@@ -33,9 +33,9 @@ def batch(folders) -> dict:
     store = FeatureStore(folders["features"] / "dominant_hand")
     clips = [clip for clip in store if clip[-1] in "abcdefg"][:14]
     examples = [
-        data.Example(clip, clip[-1], f"sign {clip[:3]} {clip[-1]}", clip[-1]) for clip in clips
+        data.Example(clip, clip[-1], (f"sign {clip[:3]} {clip[-1]}", clip[-1])) for clip in clips
     ]
-    tokenizer = Tokenizer.train([x.prompt for x in examples], cased=False)
+    tokenizer = Tokenizer.train([x.texts[0] for x in examples], cased=False)
     dataset = data.ClipDataset(examples, store, augmentations=(), max_frames=40, seed=0)
     return data.Collate(tokenizer, 40, 20)([dataset[0, i] for i in range(len(clips))])
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from signclip import augment, augment_hands, poses
+from signclip import augment, augment_hands, data, poses
 from signclip.data import Augmentation
 from signclip.errors import ConfigError
 from signclip.hands import HandFeatures, frames_before
+from signclip.model import BodyPart
 from signclip.points import HAND_PARENT, SIGNING, SIGNING_LEFT, SIGNING_RIGHT, Features
 
 FRAMES = 12
@@ -173,3 +174,23 @@ def test_the_frames_of_a_crop_are_known_before_it_is_made(clip):
 def test_hands_are_bent_only_where_the_variant_has_them():
     with pytest.raises(ConfigError, match="only the points of `signing` have hands to bend"):
         Augmentation(("bones",), "reduced_face", max_frames=256)
+
+
+def test_the_body_part_does_not_depend_on_padding_and_is_standardised_by_the_clips(embedded):
+    clips = [
+        poses.features(poses.read_pose(embedded.root / path), "signing").values
+        for path in embedded.manifest["path"][:6]
+    ]
+    torch.manual_seed(0)
+    part = BodyPart(5, dropout=0.0).eval()
+    raw = [part(torch.tensor(x)[None], torch.ones(1, len(x), dtype=torch.bool)) for x in clips]
+    part.standardise(clips)
+    frames, mask = data.pad_frames(clips, 1000)
+    frames[~mask] = 7.0
+    together = part(frames, mask)
+    for row, clip in zip(together, clips, strict=True):
+        alone = part(torch.tensor(clip)[None], torch.ones(1, len(clip), dtype=torch.bool))[0]
+        assert torch.allclose(row, alone, atol=1e-5)
+    assert torch.allclose(together.mean(dim=0), part.linear.bias, atol=1e-4)
+    assert together.std(dim=0).min() > 3 * torch.cat(raw).std(dim=0).max()
+    assert {"centre", "scale"} <= part.state_dict().keys()

@@ -340,3 +340,44 @@ def test_the_papers_prompts_are_filled_as_its_code_does(name, expected):
 def test_a_prompt_is_not_filled_with_a_language_that_is_not_given():
     with pytest.raises(ConfigError, match="spoken_language"):
         text.prompt(text.PROMPTS["pretraining"], text="a", sign_language="ase")
+
+
+# Parts
+
+
+@pytest.mark.parametrize(
+    ("prompt", "parts"),
+    [
+        ("<en> <ase> house", ("<en> <ase>", "<en> house")),
+        ("<en> <{sign_language}> {label}", ("<en> <{sign_language}>", "<en> {label}")),
+        ("<en> <ase> two words\n<and> more", ("<en> <ase>", "<en> two words\n<and> more")),
+        ("<a> <b> <c> house", ("<a> <b> <c>", "<a> <b> house")),
+        ("<en> house", ("<en> house",)),
+        ("<en> <ase> ", ("<en> <ase> ",)),
+        ("house <en> <ase> x", ("house <en> <ase> x",)),
+        ("", ("",)),
+    ],
+)
+def test_a_prompts_sign_language_comes_apart_from_the_rest(prompt, parts):
+    assert text.apart(prompt) == parts
+
+
+@pytest.mark.parametrize("name", [n for n in text.PROMPTS if n not in {"isolated_named"}])
+def test_a_template_comes_apart_as_its_prompts_do(name):
+    template, fields = text.PROMPTS[name], {"sign_language": "gsg", "spoken_language": "de"}
+    filled = text.apart(text.prompt(template, text="Haus", **fields))
+    parts = text.apart(template)
+    assert filled == tuple(text.prompt(part, text="Haus", **fields) for part in parts)
+
+
+def test_each_part_is_embedded_once_and_a_prompt_is_their_mean():
+    asked = []
+
+    def embed(texts):
+        asked.extend(texts)
+        return np.array([[len(one), 1.0] for one in texts])
+
+    prompts = ["<en> <ase> ab", "<en> <bfi> ab", "<en> ab", "<en> <ase> ab"]
+    found = text.averaged(prompts, embed)
+    assert sorted(asked) == ["<en> <ase>", "<en> <bfi>", "<en> ab"]
+    assert found.tolist() == [[8.5, 1], [8.5, 1], [7, 1], [8.5, 1]]

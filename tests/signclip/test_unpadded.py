@@ -72,10 +72,10 @@ def batch(folders, smoke_config) -> dict[str, dict]:
     """The same twelve real clips, padded each way, and their tokenizer's inputs."""
     store = FeatureStore(folders["features"] / "dominant_hand")
     examples = [
-        data.Example(clip, clip[-1], f"Fingerspell {'the letter ' * (i % 3)}{clip[-1]}")
+        data.Example(clip, clip[-1], (f"Fingerspell {'the letter ' * (i % 3)}{clip[-1]}",))
         for i, clip in enumerate(list(store)[::35])
     ]
-    tokenizer = Tokenizer.train([example.prompt for example in examples], cased=False)
+    tokenizer = Tokenizer.train([example.texts[0] for example in examples], cased=False)
     clips = data.ClipDataset(examples, store, augmentations=(), max_frames=40, seed=0)
     items = [clips[0, i] for i in range(len(clips))]
     assert tokenizer.vocab_size <= SIZES.vocab_size
