@@ -1,0 +1,185 @@
+"""MMAction2's skeleton recognisers by name, and several streams of one as one model.
+
+Decisions
+* A model is a row of ``models.yaml`` and numbers of a profile; :func:`config` makes of them what
+  MMAction2 builds a recogniser from. No configuration file is copied.
+* Streams are recognisers of their own, trained in one run: their losses are added, and since they
+  share no weight, each learns as if alone. Their probabilities are averaged, as MMAction2's users
+  do with the scores of runs.
+* The loss is the head's logits' cross-entropy, without MMAction2's top-5 accuracy beside it, which
+  means nothing where there are fewer classes.
+
+Cost: importing MMAction2's models takes a few seconds, once.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from mmengine.logging import MMLogger
+from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines import adapter
+from baselines.graph import Skeleton
+from signclip.errors import ConfigError
+
+MODELS_FILE = Path(__file__).with_name("models.yaml")
+EXPANSION = 4  # of a bottleneck's channels, in ResNets of 50 layers and more
+GRAPH, MAPS = "graph", "maps"  # what a model takes
+
+
+@cache
+def table() -> dict[str, dict[str, Any]]:
+    """Rows of ``models.yaml`` by name."""
+    return yaml.safe_load(MODELS_FILE.read_text(encoding="utf-8"))["models"]
+
+
+def row(model: str) -> dict[str, Any]:
+    """A model's row.
+
+    Raises:
+        ConfigError: no such model; where it was asked for and cannot be had, the reason.
+    """
+    missing = yaml.safe_load(MODELS_FILE.read_text(encoding="utf-8"))["missing"]
+    if model in missing:
+        raise ConfigError(f"{missing[model]['title']} cannot be trained: {missing[model]['reason']}")
+    if model not in table():
+        raise ConfigError(f"unknown skeleton model {model!r}; there are {', '.join(table())}")
+    return table()[model]
+
+
+def config(
+    model: str,
+    skeleton: Skeleton,
+    classes: int,
+    *,
+    backbone: Mapping[str, Any],
+    dropout: float = 0.0,
+) -> dict[str, Any]:
+    """What MMAction2 builds a recogniser of one stream from.
+
+    Args:
+        backbone: what a profile says of it, beside its row.
+        dropout: before the last layer.
+    """
+    about = row(model)
+    body = {**about["backbone"], **backbone}
+    if about["takes"] == GRAPH:
+        body["graph_cfg"] = {"layout": skeleton.layout(), "mode": about["graph"]}
+        body.setdefault("base_channels", 64)
+        inflated = body.setdefault("inflate_stages", [5, 8])
+        channels = body["base_channels"] * 2 ** len(inflated)
+        head = {**about["head"], "dropout": dropout}
+    else:
+        body["in_channels"] = len(skeleton.names)
+        body.setdefault("base_channels", 64)
+        channels = EXPANSION * body["base_channels"] * 2 ** (body["num_stages"] - 1)
+        head = {**about["head"], "dropout_ratio": dropout}
+    head |= {"num_classes": classes, "in_channels": channels, "average_clips": "prob"}
+    return {"type": about["recognizer"], "backbone": body, "cls_head": head}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """MMEngine says a line of each weight that it initialises."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def build(wanted: Mapping[str, Any]) -> nn.Module:
+    """A recogniser from its configuration, weights initialised from torch's random state.
+
+    Raises:
+        ConfigError: MMAction2 refuses it.
+    """
+    import mmaction.engine.model  # noqa: F401  its initialisers
+    import mmaction.models  # noqa: F401  registers them
+    from mmaction.registry import MODELS
+
+    # what a recogniser is made of is looked up where the process's scope says
+    with _quiet(), DefaultScope.overwrite_default_scope("mmaction"):
+        try:
+            recogniser = MODELS.build(copy.deepcopy(dict(wanted)))
+        except (AssertionError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ConfigError(f"MMAction2 cannot build this model: {error}") from None
+        recogniser.init_weights()
+    return recogniser
+
+
+class Streams(BaseModel):
+    """One recogniser a stream, trained side by side.
+
+    Args:
+        configs: stream -> what MMAction2 builds its recogniser from.
+        skeleton: of the joints that it is given.
+    """
+
+    def __init__(
+        self,
+        configs: Mapping[str, Mapping[str, Any]],
+        skeleton: Skeleton,
+        *,
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__()
+        self.streams = nn.ModuleDict({name: build(wanted) for name, wanted in configs.items()})
+        self.skeleton, self.label_smoothing = skeleton, label_smoothing
+
+    def init_weights(self) -> None:
+        """Nothing: weights are initialised when they are made."""
+
+    def forward(
+        self,
+        inputs: Tensor,
+        labels: Tensor | None = None,
+        clips: Sequence[str] = (),
+        mode: str = "loss",
+    ) -> dict[str, Tensor] | Tensor:
+        """The loss of a batch, or with ``mode="tensor"`` its classes' probabilities.
+
+        Args:
+            inputs: of :class:`baselines.training.Collate`: (clips, views, frames, points, 3) or
+                maps (clips, views, points, frames, size, size).
+            labels: int (clips,).
+
+        Returns:
+            ``loss``; or float (clips, classes), the mean over streams and views.
+        """
+        logits = [self._logits(name, inputs) for name in self.streams]
+        if mode == "loss":
+            losses = [
+                F.cross_entropy(one.mean(dim=1), labels, label_smoothing=self.label_smoothing)
+                for one in logits
+            ]
+            return {"loss": sum(losses[1:], start=losses[0])}
+        return torch.stack([one.softmax(dim=-1).mean(dim=1) for one in logits]).mean(dim=0)
+
+    def _logits(self, name: str, inputs: Tensor) -> Tensor:
+        """(clips, views, classes)."""
+        clips, views = inputs.shape[:2]
+        if inputs.ndim == 5:
+            points = inputs.flatten(0, 1).cpu().numpy()
+            of_stream = torch.from_numpy(adapter.stream(name, points, self.skeleton))
+            inputs = of_stream.to(inputs.device)[:, None, None]  # one view, one person
+        else:
+            inputs = inputs.flatten(0, 1)[:, None]
+        return self.streams[name](inputs, stage="head").unflatten(0, (clips, views))

@@ -1,0 +1,126 @@
+"""What a skeleton model's run is: a model's name and a profile's numbers, checked.
+
+Decision: numbers are in ``params.yaml`` (``profiles.<profile>.skeletons``): what all models share,
+and below ``models`` what a model has otherwise. A run's recipe is resolved once, checked strictly
+and stored with the run, as :mod:`signclip.config` does for SignCLIP's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from baselines import graph, models
+from baselines.adapter import STREAMS
+from signclip.config import read_yaml, run_name
+from signclip.errors import ConfigError
+
+BLOCK = "skeletons"  # of a profile
+HEAT_MAP = "heat_map"  # the one stream of a model that takes maps
+
+
+class Recipe(BaseModel):
+    """Everything that decides a run's weights, apart from the data itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str  # of models.yaml
+    profile: str
+    corpus: str
+    split: str
+    fold: int | None = Field(None, ge=0)  # None: the split has one fold
+    seed: int
+    # input
+    points: str = "signing"  # baselines.graph.POINTS
+    streams: tuple[str, ...] = ("joint",)
+    frames: int = Field(gt=1)
+    views: int = Field(1, gt=0)  # samplings of a measured clip that are averaged
+    map_size: int | None = Field(None, gt=0)  # of heat maps, pixels
+    sigma: float = Field(0.6, gt=0)  # of their bumps, pixels
+    affine_std: float = Field(0.0, ge=0)  # of shear, turn and scale in training
+    # model
+    backbone: dict[str, Any] = {}
+    dropout: float = Field(0.0, ge=0, lt=1)
+    # training: SGD, rate falling to 0 along a cosine
+    batch_size: int = Field(gt=0)
+    epochs: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = True
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float | None = Field(None, gt=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    validate_every: int = Field(gt=0)  # epochs
+    threads: int = Field(1, gt=0)
+    loaders: int = Field(0, ge=0)  # processes that prepare clips ahead
+    save_every: int = Field(200, gt=0)  # updates between two states that a killed run goes on from
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        takes = models.row(self.model)["takes"]
+        known = STREAMS if takes == models.GRAPH else (HEAT_MAP,)
+        unknown = set(self.streams) - set(known)
+        if unknown or not self.streams or len(set(self.streams)) < len(self.streams):
+            raise ValueError(f"streams are some of {', '.join(known)}, each once")
+        if (takes == models.MAPS) != (self.map_size is not None):
+            raise ValueError("map_size goes with a model that takes maps")
+        graph.skeleton(self.points)
+        return self
+
+    @property
+    def run_folder(self) -> Path:
+        """``<model>/<seed>/<split>[-<fold>]``, below ``runs/``."""
+        return Path(self.model, str(self.seed), run_name(self.split, self.fold))
+
+
+# What decides no bit of the weights.
+UNDECIDING = {"loaders": True, "save_every": True}
+
+
+def resolve(
+    params: Path | str,
+    model: str,
+    *,
+    profile: str,
+    corpus: str,
+    split: str,
+    fold: int | None,
+    seed: int,
+    given: dict[str, Any] | None = None,
+) -> Recipe:
+    """The recipe of one run.
+
+    Args:
+        params: ``params.yaml``.
+        given: values that count more.
+
+    Raises:
+        ConfigError: a name does not exist, or a value is missing, unknown or out of range.
+    """
+    models.row(model)
+    profiles = read_yaml(params).get("profiles", {})
+    if profile not in profiles:
+        raise ConfigError(f"unknown profile {profile!r}; there are {', '.join(profiles)}")
+    block = dict(profiles[profile].get(BLOCK, {}))
+    own = block.pop("models", {})
+    if model not in own:
+        raise ConfigError(f"profile {profile!r} says nothing of skeleton model {model!r}")
+    numbers = {**block, **own[model], **(given or {})}
+    try:
+        return Recipe(
+            **numbers,
+            model=model,
+            profile=profile,
+            corpus=corpus,
+            split=split,
+            fold=fold,
+            seed=seed,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            f"skeleton model {model!r}, profile {profile!r}: {where}: {first['msg']}"
+        ) from None

@@ -1,0 +1,455 @@
+"""Training a skeleton model: from a recipe to a run folder, by the engine that trains SignCLIP.
+
+Decisions
+* A run is one (model, corpus, split, fold, seed), all its streams together, in
+  ``runs/<model>/<seed>/<split>[-<fold>]/``, and keeps to what :mod:`signclip.train` promises: it is
+  there whole or not at all, a finished one whose fingerprint is unchanged stays, a killed one goes
+  on, several train side by side.
+* The classes are the labels of the fold's training clips. A label that only validation or test
+  clips have cannot be answered: it scores below all others, and is counted in ``metrics.json``.
+* Clips are drawn anew for every epoch: which frames, and the affine change, by (seed, epoch, clip).
+
+Cost: the ``cpu`` profile takes some 40 s a fold on one core; reading clips next to nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from mmengine.optim import CosineAnnealingLR
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch.utils.data import DataLoader, Dataset
+
+from baselines import adapter, graph, models
+from baselines.adapter import Track
+from baselines.recipe import UNDECIDING, Recipe
+from signclip import augment, checkpoint, curves, engine, files, manifest, splits
+from signclip.checkpoint import CONFIG, METRICS, WEIGHTS
+from signclip.config import read_yaml
+from signclip.errors import ConfigError, RunError, StoreError
+from signclip.jobs import run_all
+from signclip.points import Features
+from signclip.sampling import ShuffledSampler
+from signclip.store import FeatureStore
+from signclip.text import label
+from signclip.workers import end_with_parent
+
+UNSEEN = -1.0  # score of a label without a training clip: probabilities are not below 0
+BATCH = 64  # clips measured at a time; decides nothing
+# The code that decides a run's weights, see signclip.train.
+_OWN = ("adapter", "graph", "models", "training")
+_SHARED = ("augment", "curves", "distributed", "engine", "points", "sampling", "store", "text")
+_PACKAGES = ("mmaction2", "mmcv-lite", "mmengine", "numpy", "torch")
+
+
+class Model(NamedTuple):
+    """A trained model, opened."""
+
+    recipe: Recipe
+    classes: tuple[str, ...]
+    network: models.Streams
+    metrics: dict[str, Any]
+
+    def score(self, clips: Sequence[Features], labels: Sequence[str]) -> np.ndarray:
+        """Probabilities of labels, float32 (labels, clips); of one not trained :data:`UNSEEN`.
+
+        Each clip is scored from its own frames, whatever others are asked with it.
+        """
+        return scores(self, self.network, clips, labels)
+
+
+def fingerprint(recipe: Recipe, store: FeatureStore, rows: pd.DataFrame) -> str:
+    """Changes when anything that decides the run's weights does."""
+    here, shared = Path(__file__).parent, Path(files.__file__).parent
+    code = {name: files.sha256_code(here / f"{name}.py") for name in _OWN}
+    code |= {f"signclip.{name}": files.sha256_code(shared / f"{name}.py") for name in _SHARED}
+    return files.fingerprint(
+        {
+            "recipe": recipe.model_dump(mode="json", exclude=UNDECIDING),
+            "row": models.row(recipe.model),
+            "corpus": store.meta["corpus_fingerprint"],
+            "features": store.meta["sha256"],
+            "roles": splits.fingerprint(rows),
+            "code": code,
+            "versions": {name: version(name) for name in _PACKAGES},
+        }
+    )
+
+
+class Inputs:
+    """Clips to what a recipe's model takes."""
+
+    def __init__(self, recipe: Recipe):
+        self.recipe, self.skeleton = recipe, graph.skeleton(recipe.points)
+
+    def drawn(self, clip: Features, rng: np.random.Generator) -> Track:
+        """A training clip: ``recipe.frames`` frames, bent a little."""
+        whole = adapter.track(clip, self.skeleton)
+        at = adapter.drawn_frames(len(whole.seen), self.recipe.frames, rng)
+        clip = adapter.taken(whole, at)
+        return adapter.bent(clip, rng, self.recipe.affine_std) if self.recipe.affine_std else clip
+
+    def measured(self, clip: Features) -> list[Track]:
+        """A clip that is scored: each of its views."""
+        whole, views = adapter.track(clip, self.skeleton), self.recipe.views
+        count = len(whole.seen)
+        return [
+            adapter.taken(whole, adapter.even_frames(count, self.recipe.frames, view, views))
+            for view in range(views)
+        ]
+
+    def tensor(self, clips: Sequence[Track], views: int = 1) -> torch.Tensor:
+        """Tracks, the views of a clip one after the other, to the network's input."""
+        if self.recipe.map_size is None:
+            values = adapter.joints(clips)
+        else:
+            values = adapter.heat_maps(clips, self.recipe.map_size, self.recipe.sigma)
+        return torch.from_numpy(values).unflatten(0, (-1, views))
+
+
+class Clips(Dataset):
+    """Training clips by ``(epoch, position)``: id, frames, class."""
+
+    def __init__(
+        self,
+        ids: Sequence[str],
+        targets: Sequence[int],
+        store: FeatureStore,
+        inputs: Inputs,
+        seed: int,
+    ):
+        self.ids, self.targets, self.store = list(ids), list(targets), store
+        self.inputs, self.seed = inputs, seed
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[str, Track, int]:
+        epoch, position = key
+        clip = self.ids[position]
+        rng = augment.generator(self.seed, epoch, clip)
+        return clip, self.inputs.drawn(self.store[clip], rng), self.targets[position]
+
+    def collate(self, items: Sequence[tuple[str, Track, int]]) -> dict[str, Any]:
+        """What :class:`baselines.models.Streams` takes."""
+        ids, tracks, targets = zip(*items, strict=True)
+        return {
+            "inputs": self.inputs.tensor(tracks),
+            "labels": torch.tensor(targets),
+            "clips": list(ids),
+        }
+
+
+def network(recipe: Recipe, classes: int) -> models.Streams:
+    """The model before its first update."""
+    skeleton = graph.skeleton(recipe.points)
+    wanted = models.config(
+        recipe.model, skeleton, classes, backbone=recipe.backbone, dropout=recipe.dropout
+    )
+    return models.Streams(
+        dict.fromkeys(recipe.streams, wanted), skeleton, label_smoothing=recipe.label_smoothing
+    )
+
+
+@torch.no_grad()
+def probabilities(
+    recipe: Recipe, model: models.Streams, clips: Sequence[Features]
+) -> torch.Tensor:
+    """Of each class for each clip, float (clips, classes), by a network in evaluation mode."""
+    inputs, parts = Inputs(recipe), []
+    device = next(model.parameters()).device
+    for start in range(0, len(clips), BATCH):
+        views = [view for clip in clips[start : start + BATCH] for view in inputs.measured(clip)]
+        values = inputs.tensor(views, recipe.views).to(device)
+        parts.append(model(values, mode="tensor").cpu())
+    return torch.cat(parts)
+
+
+def scores(
+    trained: Model, model: models.Streams, clips: Sequence[Features], labels: Sequence[str]
+) -> np.ndarray:
+    """See :meth:`Model.score`."""
+    found = probabilities(trained.recipe, model, clips).numpy()
+    column = {name: i for i, name in enumerate(trained.classes)}
+    rows = [
+        found[:, column[label(name)]]
+        if label(name) in column
+        else np.full(len(clips), UNSEEN, dtype=np.float32)
+        for name in labels
+    ]
+    return np.stack(rows).astype(np.float32)
+
+
+class Validation:
+    """Cross-entropy and R@1 of validation clips among the classes and the labels beyond them."""
+
+    def __init__(self, recipe: Recipe, clips: Sequence[Features], targets: Sequence[int]):
+        self.recipe, self.clips = recipe, clips
+        self.targets = torch.tensor(targets, dtype=torch.int64)  # -1: no class has the label
+
+    def __call__(self, model: models.Streams) -> dict[str, float]:
+        """Measure a model in evaluation mode; a label beyond its classes is never found."""
+        if not len(self.clips):
+            return {}
+        found = probabilities(self.recipe, model, self.clips)
+        known = self.targets >= 0
+        row = {}
+        if known.any():
+            own = found[known].gather(1, self.targets[known, None]).clamp_min(1e-12)
+            row["validation_loss"] = -own.log().mean().item()
+        row["validation_V2T_R@1"] = (found.argmax(dim=1) == self.targets).float().mean().item()
+        return row
+
+
+def train(
+    recipe: Recipe,
+    *,
+    corpus: Path,
+    features: Path,
+    runs: Path,
+    progress: Callable[[float], None] = lambda epochs: None,
+) -> Path:
+    """Train one run; returns its folder. One that was killed is gone on with.
+
+    Args:
+        recipe: ``fold`` None stands for the only fold, 0.
+        corpus: folder with manifest and splits (``signclip corpora build``).
+        features: folder of the feature stores (``signclip pack --variant reduced_face_mirrored``).
+        progress: called with the epochs, or parts of one, done since the last call.
+
+    Raises:
+        SignCLIPError: the inputs are missing or do not fit, or the loss is not finite. An earlier
+            finished run stays, and so does the last state of this one.
+    """
+    clips = manifest.read(corpus)
+    store = FeatureStore.of(clips, features / graph.VARIANT)
+    rows = splits.read(corpus, recipe.split)
+    rows = rows[rows["fold"] == (recipe.fold or 0)]
+    if rows.empty:
+        raise ConfigError(f"split {recipe.split!r} has no fold {recipe.fold}")
+    out = runs / recipe.run_folder
+    work = out.with_name(f".{out.name}.work")
+    with files.writing(out):
+        wanted = fingerprint(recipe, store, rows)
+        if _is_finished(out, recipe, wanted):
+            progress(recipe.epochs)
+        else:
+            write = _train(recipe, clips, store, rows, work, wanted, progress)
+            with files.atomic_folder(out) as partial:
+                write(partial)
+        engine.remove(work)
+    return out
+
+
+def _is_finished(out: Path, recipe: Recipe, wanted: str) -> bool:
+    """Is this very run there and whole? A damaged one is trained again.
+
+    Raises:
+        ConfigError: the folder holds a run on another corpus, which would be overwritten.
+    """
+    try:
+        checkpoint.verify(out)
+        there = read_recipe(out)
+    except RunError:
+        return False
+    if there.corpus != recipe.corpus:
+        raise ConfigError(
+            f"{out} holds a run on corpus {there.corpus!r}; give another folder with --runs"
+        )
+    return checkpoint.read_metrics(out)["fingerprint"] == wanted
+
+
+def _train(
+    recipe: Recipe,
+    clips: pd.DataFrame,
+    store: FeatureStore,
+    rows: pd.DataFrame,
+    work: Path,
+    wanted: str,
+    progress: Callable[[float], None],
+) -> Callable[[Path], None]:
+    """Train; returns what writes the finished run's files into a folder."""
+    torch.set_num_threads(recipe.threads)
+    torch.manual_seed(recipe.seed)
+    text_of = clips.set_index("id")["text"].map(label)
+    roles = {
+        role: [i for i in rows["id"][rows["role"] == role] if i in store]
+        for role in ("train", "validation", "test")
+    }
+    if not roles["train"]:
+        raise StoreError(
+            f"{store.folder}: holds no training clip of split {recipe.split!r}, fold "
+            f"{recipe.fold or 0}"
+        )
+    classes = sorted({text_of[i] for i in roles["train"]})
+    target = {name: i for i, name in enumerate(classes)}
+    model = network(recipe, len(classes))
+    data = Clips(
+        roles["train"],
+        [target[text_of[i]] for i in roles["train"]],
+        store,
+        Inputs(recipe),
+        recipe.seed,
+    )
+    loader = DataLoader(
+        data,
+        batch_sampler=ShuffledSampler(
+            len(data), batch_size=recipe.batch_size, reshuffle=True, seed=recipe.seed
+        ),
+        collate_fn=data.collate,
+        num_workers=recipe.loaders,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_end_with_parent,
+    )
+    validation = Validation(
+        recipe,
+        [store[i] for i in roles["validation"]],
+        [target.get(text_of[i], -1) for i in roles["validation"]],
+    )
+    learning = curves.Curves(model, validation, every=recipe.validate_every, best=None, work=work)
+    optimiser = torch.optim.SGD(
+        model.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+    )
+    trained = engine.fit(
+        model,
+        loader,
+        optimiser,
+        CosineAnnealingLR(optimiser, T_max=recipe.epochs * len(loader), by_epoch=False),
+        epochs=recipe.epochs,
+        seed=recipe.seed,
+        work=work,
+        fingerprint=wanted,
+        save_every=recipe.save_every,
+        names=lambda batch: batch["clips"],
+        clip_norm=recipe.clip_norm,
+        hooks=[learning],
+        progress=progress,
+    )
+    metrics = {
+        "fingerprint": wanted,
+        "corpus_fingerprint": store.meta["corpus_fingerprint"],
+        "split_fingerprint": splits.fingerprint(rows),
+        "clips": {role: len(ids) for role, ids in roles.items()},
+        "clips_without_class": {
+            role: sum(text_of[i] not in target for i in ids)
+            for role, ids in roles.items()
+            if role != "train"
+        },
+        "clips_not_in_store": int((~rows["id"].isin(store.index["id"])).sum()),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "updates": len(trained.losses),
+        "starts": trained.starts,
+        "seconds": trained.seconds,
+        "last": learning.rows[-1],
+    }
+
+    def write(folder: Path) -> None:
+        curves.write(folder, learning.rows, trained.losses)
+        shutil.copytree(work / curves.EVENTS, folder / curves.EVENTS)
+        save(folder, model, recipe, classes, metrics)
+
+    return write
+
+
+def _end_with_parent(worker: int) -> None:
+    """In a process that reads ahead: it holds a copy of the run's lock."""
+    end_with_parent()
+
+
+def save(
+    folder: Path,
+    model: models.Streams,
+    recipe: Recipe,
+    classes: Sequence[str],
+    metrics: dict[str, Any],
+) -> None:
+    """Write a run's files into an existing (temporary) folder, where its curves already are.
+
+    Weights are one file, a stream's names beginning with ``streams.<stream>.``.
+    """
+    values = {"skeleton": recipe.model_dump(mode="json"), "classes": list(classes)}
+    (folder / CONFIG).write_text(
+        yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
+    weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
+    # safetensors lets nobody else read what it writes, whatever the umask
+    shutil.copymode(folder / CONFIG, folder / WEIGHTS)
+    digests = {x.name: files.sha256_file(x) for x in folder.iterdir() if x.is_file()}
+    (folder / METRICS).write_text(files.canonical_json({**metrics, "sha256": digests}), "utf-8")
+
+
+def _read_config(folder: Path) -> tuple[Recipe, tuple[str, ...]]:
+    """A run's recipe and classes.
+
+    Raises:
+        RunError: they are missing or are no skeleton run's.
+    """
+    path = folder / CONFIG
+    try:
+        values = read_yaml(path)
+        return Recipe(**values["skeleton"]), tuple(map(str, values["classes"]))
+    except (ConfigError, KeyError, TypeError, UnicodeDecodeError, ValidationError) as error:
+        raise RunError(f"{path}: not a skeleton run's configuration ({error})") from None
+
+
+def read_recipe(folder: Path | str) -> Recipe:
+    """The recipe that a run was trained with.
+
+    Raises:
+        RunError: it is missing or is no skeleton run's.
+    """
+    return _read_config(Path(folder))[0]
+
+
+def load(folder: Path | str) -> Model:
+    """Open a run; its network is in evaluation mode.
+
+    Raises:
+        RunError: it is missing or damaged, or its weights do not fit its recipe.
+    """
+    folder = Path(folder)
+    metrics = checkpoint.read_metrics(folder)
+    recipe, classes = _read_config(folder)
+    model = network(recipe, len(classes))
+    try:
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise RunError(f"{folder / WEIGHTS}: cannot be loaded ({error})") from None
+    return Model(recipe, classes, model.eval(), metrics)
+
+
+def train_all(
+    recipes: Sequence[Recipe], *, corpus: Path, features: Path, runs: Path, jobs: int
+) -> list[Path]:
+    """Train several runs, ``jobs`` at a time, with one progress bar over all their epochs.
+
+    Raises:
+        SignCLIPError: a run failed; those that had finished are kept, those not begun are not.
+    """
+    names = ", ".join(sorted({recipe.model for recipe in recipes}))
+    return run_all(
+        train,
+        recipes,
+        jobs=jobs,
+        total=sum(recipe.epochs for recipe in recipes),
+        desc=f"{names}: {len(recipes)} runs",
+        preload=__name__,
+        corpus=corpus,
+        features=features,
+        runs=runs,
+    )
