@@ -1,12 +1,19 @@
 """Recognisers that SignCLIP is compared with.
 
-A recogniser is a class with ``fit(clips, texts)`` and ``score(clips, labels) -> (labels, clips)``,
-and a ``variant`` that names the features it reads. It is found by its dotted path.
+Floors, which learn little or nothing, are fitted when they are measured: a floor is a class with
+``fit(clips, texts)`` and ``score(clips, labels) -> (labels, clips)``, and a ``variant`` that names
+the features it reads. It is found by its dotted path.
+
+Skeleton models are MMAction2's (``models.yaml``), trained beforehand (:mod:`baselines.training`).
 """
 
 BASELINES: dict[str, str] = {
     "nearest-neighbour": "baselines.nearest_neighbour:NearestNeighbour",
+    "dtw": "baselines.dtw:DynamicTimeWarping",
+    "logistic-regression": "baselines.logistic_regression:LogisticRegression",
 }
 TITLES: dict[str, str] = {
     "nearest-neighbour": "1-nearest-neighbour, mean shape of the dominant hand",
+    "dtw": "1-nearest-neighbour, dynamic time warping of the dominant hand's trajectory",
+    "logistic-regression": "logistic regression, pooled features of the dominant hand",
 }

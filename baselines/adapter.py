@@ -7,6 +7,9 @@ Decisions
   from (seed, epoch, clip), when measured in the part's middle (several views: at even places). A
   clip of fewer frames is stretched, where MMAction2's ``UniformSampleFrames`` begins again at its
   start; and that reseeds numpy's global generator when testing, which this does not.
+* Hands may be drawn in one size, ``hand_reach`` from the wrist to the farthest point, frame by
+  frame and about the wrist: as they are, a hand is a tenth of the picture, and nearness to the
+  camera and build of the signer change it more than many a letter does.
 * Joints are x, y and a score, 1 for a seen point and 0 with a place of 0 for another, in the scale
   that ``PreNormalize2D`` gives to what :mod:`baselines.annotations` exports.
 * A bone is the step from the parent (:mod:`baselines.graph`), motion the step to the next frame,
@@ -42,8 +45,12 @@ class Track(NamedTuple):
     seen: np.ndarray  # (frames, points)
 
 
-def track(clip: Features, skeleton: Skeleton) -> Track:
-    """The skeleton's points of a clip of :data:`baselines.graph.VARIANT`, frames with a hand."""
+def track(clip: Features, skeleton: Skeleton, hand_reach: float | None = None) -> Track:
+    """The skeleton's points of a clip of :data:`baselines.graph.VARIANT`, frames with a hand.
+
+    Args:
+        hand_reach: shoulder widths; None leaves hands as large as they are.
+    """
     columns = list(skeleton.columns)
     seen = clip.valid[:, columns]
     kept = seen[:, skeleton.hands].any(axis=1)
@@ -51,7 +58,20 @@ def track(clip: Features, skeleton: Skeleton) -> Track:
         kept[:] = True
     places = clip.values.reshape(len(clip.values), -1, 3)[kept][:, columns, :2]
     seen = seen[kept]
-    return Track(np.where(seen[..., None], places, np.float32(0)), seen)
+    places = np.where(seen[..., None], places, np.float32(0))
+    if hand_reach is not None:
+        for hand in skeleton.of_hands:
+            _resize(places, seen, hand, hand_reach)
+    return Track(places, seen)
+
+
+def _resize(places: np.ndarray, seen: np.ndarray, hand: list[int], reach: float) -> None:
+    """Draw a hand, its wrist first, in one size about its wrist, in place."""
+    wrist = places[:, hand[:1]]
+    shape = (places[:, hand] - wrist) * seen[:, hand, None]
+    size = np.linalg.norm(shape, axis=-1).max(axis=1)[:, None, None]
+    larger = np.divide(reach, size, out=np.zeros_like(size), where=size > LEAST)
+    places[:, hand] = (wrist + shape * larger) * seen[:, hand, None]
 
 
 def drawn_frames(count: int, frames: int, rng: np.random.Generator) -> np.ndarray:

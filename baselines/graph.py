@@ -31,8 +31,14 @@ NOSE: Name = (BODY, "NOSE")
 # Outer outline of the lips by number of MediaPipe's face mesh -> the one before it; the signer's
 # right half beside the left one, of which the corners are 61 and 291.
 _LIPS: dict[str, str | None] = {
-    **{"0": None, "17": "0", "37": "0", "267": "0"},
-    **{"61": "37", "291": "267", "84": "61", "314": "291"},
+    "0": None,  # the upper lip's middle
+    "17": "0",  # the lower lip's
+    "37": "0",
+    "267": "0",
+    "61": "37",
+    "291": "267",
+    "84": "61",
+    "314": "291",
 }
 _LIPS_MIRRORED = {"37": "267", "61": "291", "84": "314"}
 # The points of a hand that tell most of its shape: wrist, and each finger's middle and tip.
@@ -46,8 +52,7 @@ def _parents() -> dict[Name, Name | None]:
         way = [NOSE, *((BODY, f"{side}_{joint}") for joint in ("SHOULDER", "ELBOW", "WRIST"))]
         parents |= dict(zip(way[1:], way, strict=False))
     parents |= {
-        (FACE, point): NOSE if before is None else (FACE, before)
-        for point, before in _LIPS.items()
+        (FACE, point): NOSE if before is None else (FACE, before) for point, before in _LIPS.items()
     }
     for part, side in ((LEFT_HAND, "LEFT"), (RIGHT_HAND, "RIGHT")):
         hand = HANDS[part]
@@ -90,9 +95,14 @@ class Skeleton:
         return [(i, parent) for i, parent in enumerate(self.parents) if i != parent]
 
     @property
+    def of_hands(self) -> list[list[int]]:
+        """Places of each hand's points, its wrist first."""
+        return [[i for i, (part, _) in enumerate(self.names) if part == side] for side in HANDS]
+
+    @property
     def hands(self) -> list[int]:
-        """Places of the hands' points."""
-        return [i for i, (part, _) in enumerate(self.names) if part in HANDS]
+        """Places of both hands' points."""
+        return [place for hand in self.of_hands for place in hand]
 
     def layout(self) -> dict[str, Any]:
         """What ``mmaction.models.utils.Graph`` takes as its layout."""

@@ -19,12 +19,9 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
@@ -33,31 +30,10 @@ from torch.nn import functional as F
 
 from baselines import adapter
 from baselines.graph import Skeleton
+from baselines.table import GRAPH, row
 from signclip.errors import ConfigError
 
-MODELS_FILE = Path(__file__).with_name("models.yaml")
 EXPANSION = 4  # of a bottleneck's channels, in ResNets of 50 layers and more
-GRAPH, MAPS = "graph", "maps"  # what a model takes
-
-
-@cache
-def table() -> dict[str, dict[str, Any]]:
-    """Rows of ``models.yaml`` by name."""
-    return yaml.safe_load(MODELS_FILE.read_text(encoding="utf-8"))["models"]
-
-
-def row(model: str) -> dict[str, Any]:
-    """A model's row.
-
-    Raises:
-        ConfigError: no such model; where it was asked for and cannot be had, the reason.
-    """
-    missing = yaml.safe_load(MODELS_FILE.read_text(encoding="utf-8"))["missing"]
-    if model in missing:
-        raise ConfigError(f"{missing[model]['title']} cannot be trained: {missing[model]['reason']}")
-    if model not in table():
-        raise ConfigError(f"unknown skeleton model {model!r}; there are {', '.join(table())}")
-    return table()[model]
 
 
 def config(
@@ -111,7 +87,7 @@ def build(wanted: Mapping[str, Any]) -> nn.Module:
     Raises:
         ConfigError: MMAction2 refuses it.
     """
-    import mmaction.engine.model  # noqa: F401  its initialisers
+    import mmaction.engine.model
     import mmaction.models  # noqa: F401  registers them
     from mmaction.registry import MODELS
 

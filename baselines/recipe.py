@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from baselines import graph, models
+from baselines import graph, table
 from baselines.adapter import STREAMS
 from signclip.config import read_yaml, run_name
 from signclip.errors import ConfigError
@@ -36,6 +36,7 @@ class Recipe(BaseModel):
     points: str = "signing"  # baselines.graph.POINTS
     streams: tuple[str, ...] = ("joint",)
     frames: int = Field(gt=1)
+    hand_reach: float | None = Field(None, gt=0)  # shoulder widths, see baselines.adapter
     views: int = Field(1, gt=0)  # samplings of a measured clip that are averaged
     map_size: int | None = Field(None, gt=0)  # of heat maps, pixels
     sigma: float = Field(0.6, gt=0)  # of their bumps, pixels
@@ -59,12 +60,12 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
-        takes = models.row(self.model)["takes"]
-        known = STREAMS if takes == models.GRAPH else (HEAT_MAP,)
+        takes = table.row(self.model)["takes"]
+        known = STREAMS if takes == table.GRAPH else (HEAT_MAP,)
         unknown = set(self.streams) - set(known)
         if unknown or not self.streams or len(set(self.streams)) < len(self.streams):
             raise ValueError(f"streams are some of {', '.join(known)}, each once")
-        if (takes == models.MAPS) != (self.map_size is not None):
+        if (takes == table.MAPS) != (self.map_size is not None):
             raise ValueError("map_size goes with a model that takes maps")
         graph.skeleton(self.points)
         return self
@@ -99,7 +100,7 @@ def resolve(
     Raises:
         ConfigError: a name does not exist, or a value is missing, unknown or out of range.
     """
-    models.row(model)
+    table.row(model)
     profiles = read_yaml(params).get("profiles", {})
     if profile not in profiles:
         raise ConfigError(f"unknown profile {profile!r}; there are {', '.join(profiles)}")

@@ -30,7 +30,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader, Dataset
 
-from baselines import adapter, graph, models
+from baselines import adapter, graph, models, table
 from baselines.adapter import Track
 from baselines.recipe import UNDECIDING, Recipe
 from signclip import augment, checkpoint, curves, engine, files, manifest, splits
@@ -60,12 +60,27 @@ class Model(NamedTuple):
     network: models.Streams
     metrics: dict[str, Any]
 
+    @property
+    def title(self) -> str:
+        """As tables print it."""
+        return table.row(self.recipe.model)["title"]
+
+    @property
+    def variant(self) -> str:
+        """Of the features."""
+        return graph.VARIANT
+
     def score(self, clips: Sequence[Features], labels: Sequence[str]) -> np.ndarray:
         """Probabilities of labels, float32 (labels, clips); of one not trained :data:`UNSEEN`.
 
         Each clip is scored from its own frames, whatever others are asked with it.
         """
-        return scores(self, self.network, clips, labels)
+        found = probabilities(self.recipe, self.network, clips).numpy()
+        column = {name: i for i, name in enumerate(self.classes)}
+        below = np.full(len(clips), UNSEEN, dtype=np.float32)
+        return np.stack(
+            [found[:, column[x]] if (x := label(name)) in column else below for name in labels]
+        )
 
 
 def fingerprint(recipe: Recipe, store: FeatureStore, rows: pd.DataFrame) -> str:
@@ -76,7 +91,7 @@ def fingerprint(recipe: Recipe, store: FeatureStore, rows: pd.DataFrame) -> str:
     return files.fingerprint(
         {
             "recipe": recipe.model_dump(mode="json", exclude=UNDECIDING),
-            "row": models.row(recipe.model),
+            "row": table.row(recipe.model),
             "corpus": store.meta["corpus_fingerprint"],
             "features": store.meta["sha256"],
             "roles": splits.fingerprint(rows),
@@ -92,16 +107,20 @@ class Inputs:
     def __init__(self, recipe: Recipe):
         self.recipe, self.skeleton = recipe, graph.skeleton(recipe.points)
 
+    def track(self, clip: Features) -> Track:
+        """A whole clip."""
+        return adapter.track(clip, self.skeleton, self.recipe.hand_reach)
+
     def drawn(self, clip: Features, rng: np.random.Generator) -> Track:
         """A training clip: ``recipe.frames`` frames, bent a little."""
-        whole = adapter.track(clip, self.skeleton)
+        whole = self.track(clip)
         at = adapter.drawn_frames(len(whole.seen), self.recipe.frames, rng)
         clip = adapter.taken(whole, at)
         return adapter.bent(clip, rng, self.recipe.affine_std) if self.recipe.affine_std else clip
 
     def measured(self, clip: Features) -> list[Track]:
         """A clip that is scored: each of its views."""
-        whole, views = adapter.track(clip, self.skeleton), self.recipe.views
+        whole, views = self.track(clip), self.recipe.views
         count = len(whole.seen)
         return [
             adapter.taken(whole, adapter.even_frames(count, self.recipe.frames, view, views))
@@ -162,9 +181,7 @@ def network(recipe: Recipe, classes: int) -> models.Streams:
 
 
 @torch.no_grad()
-def probabilities(
-    recipe: Recipe, model: models.Streams, clips: Sequence[Features]
-) -> torch.Tensor:
+def probabilities(recipe: Recipe, model: models.Streams, clips: Sequence[Features]) -> torch.Tensor:
     """Of each class for each clip, float (clips, classes), by a network in evaluation mode."""
     inputs, parts = Inputs(recipe), []
     device = next(model.parameters()).device
@@ -173,21 +190,6 @@ def probabilities(
         values = inputs.tensor(views, recipe.views).to(device)
         parts.append(model(values, mode="tensor").cpu())
     return torch.cat(parts)
-
-
-def scores(
-    trained: Model, model: models.Streams, clips: Sequence[Features], labels: Sequence[str]
-) -> np.ndarray:
-    """See :meth:`Model.score`."""
-    found = probabilities(trained.recipe, model, clips).numpy()
-    column = {name: i for i, name in enumerate(trained.classes)}
-    rows = [
-        found[:, column[label(name)]]
-        if label(name) in column
-        else np.full(len(clips), UNSEEN, dtype=np.float32)
-        for name in labels
-    ]
-    return np.stack(rows).astype(np.float32)
 
 
 class Validation:

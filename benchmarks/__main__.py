@@ -45,7 +45,7 @@ def _folder_name(name: str) -> str:
 
 @app.command()
 def train(
-    rows: Annotated[list[str], typer.Argument(help="Experiments, or suites of suites.yaml.")],
+    rows: Annotated[list[str], typer.Argument(help="Experiments, skeleton models, or suites.")],
     split: Annotated[list[str], typer.Option(help="A split of the corpus; repeatable.")],
     seed: Annotated[list[int], typer.Option(help="Repeatable: each row with each.")] = SEEDS,
     profile: Profile = "cpu",
@@ -78,7 +78,7 @@ def train(
 def evaluate(
     encoders: Annotated[
         list[str],
-        typer.Argument(help="Experiments with runs, baselines, or suites of suites.yaml."),
+        typer.Argument(help="Experiments or models with runs, baselines, or suites."),
     ],
     split: Annotated[list[str], typer.Option(help="A split of the corpus; repeatable.")] = SPLITS,
     profile: Profile = "cpu",
@@ -205,6 +205,33 @@ def figures(
 
     write_fingerclip(PREDICTIONS / encoder / split, RESULTS / "figures")
     typer.echo(f"{RESULTS / 'figures'}: fingerclip_letters, fingerclip_confusion")
+
+
+@app.command()
+def skeletons(
+    split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
+    seed: Seed = 0,
+    profile: Profile = "cpu",
+    corpus: Corpus = CORPUS,
+) -> None:
+    """Draw the skeleton models' confusions and curves and list their costs, from results and runs.
+
+    Example: python -m benchmarks skeletons --split letters
+    """
+    from benchmarks import suites
+    from benchmarks.figures_skeletons import write
+
+    write(
+        suites.expand([suites.SKELETON_SUITE]),
+        profile=profile,
+        corpus=corpus,
+        split=split,
+        seed=seed,
+        predictions=PREDICTIONS,
+        runs=RUNS,
+        results_folder=RESULTS,
+    )
+    typer.echo(f"{RESULTS / 'figures'}: skeletons_confusion, skeletons_curves")
 
 
 @app.command()

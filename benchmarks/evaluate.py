@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from baselines import BASELINES
-from benchmarks import galleries, metrics, results, tasks
+from benchmarks import galleries, metrics, results, skeletons, tasks
 from benchmarks.encoders import Expected, Recogniser, RunEncoder, Scored, Training, trained_as
 from benchmarks.galleries import Gallery
 from signclip import files, manifest, splits
@@ -73,7 +73,8 @@ def evaluate(
     """Evaluate an experiment or a baseline on a split and write results and predictions.
 
     Args:
-        encoder: an experiment's id (its runs are read), or a name of ``baselines.BASELINES``.
+        encoder: an experiment's id or a skeleton model's (its runs are read), or a name of
+            ``baselines.BASELINES``.
         profile: that the runs were trained with.
         seeds: of the runs; several are one measurement. A baseline has no chance in it and takes
             the first alone.
@@ -93,19 +94,30 @@ def evaluate(
         seeds = list(seeds)[:1]
         chosen = [Recogniser(encoder)]
     else:
-        experiment, other = trained_as(experiments, encoder)
-        chosen = [
-            RunEncoder(
-                Expected(experiment, profile, corpus, split, seed),
-                experiments=experiments,
-                params=params,
-                runs=runs,
-                roles={int(fold): splits.fingerprint(part) for fold, part in rows.groupby("fold")},
-                corpus_fingerprint=corpus_fingerprint(clips),
-                **other,
-            )
-            for seed in seeds
-        ]
+        trained_on = dict(
+            params=params,
+            runs=runs,
+            roles={int(fold): splits.fingerprint(part) for fold, part in rows.groupby("fold")},
+            corpus_fingerprint=corpus_fingerprint(clips),
+        )
+        if skeletons.is_skeleton(encoder, runs):
+            chosen = [
+                skeletons.SkeletonEncoder(
+                    Expected(encoder, profile, corpus, split, seed), **trained_on
+                )
+                for seed in seeds
+            ]
+        else:
+            experiment, other = trained_as(experiments, encoder)
+            chosen = [
+                RunEncoder(
+                    Expected(experiment, profile, corpus, split, seed),
+                    experiments=experiments,
+                    **trained_on,
+                    **other,
+                )
+                for seed in seeds
+            ]
     first = chosen[0]
     store = FeatureStore.of(clips, features / corpus / first.variant)
     asked = galleries.of(split, clips, rows, first.template)

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from baselines import BASELINES
+from baselines import BASELINES, table
 from signclip import config, splits
 from signclip.errors import ConfigError
 
 SUITES = Path(__file__).with_name("suites.yaml")
 BASELINE_SUITE, ONE_SPLIT_SUITE = "baselines", "in_domain_only"
+SKELETON_SUITE = "skeletons"
 LETTERS, IN_DOMAIN, UNSEEN = "letters", "in_domain", "unseen_language"
 _MEASURED = {  # split -> suites
     LETTERS: ("fingerclip", "everywhere", BASELINE_SUITE),
@@ -27,12 +28,13 @@ _MEASURED = {  # split -> suites
 
 @cache
 def read(path: Path = SUITES) -> dict[str, tuple[str, ...]]:
-    """Suite -> rows; the baselines and the rows that the pipeline measures on one split, too."""
-    table = config.read_yaml(path)["suites"]
-    one_split = [*table["pretraining"], *table["tested"], *table["beyond"]]
-    return {name: tuple(rows) for name, rows in table.items()} | {
+    """Suite -> rows; floors, skeleton models and what the pipeline measures on one split, too."""
+    listed = config.read_yaml(path)["suites"]
+    one_split = [*listed["pretraining"], *listed["tested"], *listed["beyond"]]
+    return {name: tuple(rows) for name, rows in listed.items()} | {
         BASELINE_SUITE: tuple(BASELINES),
-        ONE_SPLIT_SUITE: tuple(row for row in one_split if row not in table["everywhere"]),
+        SKELETON_SUITE: tuple(table.models()),
+        ONE_SPLIT_SUITE: tuple(row for row in one_split if row not in listed["everywhere"]),
     }
 
 
@@ -63,33 +65,38 @@ def train(
     """Train rows on all folds of splits with several seeds; returns the runs' folders.
 
     Args:
-        rows: experiments, or names of suites.
+        rows: experiments, skeleton models, or names of suites.
         chosen: the splits.
 
     Raises:
         ConfigError: a row or a split does not exist, or there is nothing to train.
         SignCLIPError: a run failed.
     """
-    from signclip.train import train_all
+    from baselines import recipe, training
+    from signclip import train as signclip_training
 
-    configs = [
-        config.resolve(
-            experiments,
-            params,
+    wanted = [
+        (
             row,
-            profile=profile,
-            corpus=corpus,
-            split=split,
-            fold=fold,
-            seed=seed,
+            dict(profile=profile, corpus=corpus, split=split, fold=fold, seed=seed),
         )
         for split in chosen
         for fold in splits.fold_numbers(splits.read(data / corpus, split))
         for row in expand(rows)
         for seed in seeds
     ]
-    if not configs:
+    if not wanted:
         raise ConfigError("nothing to train: give rows or suites, splits and seeds")
-    return train_all(
-        configs, corpus=data / corpus, features=features / corpus, runs=runs, jobs=jobs
-    )
+    skeletons = [recipe.resolve(params, row, **of) for row, of in wanted if _is_skeleton(row)]
+    configs = [
+        config.resolve(experiments, params, row, **of)
+        for row, of in wanted
+        if not _is_skeleton(row)
+    ]
+    folders = dict(corpus=data / corpus, features=features / corpus, runs=runs, jobs=jobs)
+    paths = training.train_all(skeletons, **folders) if skeletons else []
+    return paths + (signclip_training.train_all(configs, **folders) if configs else [])
+
+
+def _is_skeleton(row: str) -> bool:
+    return row in table.models() or row in table.missing()  # the latter is refused with its reason

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from baselines import BASELINES
+from baselines import BASELINES, graph, recipe, table, training
 from benchmarks import suites, tables
 from signclip import config, train
 
@@ -122,6 +122,37 @@ def test_what_the_tables_expect_on_a_split_is_what_the_pipeline_measures():
     assert set(tables.encoders("fingerclip")) == {*suites.expand(["fingerclip"]), *BASELINES}
 
 
+def test_the_pipeline_trains_measures_and_draws_every_skeleton_model_on_every_fold():
+    names = suites.expand([suites.SKELETON_SUITE])
+    runs = {f"runs/{name}/0/letters-{fold}" for name in names for fold in range(5)}
+    assert outputs("train_skeletons") == runs
+    predictions = {f"predictions/{name}/letters" for name in names}
+    measured = results_of("letters", names)
+    assert outputs("evaluate_skeletons") == predictions | measured
+    for stage, needed in (
+        ("evaluate_skeletons", runs),
+        ("figures_skeletons", runs | predictions | measured),
+    ):
+        deps = PIPELINE[stage]["deps"]
+        assert needed <= {
+            path.replace("${seed}", "0").replace("${profile}", "cpu") for path in deps
+        }
+
+
+def test_the_code_that_decides_a_skeleton_run_is_what_its_stage_depends_on():
+    deps = set(PIPELINE["train_skeletons"]["deps"])
+    assert {f"baselines/{name}.py" for name in training._OWN} <= deps
+    assert {f"signclip/{name}.py" for name in training._SHARED} <= deps
+    assert "profiles.${profile}.skeletons" in PIPELINE["train_skeletons"]["params"]
+
+
+def test_every_profile_has_a_recipe_for_every_skeleton_model():
+    for profile in ("cpu", "smoke", "paper"):
+        for name in table.models():
+            where = dict(profile=profile, corpus="c", split="letters", fold=0, seed=0)
+            assert recipe.resolve(ROOT / "params.yaml", name, **where).model == name
+
+
 @pytest.mark.parametrize("stage", TRAINED)
 def test_a_stage_is_run_again_when_the_recipe_of_one_of_its_rows_changes(stage):
     rows = config.read_yaml(ROOT / "benchmarks/experiments.yaml")
@@ -198,8 +229,9 @@ def test_rows_that_train_nothing_are_tested_with_runs_of_the_same_stage():
 
 def test_the_pipeline_packs_every_variant_that_a_row_needs():
     rows = config.read_yaml(ROOT / "benchmarks/experiments.yaml")
-    named = {row for suite in suites.read().values() for row in suite} - set(BASELINES)
-    needed = {config.experiment_row(rows, name)["variant"] for name in named}
+    named = {row for suite in suites.read().values() for row in suite}
+    named -= {*BASELINES, *table.models()}
+    needed = {config.experiment_row(rows, name)["variant"] for name in named} | {graph.VARIANT}
     packed = re.findall(r"--variant (\w+)", PIPELINE["features"]["cmd"])
     made = [f"features/spreadthesign-fingerspelling/{variant}" for variant in packed]
     assert (needed, made) == (set(packed), PIPELINE["features"]["outs"])

@@ -6,31 +6,35 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from baselines import recipe
 from benchmarks import __main__ as command
 from benchmarks import suites
 from signclip import config, splits
 from signclip.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
+FLOORS = ["nearest-neighbour", "dtw", "logistic-regression"]
 
 
 def test_a_suites_name_stands_for_its_rows_and_each_row_once():
     assert suites.expand(["everywhere", "X", "E4"]) == ["E7.2", "X", "E4"]
-    assert suites.expand(["baselines"]) == ["nearest-neighbour"]
+    assert suites.expand(["baselines"]) == FLOORS
+    assert suites.expand(["skeletons", "stgcn"]) == ["stgcn", "stgcnpp", "2s-agcn", "posec3d"]
     assert suites.expand([]) == []
 
 
 def test_only_the_rows_that_run_everywhere_are_measured_on_unseen_languages():
-    assert suites.measured("unseen_language") == ["E7.2", "X", "nearest-neighbour"]
-    assert set(suites.measured("letters")) >= {"E3.2", "X", "nearest-neighbour"}
+    assert suites.measured("unseen_language") == ["E7.2", "X", *FLOORS]
+    assert set(suites.measured("letters")) >= {"E3.2", "X", *FLOORS}
     assert suites.measured("another") == []
 
 
 @pytest.fixture
 def asked(tmp_path, monkeypatch):
     """Trains suites on a made-up corpus of one and of two folds; returns what was to be trained."""
-    given: list[config.RunConfig] = []
-    monkeypatch.setattr("signclip.train.train_all", lambda configs, **_: given.extend(configs))
+    given: list[config.RunConfig | recipe.Recipe] = []
+    for trainer in ("signclip.train", "baselines.training"):
+        monkeypatch.setattr(f"{trainer}.train_all", lambda runs, **_: given.extend(runs) or [])
     folder = tmp_path / "data" / "c"
     folder.mkdir(parents=True)
     rows = [("in_domain", 0), ("letters", 0), ("letters", 1)]
@@ -61,6 +65,17 @@ def test_every_row_is_trained_on_every_fold_with_every_seed(asked):
         for seed in (0, 2)
         for run in ("in_domain", "letters-0", "letters-1")
     )
+
+
+def test_skeleton_models_are_trained_beside_rows(asked):
+    assert sorted(asked(["E4", "stgcn"], ["letters"], [1])) == sorted(
+        f"{row}/1/letters-{fold}" for row in ("E4", "stgcn") for fold in (0, 1)
+    )
+
+
+def test_a_model_that_cannot_be_had_is_refused_with_the_reason(asked):
+    with pytest.raises(ConfigError, match="CTR-GCN cannot be trained: not in the package"):
+        asked(["ctrgcn"], ["letters"], [0])
 
 
 def test_rows_that_train_nothing_and_nothing_at_all_are_refused(asked):
@@ -98,7 +113,9 @@ def test_what_is_given_twice_counts_once(monkeypatch):
     assert seen[-1] == (["E5"], ["letters"], [1])
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "compare", "paper", "ablation", "tune"])
+@pytest.mark.parametrize(
+    "name", ["train", "evaluate", "compare", "paper", "ablation", "skeletons", "tune"]
+)
 def test_every_command_has_help_with_an_example(name):
     done = CliRunner().invoke(command.app, [name, "--help"])
     assert done.exit_code == 0

@@ -1,0 +1,139 @@
+"""Skeleton models under measurement: runs of :mod:`baselines.training`, one a fold.
+
+Decisions
+* They are asked among labels alone: a recogniser of labels knows no languages, and unlike a floor
+  it is not worth a second training for them.
+* A run must be what its recipe in ``params.yaml`` says now, and trained on the same clips and
+  roles. One that was imported (:mod:`baselines.own`) has no recipe: it is what it is.
+
+Cost: a test clip is a forward pass of each stream; nothing is cached.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from baselines import own, recipe, table, training
+from benchmarks.encoders import Expected, Scored, Training
+from benchmarks.galleries import Gallery
+from signclip import checkpoint
+from signclip.config import run_name
+from signclip.errors import RunError
+from signclip.poses import Features
+from signclip.text import label
+
+_log = logging.getLogger(__name__)
+
+
+def is_skeleton(name: str, runs: Path) -> bool:
+    """Is it a model of ``models.yaml``, or one with imported runs?"""
+    return name in table.models() or own.is_imported(runs / name)
+
+
+class SkeletonEncoder:
+    """Runs of a skeleton model; has the face of :class:`benchmarks.encoders.RunEncoder`.
+
+    Args:
+        expected: ``experiment`` is the model's name.
+        roles: fold -> :func:`signclip.splits.fingerprint` of its rows.
+    """
+
+    template = "{label}"  # no language: asked among labels alone
+    learns = False
+
+    def __init__(
+        self,
+        expected: Expected,
+        *,
+        params: Path,
+        runs: Path,
+        roles: dict[int, str],
+        corpus_fingerprint: str,
+    ):
+        self._expected, self._params = expected, params
+        self._roles, self._corpus = roles, corpus_fingerprint
+        self._folder = runs / expected.experiment / str(expected.seed)
+        self.fingerprints: dict[str, str] = {}  # <seed>/<fold's run> -> the run's
+        self.parameters, self.training_seconds = 0, 0.0
+        first = self._opened(min(roles))
+        self.title, self.variant = first.title, first.variant
+
+    def _opened(self, fold: int) -> training.Model | own.Imported:
+        """A fold's run.
+
+        Raises:
+            RunError: it is not there, or was trained as something else or on something else.
+        """
+        number = fold if len(self._roles) > 1 else None
+        name = run_name(self._expected.split, number)
+        folder = self._folder / name
+        if not folder.is_dir():
+            raise RunError(
+                f"no run of {self._expected.experiment} with seed {self._expected.seed} in "
+                f"{folder}; train it first: python -m benchmarks train "
+                f"{self._expected.experiment} --split {self._expected.split}"
+            )
+        metrics = checkpoint.read_metrics(folder)
+        if (metrics["corpus_fingerprint"], metrics["split_fingerprint"]) != (
+            self._corpus,
+            self._roles[fold],
+        ):
+            raise RunError(f"{folder}: trained on other clips or another split; train it again")
+        self.fingerprints[f"{self._expected.seed}/{name}"] = metrics["fingerprint"]
+        if own.is_imported(folder):
+            return own.load(folder)
+        if changed := self._changed(training.read_recipe(folder), number):
+            raise RunError(
+                f"{folder}: {', '.join(changed)} {'is' if len(changed) == 1 else 'are'} not what "
+                "params.yaml says; train it again"
+            )
+        return training.load(folder)
+
+    def _changed(self, trained: recipe.Recipe, fold: int | None) -> list[str]:
+        """The deciding settings that the recipe has otherwise now."""
+        wanted = recipe.resolve(
+            self._params,
+            self._expected.experiment,
+            profile=self._expected.profile,
+            corpus=self._expected.corpus,
+            split=self._expected.split,
+            fold=fold,
+            seed=self._expected.seed,
+        )
+        was, now = (one.model_dump(exclude=recipe.UNDECIDING) for one in (trained, wanted))
+        return [key for key in now if was[key] != now[key]]
+
+    def score_fold(
+        self,
+        fold: int,
+        training: Training,
+        clips: Sequence[Features],
+        asked: Sequence[Gallery],
+        ids: Sequence[str] | None = None,
+    ) -> list[Scored]:
+        """Score a fold's test clips with the fold's run, in each gallery."""
+        model = self._opened(fold)
+        self.parameters = model.metrics["parameters"]
+        self.training_seconds += model.metrics["seconds"]
+        known = set(model.classes)
+        scored = []
+        for gallery in asked:
+            labels = [label(entry.label) for entry in gallery.entries]
+            if unknown := sorted(set(labels) - known):
+                tested = sum(gallery.own[i] in self._rows(gallery, unknown) for i in ids or ())
+                _log.warning(
+                    "%s, fold %d: no training clip has %s; these labels score below all others, "
+                    "and %d test clips have one of them",
+                    self._expected.experiment,
+                    fold,
+                    ", ".join(unknown),
+                    tested,
+                )
+            scored.append(Scored(model.score(clips, labels)))
+        return scored
+
+    @staticmethod
+    def _rows(gallery: Gallery, labels: Sequence[str]) -> set[int]:
+        return {i for i, entry in enumerate(gallery.entries) if label(entry.label) in labels}

@@ -1,0 +1,87 @@
+"""The graph: connected, towards the nose, the same left and right, its lips where lips are."""
+
+import numpy as np
+import pytest
+from mmaction.models.utils import Graph
+
+from baselines import graph
+from signclip import mirror, poses
+from signclip.errors import ConfigError
+from signclip.points import BODY, FACE, HANDS, LEFT_HAND, RIGHT_HAND
+
+SKELETONS = [graph.skeleton(name) for name in graph.POINTS]
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS, ids=list(graph.POINTS))
+def test_every_point_hangs_on_the_centre(skeleton):
+    for place in range(len(skeleton.names)):
+        way = [place]
+        while skeleton.parents[way[-1]] != way[-1]:
+            way.append(skeleton.parents[way[-1]])
+            assert len(way) <= len(skeleton.names), "a circle"
+        assert way[-1] == skeleton.centre
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS, ids=list(graph.POINTS))
+def test_the_edges_are_the_bones_and_their_tree_is_mmaction2s_graph(skeleton):
+    assert set(skeleton.inward) == {
+        (i, parent) for i, parent in enumerate(skeleton.parents) if i != parent
+    }
+    assert len(skeleton.inward) == len(skeleton.names) - 1
+    made = Graph(layout=skeleton.layout(), mode="stgcn_spatial", max_hop=1)
+    assert np.isfinite(made.hop_dis).sum() == len(skeleton.names) + 2 * len(skeleton.inward)
+
+
+def test_the_signing_graph_is_the_same_left_and_right():
+    skeleton = graph.skeleton("signing")
+    swap = skeleton.mirrored
+    assert [swap[swap[i]] for i in range(len(swap))] == list(range(len(swap)))
+    assert all(swap[parent] == skeleton.parents[swap[i]] for i, parent in skeleton.inward)
+    left, right = (skeleton.names.index((BODY, f"{side}_ELBOW")) for side in ("LEFT", "RIGHT"))
+    assert swap[left] == right
+
+
+def test_mirror_images_are_those_that_the_features_are_mirrored_by():
+    skeleton = graph.skeleton("signing")
+    permutation = mirror.permutation(poses.point_names(graph.VARIANT))
+    columns = np.array(skeleton.columns)
+    assert np.array_equal(permutation[columns], columns[list(skeleton.mirrored)])
+
+
+def test_it_has_the_upper_body_both_hands_and_lips():
+    names = graph.skeleton("signing").names
+    assert set(HANDS[LEFT_HAND] + HANDS[RIGHT_HAND]) <= set(names)
+    assert sum(part == BODY for part, _ in names) == 7
+    assert sum(part == FACE for part, _ in names) == 8
+    wrist = names.index(HANDS[LEFT_HAND][0])
+    assert names[graph.skeleton("signing").parents[wrist]] == (BODY, "LEFT_WRIST")
+
+
+def test_the_lips_lie_where_the_mouth_is(embedded):
+    """On a real clip the corners are MediaPipe's own corners of the mouth, and lips below noses."""
+    pose = poses.read_pose(embedded.root / embedded.manifest["path"].iloc[0])
+    clip = poses.features(pose, graph.VARIANT)
+    points = clip.values.reshape(len(clip.values), -1, 3)
+    names = poses.point_names(graph.VARIANT)
+
+    def place(*name: str) -> np.ndarray:
+        i = names.index(name)
+        return points[clip.valid[:, i], i, :2].mean(axis=0)
+
+    for corner, side in (("291", "LEFT"), ("61", "RIGHT")):
+        assert np.linalg.norm(place(FACE, corner) - place(BODY, f"MOUTH_{side}")) < 0.05
+    assert place(FACE, "17")[1] > place(FACE, "0")[1] > place(BODY, "NOSE")[1]  # y points down
+
+
+def test_fewer_points_hang_on_the_nearest_chosen_one():
+    wrist, tip = HANDS[RIGHT_HAND][0], HANDS[RIGHT_HAND][8]
+    few = graph.of([(BODY, "NOSE"), wrist, tip])
+    assert few.parents == (0, 0, 1)
+    assert few.inward == [(1, 0), (2, 1)]
+
+
+def test_unknown_points_are_refused_by_name():
+    with pytest.raises(ConfigError, match="LEFT_KNEE"):
+        graph.of([(BODY, "NOSE"), (BODY, "LEFT_KNEE")])
+    with pytest.raises(ConfigError, match="unknown selection of points 'feet'"):
+        graph.skeleton("feet")
