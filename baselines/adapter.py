@@ -7,9 +7,10 @@ Decisions
   from (seed, epoch, clip), when measured in the part's middle (several views: at even places). A
   clip of fewer frames is stretched, where MMAction2's ``UniformSampleFrames`` begins again at its
   start; and that reseeds numpy's global generator when testing, which this does not.
-* Hands may be drawn in one size, ``hand_reach`` from the wrist to the farthest point, frame by
-  frame and about the wrist: as they are, a hand is a tenth of the picture, and nearness to the
-  camera and build of the signer change it more than many a letter does.
+* Hands may be drawn in one size and place (``hand_reach``): frame by frame with the wrist in the
+  middle of the shoulders and the farthest point that many shoulder widths away. As they are, a hand
+  is a tenth of the picture, and where it is held and the build of the signer change it more than
+  many a letter does. Where it is held, the arm's own wrist still says.
 * Joints are x, y and a score, 1 for a seen point and 0 with a place of 0 for another, in the scale
   that ``PreNormalize2D`` gives to what :mod:`baselines.annotations` exports.
 * A bone is the step from the parent (:mod:`baselines.graph`), motion the step to the next frame,
@@ -61,17 +62,15 @@ def track(clip: Features, skeleton: Skeleton, hand_reach: float | None = None) -
     places = np.where(seen[..., None], places, np.float32(0))
     if hand_reach is not None:
         for hand in skeleton.of_hands:
-            _resize(places, seen, hand, hand_reach)
+            _redraw(places, seen, hand, hand_reach)
     return Track(places, seen)
 
 
-def _resize(places: np.ndarray, seen: np.ndarray, hand: list[int], reach: float) -> None:
-    """Draw a hand, its wrist first, in one size about its wrist, in place."""
-    wrist = places[:, hand[:1]]
-    shape = (places[:, hand] - wrist) * seen[:, hand, None]
+def _redraw(places: np.ndarray, seen: np.ndarray, hand: list[int], reach: float) -> None:
+    """Draw a hand, its wrist first, in one size about the origin, in place."""
+    shape = (places[:, hand] - places[:, hand[:1]]) * seen[:, hand, None]
     size = np.linalg.norm(shape, axis=-1).max(axis=1)[:, None, None]
-    larger = np.divide(reach, size, out=np.zeros_like(size), where=size > LEAST)
-    places[:, hand] = (wrist + shape * larger) * seen[:, hand, None]
+    places[:, hand] = shape * np.divide(reach, size, out=np.zeros_like(size), where=size > LEAST)
 
 
 def drawn_frames(count: int, frames: int, rng: np.random.Generator) -> np.ndarray:
@@ -88,6 +87,13 @@ def even_frames(count: int, frames: int, view: int = 0, views: int = 1) -> np.nd
 def taken(whole: Track, at: np.ndarray) -> Track:
     """Some frames of a clip."""
     return Track(whole.places[at], whole.seen[at])
+
+
+def hands_alone(clip: Track, skeleton: Skeleton) -> Track:
+    """As if nothing but the hands were seen."""
+    seen = np.zeros_like(clip.seen)
+    seen[:, skeleton.hands] = clip.seen[:, skeleton.hands]
+    return Track(clip.places * seen[..., None], seen)
 
 
 def bent(clip: Track, rng: np.random.Generator, std: float) -> Track:

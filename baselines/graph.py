@@ -40,7 +40,6 @@ _LIPS: dict[str, str | None] = {
     "84": "61",
     "314": "291",
 }
-_LIPS_MIRRORED = {"37": "267", "61": "291", "84": "314"}
 # The points of a hand that tell most of its shape: wrist, and each finger's middle and tip.
 _COARSE_HAND = (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20)
 
@@ -67,6 +66,7 @@ POINTS: dict[str, tuple[Name, ...]] = {
     "signing": tuple(_PARENT),
     # PoseC3D on a CPU: its maps are cut out around the points, so that of the hands alone a hand
     # fills them, and there are 22 of them instead of 57
+    "both_hands": HANDS[LEFT_HAND] + HANDS[RIGHT_HAND],
     "hands": tuple(HANDS[part][i] for part in (LEFT_HAND, RIGHT_HAND) for i in _COARSE_HAND),
 }
 
@@ -80,14 +80,12 @@ class Skeleton:
         parents: of each its parent's place; a root's is its own.
         centre: place of the root nearest to the nose.
         columns: of each its place among the points of :data:`VARIANT`.
-        mirrored: of each the place of its mirror image.
     """
 
     names: tuple[Name, ...]
     parents: tuple[int, ...]
     centre: int
     columns: tuple[int, ...]
-    mirrored: tuple[int, ...]
 
     @property
     def inward(self) -> list[tuple[int, int]]:
@@ -107,19 +105,6 @@ class Skeleton:
     def layout(self) -> dict[str, Any]:
         """What ``mmaction.models.utils.Graph`` takes as its layout."""
         return {"num_node": len(self.names), "inward": self.inward, "center": self.centre}
-
-
-def _mirror_image(name: Name) -> Name:
-    part, point = name
-    if part == FACE:
-        both = _LIPS_MIRRORED | {right: left for left, right in _LIPS_MIRRORED.items()}
-        return part, both.get(point, point)
-    sides = {"LEFT": "RIGHT", "RIGHT": "LEFT"}
-    if part in HANDS:
-        side, rest = part.split("_", 1)
-        return f"{sides[side]}_{rest}", point
-    side, _, rest = point.partition("_")
-    return part, f"{sides[side]}_{rest}" if side in sides else point
 
 
 def of(names: Sequence[Name]) -> Skeleton:
@@ -149,7 +134,6 @@ def of(names: Sequence[Name]) -> Skeleton:
         parents=tuple(parents),
         centre=root,
         columns=tuple(column[name] for name in names),
-        mirrored=tuple(place[_mirror_image(name)] for name in names),
     )
 
 

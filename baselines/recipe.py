@@ -8,7 +8,7 @@ and stored with the run, as :mod:`signclip.config` does for SignCLIP's.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -41,14 +41,16 @@ class Recipe(BaseModel):
     map_size: int | None = Field(None, gt=0)  # of heat maps, pixels
     sigma: float = Field(0.6, gt=0)  # of their bumps, pixels
     affine_std: float = Field(0.0, ge=0)  # of shear, turn and scale in training
+    hands_alone: float = Field(0.0, ge=0, le=1)  # share of training clips without body and lips
     # model
     backbone: dict[str, Any] = {}
     dropout: float = Field(0.0, ge=0, lt=1)
-    # training: SGD, rate falling to 0 along a cosine
+    # training: the rate falls to 0 along a cosine
+    optimiser: Literal["sgd", "adamw"] = "sgd"  # MMAction2's; one that needs fewer updates
     batch_size: int = Field(gt=0)
     epochs: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float = Field(0.9, ge=0, lt=1)  # of SGD
     nesterov: bool = True
     weight_decay: float = Field(0.0, ge=0)
     clip_norm: float | None = Field(None, gt=0)

@@ -116,6 +116,8 @@ class Inputs:
         whole = self.track(clip)
         at = adapter.drawn_frames(len(whole.seen), self.recipe.frames, rng)
         clip = adapter.taken(whole, at)
+        if rng.random() < self.recipe.hands_alone:
+            clip = adapter.hands_alone(clip, self.skeleton)
         return adapter.bent(clip, rng, self.recipe.affine_std) if self.recipe.affine_std else clip
 
     def measured(self, clip: Features) -> list[Track]:
@@ -319,13 +321,7 @@ def _train(
         [target.get(text_of[i], -1) for i in roles["validation"]],
     )
     learning = curves.Curves(model, validation, every=recipe.validate_every, best=None, work=work)
-    optimiser = torch.optim.SGD(
-        model.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        weight_decay=recipe.weight_decay,
-    )
+    optimiser = _optimiser(recipe, model)
     trained = engine.fit(
         model,
         loader,
@@ -365,6 +361,15 @@ def _train(
         save(folder, model, recipe, classes, metrics)
 
     return write
+
+
+def _optimiser(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimizer:
+    common = dict(lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(model.parameters(), fused=True, **common)
+    return torch.optim.SGD(
+        model.parameters(), momentum=recipe.momentum, nesterov=recipe.nesterov, **common
+    )
 
 
 def _end_with_parent(worker: int) -> None:

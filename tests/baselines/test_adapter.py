@@ -28,18 +28,27 @@ def test_frames_without_a_hand_are_left_out_and_a_clip_without_any_stays(make_cl
     assert len(adapter.track(none, SKELETON).seen) == 9
 
 
-def test_hands_of_one_size_keep_wrist_and_shape(make_clip):
+def test_redrawn_hands_have_their_shape_and_one_size_and_place(make_clip):
     before, after = (adapter.track(make_clip(3), SKELETON, reach) for reach in (None, 0.7))
     left, right = SKELETON.of_hands
     rest = [i for i in range(len(SKELETON.names)) if i not in SKELETON.hands]
     assert np.array_equal(before.places[:, rest], after.places[:, rest])
+    assert np.array_equal(before.seen, after.seen)
     assert not after.places[:, left].any()  # was not seen
-    wrist = before.places[:, right[:1]]
-    assert np.allclose(after.places[:, right[:1]], wrist)
-    was, now = before.places[:, right] - wrist, after.places[:, right] - wrist
+    was, now = before.places[:, right] - before.places[:, right[:1]], after.places[:, right]
     assert np.allclose(np.linalg.norm(now, axis=-1).max(axis=1), 0.7, atol=1e-5)
     scale = 0.7 / np.linalg.norm(was, axis=-1).max(axis=1)
     assert np.allclose(now, was * scale[:, None, None], atol=1e-5)
+
+
+def test_hands_alone_are_all_that_is_seen():
+    clip = made_up(points=57)
+    alone = adapter.hands_alone(clip, SKELETON)
+    rest = [i for i in range(len(SKELETON.names)) if i not in SKELETON.hands]
+    assert not alone.seen[:, rest].any()
+    assert not alone.places[:, rest].any()
+    assert np.array_equal(alone.seen[:, SKELETON.hands], clip.seen[:, SKELETON.hands])
+    assert np.array_equal(alone.places[:, SKELETON.hands], clip.places[:, SKELETON.hands])
 
 
 @pytest.mark.parametrize("count", [1, 3, 8, 9, 50])

@@ -32,20 +32,16 @@ def test_the_edges_are_the_bones_and_their_tree_is_mmaction2s_graph(skeleton):
     assert np.isfinite(made.hop_dis).sum() == len(skeleton.names) + 2 * len(skeleton.inward)
 
 
-def test_the_signing_graph_is_the_same_left_and_right():
-    skeleton = graph.skeleton("signing")
-    swap = skeleton.mirrored
-    assert [swap[swap[i]] for i in range(len(swap))] == list(range(len(swap)))
-    assert all(swap[parent] == skeleton.parents[swap[i]] for i, parent in skeleton.inward)
-    left, right = (skeleton.names.index((BODY, f"{side}_ELBOW")) for side in ("LEFT", "RIGHT"))
-    assert swap[left] == right
-
-
-def test_mirror_images_are_those_that_the_features_are_mirrored_by():
-    skeleton = graph.skeleton("signing")
-    permutation = mirror.permutation(poses.point_names(graph.VARIANT))
-    columns = np.array(skeleton.columns)
-    assert np.array_equal(permutation[columns], columns[list(skeleton.mirrored)])
+@pytest.mark.parametrize("skeleton", SKELETONS, ids=list(graph.POINTS))
+def test_left_and_right_are_mirror_images(skeleton):
+    """By the permutation that the features themselves are mirrored with."""
+    names = poses.point_names(graph.VARIANT)
+    place = {column: i for i, column in enumerate(skeleton.columns)}
+    swap = [place[mirror.permutation(names)[column]] for column in skeleton.columns]
+    edges = set(skeleton.inward)
+    # of the hands alone one is the root that the other's wrist hangs on
+    wrists = {i for i, (_, point) in enumerate(skeleton.names) if point == "WRIST"}
+    assert {(swap[i], swap[parent]) for i, parent in edges if not {i, parent} <= wrists} <= edges
 
 
 def test_it_has_the_upper_body_both_hands_and_lips():

@@ -1,4 +1,4 @@
-"""Skeleton runs: they learn, repeat to the bit, are kept until a setting changes, refuse nonsense."""
+"""Skeleton runs: they learn, repeat to the bit, stay until a setting changes, refuse nonsense."""
 
 import json
 import shutil
@@ -27,8 +27,7 @@ def weights(folder) -> bytes:
 def test_every_model_learns_its_own_few_clips_and_others_like_them(
     model, corpus, tmp_path, make_recipe
 ):
-    # 12 epochs: fewer are too few for running means of a batch norm, whatever the rate
-    wanted = make_recipe(model, epochs=12, learning_rate=0.1 if model == "posec3d" else 0.05)
+    wanted = make_recipe(model, epochs=16, learning_rate=0.02, optimiser="adamw", hand_reach=1.0)
     folder = trained(corpus, tmp_path, wanted)
     curve = pd.read_csv(folder / "curves.csv")
     assert curve["loss"].iloc[-1] < curve["loss"].iloc[0] / 2
