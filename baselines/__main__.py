@@ -18,10 +18,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 Split = Annotated[str, typer.Option(help="A split of the corpus.")]
 FoldOption = Annotated[int | None, typer.Option(help="Its fold; needed where there are several.")]
-Points = Annotated[str, typer.Option(help="signing (57 points) or hands (22).")]
+Points = Annotated[str, typer.Option(help="signing (57 points), both_hands (42) or hands (22).")]
 Reach = Annotated[
     float | None,
-    typer.Option(help="Draw hands in this size, shoulder widths. Default: as large as they are."),
+    typer.Option(help="Draw hands in this size, shoulder widths. Default: as they are."),
 ]
 Data = Annotated[Path, typer.Option(help="Folder of the corpora.")]
 Features = Annotated[Path, typer.Option(help="Folder of the feature stores.")]

@@ -111,9 +111,14 @@ class Imported(NamedTuple):
 
 
 def is_imported(folder: Path) -> bool:
-    """Is it an imported run, or a folder of them by seed?"""
+    """Is it an imported run, or a folder of such by seed?"""
     found = [folder / CONFIG] if (folder / CONFIG).is_file() else folder.glob(f"*/*/{CONFIG}")
-    return any(KEY in read_yaml(path) for path in found)
+    for path in found:
+        try:
+            return KEY in read_yaml(path)
+        except (ConfigError, UnicodeDecodeError):
+            continue  # damaged: whoever reads it says so
+    return False
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:

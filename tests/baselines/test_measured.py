@@ -1,0 +1,133 @@
+"""Skeleton runs on the leaderboard: the same galleries, only as what they were trained as."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from baselines import recipe, training
+from benchmarks import figures_skeletons, results
+from benchmarks.evaluate import evaluate
+from signclip.errors import ConfigError, RunError
+
+BLOCK = {
+    "frames": 4,
+    "streams": ["bone"],
+    "optimiser": "adamw",
+    "batch_size": 6,
+    "epochs": 2,
+    "learning_rate": 0.02,
+    "validate_every": 1,
+    "models": {
+        "stgcn": {
+            "backbone": {
+                "base_channels": 8,
+                "num_stages": 2,
+                "inflate_stages": [2],
+                "down_stages": [2],
+            }
+        }
+    },
+}
+
+
+def written(folder: Path, **changes) -> Path:
+    """A ``params.yaml`` with the recipe, changed."""
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump({"profiles": {"cpu": {"skeletons": BLOCK | changes}}}))
+    return path
+
+
+@pytest.fixture
+def measure(corpus, tmp_path):
+    """Trains ST-GCN and measures it; both read the recipe of the test's folder."""
+    where = dict(profile="cpu", corpus="made-up", split="official")
+    wanted = recipe.resolve(written(tmp_path), "stgcn", fold=None, seed=0, **where)
+    training.train(wanted, **corpus._asdict(), runs=tmp_path / "runs")
+    experiments = tmp_path / "experiments.yaml"
+    experiments.write_text("{}")
+
+    def run(name: str = "stgcn", **changes) -> results.Result:
+        found = evaluate(
+            name,
+            **(where | changes),
+            seeds=[0],
+            experiments=experiments,
+            params=tmp_path / "params.yaml",
+            data=corpus.corpus.parent,
+            features=corpus.features.parent,
+            runs=tmp_path / "runs",
+            predictions=tmp_path / "predictions" / name / "official",
+            leaderboard=tmp_path / "results" / "leaderboard",
+        )
+        assert list(found) == ["retrieval"]  # among labels alone
+        return found["retrieval"]
+
+    return run
+
+
+def test_a_run_is_measured_like_any_encoder(measure, corpus, tmp_path):
+    result = measure()
+    assert (result.encoder, result.title, result.labels) == ("stgcn", "ST-GCN", 3)
+    assert (result.n_total, result.n_evaluated) == (6, 6)
+    assert result.scores["V2T_R@10"].value == 1  # ten of three labels are all of them
+    assert result.cost.training_seconds > 0
+    folder = tmp_path / "runs/stgcn/0/official"
+    assert result.cost.parameters == training.load(folder).metrics["parameters"]
+    table = pd.read_parquet(tmp_path / "predictions/stgcn/official/clips.parquet")
+    opened = training.load(folder)
+    for row in table.itertuples():
+        own = opened.score([corpus.store[row.id]], ["a", "b", "c"])[:, 0]
+        assert row.scores == pytest.approx(own, abs=1e-5)
+        assert row.predicted == "abc"[own.argmax()]
+
+
+def test_a_run_of_another_recipe_is_not_measured(measure, tmp_path):
+    written(tmp_path, learning_rate=0.5)
+    with pytest.raises(RunError, match=r"learning_rate is not what params\.yaml says"):
+        measure()
+    written(tmp_path, learning_rate=0.5, frames=6)
+    with pytest.raises(RunError, match="frames, learning_rate are not what"):
+        measure()
+    written(tmp_path, save_every=3)
+    assert measure().n_evaluated == 6  # decides nothing
+
+
+def test_a_model_without_runs_says_how_to_make_them(measure):
+    with pytest.raises(RunError, match="python -m benchmarks train posec3d --split official"):
+        measure("posec3d")
+    with pytest.raises(RunError, match="'another' is no row, suite or baseline"):
+        measure("another")
+
+
+def test_confusions_curves_and_costs_are_drawn_from_files(measure, tmp_path):
+    result = measure()
+    given = dict(
+        profile="cpu",
+        corpus="made-up",
+        split="official",
+        seed=0,
+        predictions=tmp_path / "predictions",
+        runs=tmp_path / "runs",
+        results_folder=tmp_path / "results",
+    )
+    figures_skeletons.write(["stgcn"], **given)
+    figures = tmp_path / "results/figures"
+    confusion = pd.read_csv(figures / "skeletons_confusion.csv")
+    assert confusion["clips"].sum() == 6
+    right = confusion["clips"][confusion["label"] == confusion["predicted"]].sum()
+    assert right == round(6 * result.scores["V2T_R@1"].value)
+    curve = pd.read_csv(figures / "skeletons_curves.csv")
+    assert list(curve["epoch"]) == [1, 2]
+    own = pd.read_csv(tmp_path / "runs/stgcn/0/official/curves.csv")
+    assert list(curve["loss"]) == pytest.approx(list(own["loss"]), abs=1e-4)
+    costs = pd.read_csv(tmp_path / "results/costs/skeletons.csv")
+    assert list(costs["parameters"]) == [result.cost.parameters]
+    for name in ("skeletons_confusion", "skeletons_curves"):
+        assert (figures / f"{name}.png").is_file()
+        assert (figures / f"{name}.pdf").is_file()
+    with pytest.raises(RunError, match="ST-GCN has no runs on official with seed 4"):
+        figures_skeletons.write(["stgcn"], **(given | {"seed": 4}))
+    with pytest.raises(ConfigError):
+        figures_skeletons.write(["posec3d"], **given)
