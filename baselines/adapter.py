@@ -25,7 +25,7 @@ Cost, a clip of 24 frames and 57 points: 0.1 ms; 22 heat maps of 28 x 28 for 8 f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from baselines.graph import Skeleton
 from signclip import augment
 from signclip.points import Features
 
+Array = TypeVar("Array")  # of numbers: numpy's, or a tensor
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 HALF_PICTURE = 2.0  # shoulder widths from a picture's middle to its edge, see baselines.annotations
 PADDING = 0.25  # PoseCompact's, of the square that heat maps show
@@ -113,7 +114,7 @@ def joints(clips: Sequence[Track]) -> np.ndarray:
     return np.concatenate([places, seen], axis=-1).astype(np.float32)
 
 
-def _steps(here: np.ndarray, there: np.ndarray) -> np.ndarray:
+def _steps(here: Array, there: Array) -> Array:
     """Steps from there to here; 0 unless both are seen, and the mean of their scores."""
     steps = here - there
     steps[..., :2] *= (here[..., 2:] >= 1) & (there[..., 2:] >= 1)  # half: one end of a bone
@@ -121,19 +122,19 @@ def _steps(here: np.ndarray, there: np.ndarray) -> np.ndarray:
     return steps
 
 
-def bones(points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+def bones(points: Array, skeleton: Skeleton) -> Array:
     """Steps from each point's parent, (..., points, 3) -> the same; a root's is 0."""
     return _steps(points, points[..., list(skeleton.parents), :])
 
 
-def motion(points: np.ndarray) -> np.ndarray:
+def motion(points: Array) -> Array:
     """Steps to the next frame, (clips, frames, points, 3) -> the same; the last frame's is 0."""
-    steps = np.zeros_like(points)
+    steps = 0 * points
     steps[:, :-1] = _steps(points[:, 1:], points[:, :-1])
     return steps
 
 
-def stream(name: str, points: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+def stream(name: str, points: Array, skeleton: Skeleton) -> Array:
     """A stream of :data:`STREAMS` of joints (clips, frames, points, 3), the same shape."""
     if name.startswith("bone"):
         points = bones(points, skeleton)

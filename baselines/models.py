@@ -153,9 +153,8 @@ class Streams(BaseModel):
         """(clips, views, classes)."""
         clips, views = inputs.shape[:2]
         if inputs.ndim == 5:
-            points = inputs.flatten(0, 1).cpu().numpy()
-            of_stream = torch.from_numpy(adapter.stream(name, points, self.skeleton))
-            inputs = of_stream.to(inputs.device)[:, None, None]  # one view, one person
+            of_stream = adapter.stream(name, inputs.flatten(0, 1), self.skeleton)
+            inputs = of_stream[:, None, None]  # one view, one person
         else:
             inputs = inputs.flatten(0, 1)[:, None]
         return self.streams[name](inputs, stage="head").unflatten(0, (clips, views))

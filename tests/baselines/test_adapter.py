@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from mmaction.datasets.transforms import GeneratePoseTarget, ToMotion
 
 from baselines import adapter, graph
@@ -99,6 +100,15 @@ def test_motion_is_mmaction2s_where_both_frames_see_the_point():
     assert (~both).any()
     assert np.array_equal(ours[both], theirs[both])
     assert not ours[~both][:, :2].any()
+
+
+@pytest.mark.parametrize("name", adapter.STREAMS)
+def test_tensors_and_arrays_have_the_same_streams_and_joints_stay(name):
+    points = adapter.joints([made_up(), made_up(seed=1)])
+    kept = points.copy()
+    ours = adapter.stream(name, torch.from_numpy(points), SKELETON).numpy()
+    assert np.array_equal(ours, adapter.stream(name, points, SKELETON))
+    assert np.array_equal(points, kept)
 
 
 def test_a_bone_that_appears_is_no_leap():

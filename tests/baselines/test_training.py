@@ -102,6 +102,13 @@ def test_several_runs_side_by_side_are_the_runs_alone(corpus, tmp_path, make_rec
     assert [weights(x) for x in together] == [weights(x) for x in alone]
 
 
+def test_several_processes_are_refused(corpus, tmp_path, make_recipe, monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="without torchrun"):
+        training.train_all([make_recipe()], **corpus._asdict(), runs=tmp_path, jobs=1)
+
+
 def test_labels_that_only_other_clips_have_are_counted_and_never_found(
     make_corpus, tmp_path, make_recipe
 ):
