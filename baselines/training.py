@@ -88,12 +88,13 @@ class Model(NamedTuple):
 def fingerprint(recipe: Recipe, store: FeatureStore, rows: pd.DataFrame) -> str:
     """Changes when anything that decides the run's weights does."""
     here, shared = Path(__file__).parent, Path(files.__file__).parent
+    about = table.row(recipe.model)
     code = {name: files.sha256_code(here / f"{name}.py") for name in _OWN}
     code |= {f"signclip.{name}": files.sha256_code(shared / f"{name}.py") for name in _SHARED}
     return files.fingerprint(
         {
             "recipe": recipe.model_dump(mode="json", exclude=UNDECIDING),
-            "row": table.row(recipe.model),
+            "row": {key: x for key, x in about.items() if key not in ("title", "source")},
             "corpus": store.meta["corpus_fingerprint"],
             "features": store.meta["sha256"],
             "roles": splits.fingerprint(rows),

@@ -44,7 +44,9 @@ def confusions(predictions: dict[str, Path]) -> tuple[Figure, pd.DataFrame]:
     tables = []
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 10), layout="constrained")
-        axes = figure.subplots(-(-len(predictions) // 2), 2, squeeze=False).flat
+        axes = figure.subplots(-(-len(predictions) // 2), 2, squeeze=False).ravel()
+        for axis in axes[len(predictions) :]:
+            axis.set_axis_off()
         for axis, (title, folder) in zip(axes, predictions.items(), strict=False):
             clips = parquet.read(folder / CLIPS_FILE)
             letters = sorted(set(clips["label"]) | set(clips["predicted"]))
