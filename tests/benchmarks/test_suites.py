@@ -34,7 +34,7 @@ def asked(tmp_path, monkeypatch):
     """Trains suites on a made-up corpus of one and of two folds; returns what was to be trained."""
     given: list[config.RunConfig | recipe.Recipe] = []
     for trainer in ("signclip.train", "baselines.training"):
-        monkeypatch.setattr(f"{trainer}.train_all", lambda runs, **_: given.extend(runs) or [])
+        monkeypatch.setattr(f"{trainer}.train_all", lambda all_, **_: given.extend(all_) or [])
     folder = tmp_path / "data" / "c"
     folder.mkdir(parents=True)
     rows = [("in_domain", 0), ("letters", 0), ("letters", 1)]
