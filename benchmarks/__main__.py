@@ -23,7 +23,7 @@ Profile = Annotated[str, typer.Option(help="cpu, paper or smoke.")]
 Seed = Annotated[int, typer.Option(help="Seed of the runs.")]
 EXPERIMENTS, PARAMS = Path("benchmarks/experiments.yaml"), Path("params.yaml")
 DATA, FEATURES, RUNS, RESULTS = Path("data"), Path("features"), Path("runs"), Path("results")
-PREDICTIONS = Path("predictions")
+PREDICTIONS, EMBEDDINGS = Path("predictions"), Path("embeddings")
 SPLITS, SEEDS = ["letters"], [0]  # the defaults of options that may be repeated
 
 
@@ -130,6 +130,60 @@ def evaluate(
                         f"chance {score.chance:.4f}"
                     )
                 typer.echo(f"  {result.n_evaluated} of {result.n_total} clips; {result.signature}")
+
+
+@app.command()
+def protocols(
+    encoders: Annotated[
+        list[str], typer.Argument(help="Experiments with runs, or suites of suites.yaml.")
+    ],
+    split: Annotated[list[str], typer.Option(help="A split of the corpus; repeatable.")] = SPLITS,
+    profile: Profile = "cpu",
+    corpus: Corpus = CORPUS,
+    seed: Annotated[
+        list[int], typer.Option(help="Seed of the runs; repeatable: one measurement.")
+    ] = SEEDS,
+    revision: Annotated[
+        str | None, typer.Option(help="Write under this name. Default: the profile.")
+    ] = None,
+) -> None:
+    """Ask runs by the paper's other protocols: few-shot, prototypes, probe, identification, ...
+
+    Which make sense on a split: few-shot, prototypes and probe on all; identification,
+    conceptualisation and analogies where the test languages train and prompts name them.
+
+    Example: python -m benchmarks protocols X E7.2 --split in_domain
+    """
+    from benchmarks import suites
+    from benchmarks.protocols import run
+
+    names = suites.expand(encoders)
+    for name in (*names, revision or profile):
+        _folder_name(name)
+    for place in dict.fromkeys(split):
+        for encoder in names:
+            measured = run(
+                encoder,
+                profile=profile,
+                corpus=corpus,
+                split=place,
+                seeds=list(dict.fromkeys(seed)),
+                experiments=EXPERIMENTS,
+                params=PARAMS,
+                data=DATA,
+                features=FEATURES,
+                runs=RUNS,
+                cache=EMBEDDINGS,
+                leaderboard=RESULTS / "leaderboard",
+                revision=revision,
+            )
+            for task, result in measured.items():
+                score = result.scores["V2T_R@1"]
+                typer.echo(
+                    f"{encoder}, {place}, {task:22} V2T_R@1 {score.value:7.4f}  "
+                    f"[{score.low:.4f}, {score.high:.4f}]  chance {score.chance:.4f}  "
+                    f"{result.n_evaluated} of {result.n_total} clips"
+                )
 
 
 @app.command()

@@ -161,6 +161,18 @@ class RunEncoder:
         was, now = (one.model_dump(exclude=UNDECIDING) for one in (trained, wanted))
         return [key for key in now if was[key] != now[key]]
 
+    def open_fold(self, fold: int) -> tuple[Path, RunConfig, inference.SignCLIPModel]:
+        """A fold's run: its folder, what it was trained as, and the model; its cost is added up.
+
+        Raises:
+            RunError: it is not what it should be.
+        """
+        folder, trained = self._checked(fold)
+        run = checkpoint.read_metrics(folder)
+        self.parameters = run["parameters"]
+        self.training_seconds += run["seconds"]
+        return folder, trained, inference.load(folder)
+
     def score_fold(
         self,
         fold: int,
@@ -173,10 +185,7 @@ class RunEncoder:
 
         Of the training clips their languages alone are used.
         """
-        folder, trained = self._checked(fold)
-        model, run = inference.load(folder), checkpoint.read_metrics(folder)
-        self.parameters = run["parameters"]
-        self.training_seconds += run["seconds"]
+        _, trained, model = self.open_fold(fold)
         embedded = model.embed_pose([clip.values for clip in clips], ids=ids)
         texts = [gallery_embeddings(model, trained, gallery, training) for gallery in asked]
         return [Scored(one @ embedded.T, embedded, one) for one in texts]

@@ -1,0 +1,292 @@
+"""The paper's protocols beside retrieval, on an encoder's runs: from embeddings to result files.
+
+Decisions
+* A protocol is a row of :data:`PROTOCOLS`: a function from one fold, opened, to class scores of its
+  test clips. Intervals, chance, ranks, comparison and files are those of every other result, so a
+  protocol is a task's name to whoever reads them.
+* Recognition learns from the fold's training clips alone, those that the encoder was trained on:
+  embeddings of clips that a model was fitted to are further apart than those of new ones.
+* Questions of language (identification, conceptualisation) need prompts with a language's tag, and
+  languages that were met: they are asked on splits whose test languages train.
+* Embeddings are computed once a run (:mod:`benchmarks.embeddings`).
+
+Cost: the linear probes, a second a fold.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks import embeddings, galleries, metrics, results, tasks
+from benchmarks.encoders import RunEncoder
+from benchmarks.evaluate import Fold, Opened, described, opened
+from benchmarks.tasks import identification, recognition, space
+from signclip.config import RunConfig
+from signclip.errors import ConfigError
+from signclip.inference import SignCLIPModel
+from signclip.text import apart, label, prompt
+
+
+@dataclass(frozen=True)
+class Context:
+    """One fold of one seed, opened.
+
+    Attributes:
+        embedded: id -> float32 (d,), of every clip of the store.
+        labels: the split's labels, in the gallery's order.
+    """
+
+    found: Opened
+    fold: Fold
+    trained: RunConfig
+    model: SignCLIPModel
+    embedded: dict[str, np.ndarray]
+    labels: tuple[str, ...]
+
+    def clips(self, ids: Sequence[str]) -> np.ndarray:
+        """Embeddings (n, d)."""
+        return np.stack([self.embedded[clip] for clip in ids])
+
+    def label(self, ids: Sequence[str]) -> list[str]:
+        """The clips' labels."""
+        return [label(text) for text in self.found.clips.loc[ids, "text"]]
+
+    def languages(self, ids: Sequence[str]) -> list[str]:
+        """The clips' sign languages."""
+        return list(self.found.clips.loc[ids, "sign_language"])
+
+
+class Asked(NamedTuple):
+    """A fold's answers in one gallery: scores (texts, clips), each clip's own row, the clips."""
+
+    scores: np.ndarray
+    own: np.ndarray
+    ids: list[str]
+
+
+class Ranked(NamedTuple):
+    """A fold's answers where each clip has candidates of its own, or several questions."""
+
+    ids: list[str]
+    ranks: list[np.ndarray]  # of each clip's questions
+    candidates: list[np.ndarray]
+
+
+def _recognised(learn: Callable[..., np.ndarray], context: Context) -> Asked:
+    train, test = context.fold.train, context.fold.test
+    labels = list(context.labels)
+    scores = learn(context.clips(train), context.label(train), context.clips(test), labels)
+    return Asked(scores, np.array([labels.index(own) for own in context.label(test)]), test)
+
+
+def _tags(context: Context) -> str:
+    """The template of a language's prompt without a text.
+
+    Raises:
+        ConfigError: the encoder's prompts name no sign language.
+    """
+    parts = apart(context.trained.prompt)
+    if len(parts) < 2 or not galleries.is_tagged(parts[0]):
+        raise ConfigError(f"{context.found.encoder}: its prompts name no sign language")
+    return parts[0]
+
+
+def _spoken(context: Context, languages: Sequence[str]) -> dict[str, str]:
+    """A spoken language of each sign language, the first of its training clips'."""
+    known = context.found.clips.loc[sorted(context.fold.train)]
+    first = known.groupby("sign_language")["spoken_language"].first()
+    return {language: first[language] for language in languages}
+
+
+def _identified(context: Context) -> Asked:
+    """Which sign language? Among those of training."""
+    template, test = _tags(context), context.fold.test
+    languages = sorted(set(context.languages(context.fold.train)))
+    spoken = _spoken(context, languages)
+    texts = context.model.embed_text(
+        [
+            prompt(template, text="", sign_language=one, spoken_language=spoken[one])
+            for one in languages
+        ]
+    )
+    own = np.array([languages.index(one) for one in context.languages(test)])
+    return Asked(texts @ context.clips(test).T, own, test)
+
+
+def _conceptualised(context: Context) -> Asked:
+    """Which label, where every prompt has the tag of American Sign Language?"""
+    _tags(context)
+    texts = [
+        prompt(context.trained.prompt, text=name, sign_language="ase", spoken_language="en")
+        for name in context.labels
+    ]
+    test = context.fold.test
+    own = np.array([context.labels.index(one) for one in context.label(test)])
+    return Asked(context.model.embed_text(texts) @ context.clips(test).T, own, test)
+
+
+def _identified_by_oracle(context: Context) -> Ranked:
+    """Which sign language, where the label is known? Among those that have it."""
+    _tags(context)
+    test, clips = context.fold.test, context.found.clips
+    there = clips.loc[sorted({*context.fold.train, *test})]
+    asked = galleries.prompts(there, context.trained.prompt)
+    scores = context.model.embed_text(asked.names) @ context.clips(test).T
+    found = identification.oracle(
+        scores,
+        [(entry.sign_language, entry.label) for entry in asked.entries],
+        list(zip(context.languages(test), context.label(test), strict=True)),
+    )
+    return Ranked(
+        [test[position] for position in found.asked],
+        list(found.rank[:, None]),
+        list(found.candidates[:, None]),
+    )
+
+
+def _analogies(context: Context) -> Ranked:
+    """Poses: this language's other letter - another language's + its same letter = the clip?"""
+    ids = sorted({*context.fold.train, *context.fold.test})
+    pairs = list(zip(context.languages(ids), context.label(ids), strict=True))
+    place = {clip: position for position, clip in enumerate(ids)}
+    asked = space.parallelograms(pairs, [place[clip] for clip in context.fold.test])
+    ranks = space.analogies(context.clips(ids), asked)
+    of = [clip for clip in context.fold.test if (asked[:, 3] == place[clip]).any()]
+    each = [ranks[asked[:, 3] == place[clip]] for clip in of]
+    return Ranked(of, each, [np.full(len(one), len(ids) - 3) for one in each])
+
+
+Protocol = Callable[[Context], Asked | Ranked]
+PROTOCOLS: dict[str, Protocol] = {  # task -> answers of a fold
+    **{
+        f"few_shot_{k}": partial(_recognised, partial(recognition.few_shot, k=k))
+        for k in recognition.SHOTS
+    },
+    "prototypes": partial(_recognised, recognition.prototypes),
+    "linear_probe": partial(_recognised, recognition.linear_probe),
+    "identification": _identified,
+    "identification_oracle": _identified_by_oracle,
+    "conceptualisation": _conceptualised,
+    "analogies": _analogies,
+}
+OF_LANGUAGES = ("identification", "identification_oracle", "conceptualisation", "analogies")
+
+
+def asked_on(found: Opened) -> list[str]:
+    """The protocols that make sense for an encoder on a split; see the module."""
+    languages = found.clips["sign_language"]
+    met = all(set(languages[fold.test]) <= set(languages[fold.train]) for fold in found.folds)
+    tagged = galleries.is_tagged(found.each[0].template)
+    return [name for name in PROTOCOLS if name not in OF_LANGUAGES or (met and tagged)]
+
+
+def run(
+    encoder: str,
+    *,
+    profile: str,
+    corpus: str,
+    split: str,
+    seeds: Sequence[int],
+    experiments: Path,
+    params: Path,
+    data: Path,
+    features: Path,
+    runs: Path,
+    cache: Path,
+    leaderboard: Path,
+    revision: str | None = None,
+) -> dict[str, results.Result]:
+    """Ask an experiment's runs by every protocol that makes sense, and write the results.
+
+    Args:
+        encoder: an experiment with runs; a recogniser has no embeddings.
+        cache: folder of the embeddings.
+        revision: under which the results are written; default the profile.
+
+    Returns:
+        task -> result.
+
+    Raises:
+        ConfigError: the encoder has no embeddings.
+        SignCLIPError: runs, store or split are missing or damaged.
+    """
+    found = opened(
+        encoder,
+        profile=profile,
+        corpus=corpus,
+        split=split,
+        seeds=seeds,
+        experiments=experiments,
+        params=params,
+        data=data,
+        features=features,
+        runs=runs,
+    )
+    if not isinstance(found.each[0], RunEncoder):
+        raise ConfigError(f"{encoder} has no embeddings: it is asked by `evaluate` alone")
+    labels = galleries.labels(
+        found.clips[found.clips["id"].isin(found.rows["id"][found.rows["role"] != "excluded"])]
+    ).names
+    start = time.perf_counter()
+    contexts = [
+        [_context(found, one, fold, cache / corpus, labels) for fold in found.folds]
+        for one in found.each
+    ]
+    seconds = time.perf_counter() - start
+    common = described(
+        found, corpus=corpus, split=split, revision=revision or profile, data=data, seconds=seconds
+    )
+    written = {}
+    for name in asked_on(found):
+        answers = [[PROTOCOLS[name](context) for context in of_seed] for of_seed in contexts]
+        written[name] = results.Result(**common | _measured(found, answers), task=name)
+    for result in written.values():
+        result.write(leaderboard)
+    return written
+
+
+def _context(
+    found: Opened, one: RunEncoder, fold: Fold, cache: Path, labels: tuple[str, ...]
+) -> Context:
+    folder, trained, model = one.open_fold(fold.number)
+    embedded = embeddings.of_clips(folder, model, found.store, cache)
+    return Context(found, fold, trained, model, embedded, labels)
+
+
+def _measured(found: Opened, answers: list[list[Asked | Ranked]]) -> dict[str, Any]:
+    """Scores, gallery size, each clip's ranks, and how many clips were asked."""
+    ranks: dict[str, list[int]] = {}
+    if isinstance(answers[0][0], Asked):
+        scores = tasks.retrieval(
+            *([tasks.FoldScores(one.scores, one.own) for one in of_seed] for of_seed in answers)
+        )
+        for one in (fold for of_seed in answers for fold in of_seed):
+            for clip, rank in zip(one.ids, metrics.v2t_ranks(one.scores, one.own), strict=True):
+                ranks.setdefault(clip, []).append(int(rank))
+        return {"scores": scores, "labels": max(len(x.scores) for x in answers[0]), "ranks": ranks}
+    counts: dict[str, list[int]] = {}
+    for one in (fold for of_seed in answers for fold in of_seed):
+        for clip, of_clip, among in zip(one.ids, one.ranks, one.candidates, strict=True):
+            ranks.setdefault(clip, []).extend(map(int, of_clip))
+            counts.setdefault(clip, []).extend(map(int, among))
+    clips = sorted(ranks)
+    dropped = dict(found.n_dropped)
+    if len(clips) < sum(len(fold.test) for fold in found.folds):
+        left = sum(len(fold.test) for fold in found.folds) - len(clips)
+        dropped["its label is in one sign language alone"] = left
+    return {
+        "scores": tasks.ranked(
+            [np.array(ranks[x]) for x in clips], [np.array(counts[x]) for x in clips]
+        ),
+        "labels": max(max(of) for of in counts.values()),
+        "ranks": ranks,
+        "n_evaluated": len(clips),
+        "n_dropped": dropped,
+    }
