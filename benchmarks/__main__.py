@@ -218,7 +218,9 @@ def compare(
 
 @app.command()
 def paper(
-    table: Annotated[str, typer.Argument(help="fingerclip, pretraining or beyond.")] = "fingerclip",
+    table: Annotated[
+        str, typer.Argument(help="fingerclip, pretraining, beyond or protocols.")
+    ] = "fingerclip",
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
     split: Annotated[
@@ -230,19 +232,22 @@ def paper(
 
     Example: python -m benchmarks paper pretraining
     """
-    from benchmarks import tables, tables_beyond, tables_pretraining
+    from benchmarks import tables, tables_beyond, tables_pretraining, tables_protocols
 
     given = dict(revision=profile, corpus=corpus, results_folder=RESULTS)
-    if table == tables_beyond.TABLE:
+    of_all_splits = {one.TABLE: one for one in (tables_beyond, tables_protocols)}
+    if table in of_all_splits:
         if split is not None:
-            raise typer.BadParameter("the table beyond shows all splits")
-        tables_beyond.write(**given)
+            raise typer.BadParameter(f"the table {table} shows all splits")
+        of_all_splits[table].write(**given)
     elif table == tables_pretraining.TABLE:
         tables_pretraining.write(**given, split=split or "in_domain")
     elif table in tables.TABLES:
         tables.write(table, **given, split=split or "letters")
     else:
-        raise typer.BadParameter(f"no table {table!r}: fingerclip, pretraining or beyond")
+        raise typer.BadParameter(
+            f"no table {table!r}: fingerclip, pretraining, beyond or protocols"
+        )
     typer.echo((RESULTS / "tables" / f"{table}.md").read_text(encoding="utf-8"))
 
 

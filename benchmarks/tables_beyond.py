@@ -318,7 +318,7 @@ def notes(ours: Ours, full: Ours, left: Sequence[str]) -> list[str]:
         "are not corrected for that.",
         "*labels*: a clip is asked among the split's labels, without languages. Where prompts have "
         "a language, a label is the mean of its prompts over the sign languages of training (of "
-        "X9, and of rows with its second text: the language-free prompt). *tagged*: among all "
+        "X9, X11 and X: the text without a language that they are trained by). *tagged*: among all "
         "(sign language, label) prompts that the corpus has.",
         "1-nearest-neighbour in *tagged*: the distances to the nearest clip of the label and of "
         "the language, added. Its R@1 is 0 by construction: the pair of the nearest training clip "

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from baselines import BASELINES
-from benchmarks import suites, tables
+from benchmarks import suites, tables, tables_protocols
 from signclip import config, train
 
 ROOT = Path(__file__).parents[1]
@@ -120,6 +120,25 @@ def test_what_the_tables_expect_on_a_split_is_what_the_pipeline_measures():
     shown = {row for row in tables.published("pretraining")["experiment"] if row}
     assert shown == set(suites.expand(["pretraining", "tested"]))
     assert set(tables.encoders("fingerclip")) == {*suites.expand(["fingerclip"]), *BASELINES}
+
+
+def test_the_pipeline_asks_every_protocol_that_the_table_shows():
+    rows = suites.expand(["everywhere"])
+    assert rows_of("protocols") == rows
+    assert outputs("protocols") == {
+        f"results/leaderboard/{row}/cpu/{name}.spreadthesign-fingerspelling.{split}.json"
+        for row in rows
+        for split in tables_protocols.SPLITS
+        for name in tables_protocols.expected(split)
+    }
+    asked = {path for path in PIPELINE["protocols"]["deps"] if path.startswith("runs/")}
+    made = {
+        next(iter(out))
+        for stage in TRAINED
+        for out in PIPELINE[stage]["outs"]
+        if "runs/" in str(out)
+    }
+    assert asked == {path for path in made if path.split("/")[1] in rows}
 
 
 @pytest.mark.parametrize("stage", TRAINED)
