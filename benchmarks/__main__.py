@@ -146,6 +146,13 @@ def protocols(
     revision: Annotated[
         str | None, typer.Option(help="Write under this name. Default: the profile.")
     ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask this run of each row, e.g. in_domain, which was trained on another corpus or "
+            "split: zero-shot, too."
+        ),
+    ] = None,
 ) -> None:
     """Ask runs by the paper's other protocols: few-shot, prototypes, probe, identification, ...
 
@@ -153,16 +160,17 @@ def protocols(
     conceptualisation and analogies where the test languages train and prompts name them.
 
     Example: python -m benchmarks protocols X E7.2 --split in_domain
+
+    Example: python -m benchmarks protocols E8 --corpus asl-citizen --split official --run official
     """
-    from benchmarks import suites
-    from benchmarks.protocols import run
+    from benchmarks import protocols, suites
 
     names = suites.expand(encoders)
     for name in (*names, revision or profile):
         _folder_name(name)
     for place in dict.fromkeys(split):
         for encoder in names:
-            measured = run(
+            measured = protocols.run(
                 encoder,
                 profile=profile,
                 corpus=corpus,
@@ -176,6 +184,7 @@ def protocols(
                 cache=EMBEDDINGS,
                 leaderboard=RESULTS / "leaderboard",
                 revision=revision,
+                run=run,
             )
             for task, result in measured.items():
                 score = result.scores["V2T_R@1"]

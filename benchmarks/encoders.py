@@ -191,6 +191,33 @@ class RunEncoder:
         return [Scored(one @ embedded.T, embedded, one) for one in texts]
 
 
+class TransferredRun:
+    """One run that was trained on another corpus, asked of a corpus that it has not met.
+
+    Args:
+        run: its folder.
+        variant: of the features, where they are others than it was trained on.
+
+    Raises:
+        RunError: there is no such run, or it is damaged.
+    """
+
+    learns = False
+
+    def __init__(self, run: Path, *, variant: str | None = None, title: str | None = None):
+        self._run = run
+        checkpoint.verify(run)
+        self._trained, metrics = checkpoint.read_config(run), checkpoint.read_metrics(run)
+        self.title, self.variant = title or self._trained.title, variant or self._trained.variant
+        self.template = self._trained.prompt
+        self.parameters, self.training_seconds = metrics["parameters"], metrics["seconds"]
+        self.fingerprints = {"/".join(run.parts[-2:]): metrics.get("fingerprint", "")}
+
+    def open_fold(self, fold: int) -> tuple[Path, RunConfig, inference.SignCLIPModel]:
+        """The run, whatever the fold."""
+        return self._run, self._trained, inference.load(self._run)
+
+
 def gallery_embeddings(
     model: inference.SignCLIPModel, trained: RunConfig, gallery: Gallery, training: Training
 ) -> np.ndarray:

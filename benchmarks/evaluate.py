@@ -27,7 +27,15 @@ import pandas as pd
 
 from baselines import BASELINES
 from benchmarks import galleries, metrics, results, tasks
-from benchmarks.encoders import Expected, Recogniser, RunEncoder, Scored, Training, trained_as
+from benchmarks.encoders import (
+    Expected,
+    Recogniser,
+    RunEncoder,
+    Scored,
+    Training,
+    TransferredRun,
+    trained_as,
+)
 from benchmarks.galleries import Gallery
 from signclip import files, manifest, splits
 from signclip.errors import ConfigError
@@ -80,8 +88,13 @@ def opened(
     data: Path,
     features: Path,
     runs: Path,
+    run: str | None = None,
 ) -> Opened:
     """Find an encoder's runs, the clips and their features; arguments as in :func:`evaluate`.
+
+    Args:
+        run: the name of a run of the encoder's that was trained on another corpus or split, such as
+            ``in_domain``: it is asked on every fold.
 
     Raises:
         SignCLIPError: runs, store or split are missing or damaged.
@@ -92,6 +105,9 @@ def opened(
     if encoder in BASELINES:
         seeds = list(seeds)[:1]
         chosen = [Recogniser(encoder)]
+    elif run is not None:
+        experiment, other = trained_as(experiments, encoder)
+        chosen = [TransferredRun(runs / experiment / str(seed) / run, **other) for seed in seeds]
     else:
         experiment, other = trained_as(experiments, encoder)
         chosen = [

@@ -7,7 +7,9 @@ Decisions
 * Recognition learns from the fold's training clips alone, those that the encoder was trained on:
   embeddings of clips that a model was fitted to are further apart than those of new ones.
 * Questions of language (identification, conceptualisation) need prompts with a language's tag, and
-  languages that were met: they are asked on splits whose test languages train.
+  languages that were met: they are asked on splits whose test languages train, two or more.
+* A run that was trained elsewhere (``run``) is asked zero-shot, too: among the prompts of the test
+  clips, all of them and, as in the paper, those whose label its own training had often.
 * Embeddings are computed once a run (:mod:`benchmarks.embeddings`).
 
 Cost: the linear probes, a second a fold.
@@ -24,10 +26,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from baselines import BASELINES
 from benchmarks import embeddings, galleries, metrics, results, tasks
-from benchmarks.encoders import RunEncoder
+from benchmarks.encoders import RunEncoder, TransferredRun
 from benchmarks.evaluate import Fold, Opened, described, opened
 from benchmarks.tasks import identification, recognition, space
+from signclip import manifest, splits
 from signclip.config import RunConfig
 from signclip.errors import ConfigError
 from signclip.inference import SignCLIPModel
@@ -41,6 +45,7 @@ class Context:
     Attributes:
         embedded: id -> float32 (d,), of every clip of the store.
         labels: the split's labels, in the gallery's order.
+        met: the labels of the clips that the encoder was trained on, where its corpus is here.
     """
 
     found: Opened
@@ -49,6 +54,7 @@ class Context:
     model: SignCLIPModel
     embedded: dict[str, np.ndarray]
     labels: tuple[str, ...]
+    met: tuple[str, ...]
 
     def clips(self, ids: Sequence[str]) -> np.ndarray:
         """Embeddings (n, d)."""
@@ -151,6 +157,24 @@ def _identified_by_oracle(context: Context) -> Ranked:
     )
 
 
+def _zero_shot(context: Context) -> Asked:
+    """Which prompt, among those of the test clips?"""
+    return _asked_prompts(context, context.fold.test)
+
+
+def _zero_shot_in_vocabulary(context: Context) -> Asked:
+    """The same of the clips whose label was often met in the encoder's own training."""
+    test = np.array(context.fold.test)
+    kept = recognition.in_vocabulary(context.label(list(test)), context.met)
+    return _asked_prompts(context, test[kept].tolist())
+
+
+def _asked_prompts(context: Context, test: list[str]) -> Asked:
+    gallery = galleries.prompts(context.found.clips.loc[test], context.trained.prompt)
+    scores = context.model.embed_text(gallery.names) @ context.clips(test).T
+    return Asked(scores, np.array([gallery.own[clip] for clip in test]), test)
+
+
 def _analogies(context: Context) -> Ranked:
     """Poses: this language's other letter - another language's + its same letter = the clip?"""
     ids = sorted({*context.fold.train, *context.fold.test})
@@ -175,16 +199,33 @@ PROTOCOLS: dict[str, Protocol] = {  # task -> answers of a fold
     "identification_oracle": _identified_by_oracle,
     "conceptualisation": _conceptualised,
     "analogies": _analogies,
+    "zero_shot": _zero_shot,
+    "zero_shot_in_vocabulary": _zero_shot_in_vocabulary,
 }
 OF_LANGUAGES = ("identification", "identification_oracle", "conceptualisation", "analogies")
+ELSEWHERE = ("zero_shot", "zero_shot_in_vocabulary")  # of runs that were trained elsewhere
 
 
-def asked_on(found: Opened) -> list[str]:
-    """The protocols that make sense for an encoder on a split; see the module."""
-    languages = found.clips["sign_language"]
-    met = all(set(languages[fold.test]) <= set(languages[fold.train]) for fold in found.folds)
-    tagged = galleries.is_tagged(found.each[0].template)
-    return [name for name in PROTOCOLS if name not in OF_LANGUAGES or (met and tagged)]
+def asked_on(contexts: Sequence[Context]) -> list[str]:
+    """The protocols that make sense on all folds; see the module."""
+    found = contexts[0].found
+    left = set()
+    if not galleries.is_tagged(found.each[0].template) or not all(map(_met, contexts)):
+        left |= set(OF_LANGUAGES)
+    if not isinstance(found.each[0], TransferredRun):
+        left |= set(ELSEWHERE)
+    elif not all(
+        recognition.in_vocabulary(context.label(context.fold.test), context.met).any()
+        for context in contexts
+    ):
+        left.add("zero_shot_in_vocabulary")
+    return [name for name in PROTOCOLS if name not in left]
+
+
+def _met(context: Context) -> bool:
+    """Do the test languages train, beside others?"""
+    known = set(context.languages(context.fold.train))
+    return len(known) > 1 and set(context.languages(context.fold.test)) <= known
 
 
 def run(
@@ -202,13 +243,15 @@ def run(
     cache: Path,
     leaderboard: Path,
     revision: str | None = None,
+    run: str | None = None,
 ) -> dict[str, results.Result]:
     """Ask an experiment's runs by every protocol that makes sense, and write the results.
 
     Args:
         encoder: an experiment with runs; a recogniser has no embeddings.
         cache: folder of the embeddings.
-        revision: under which the results are written; default the profile.
+        revision: under which the results are written; default the profile, with ``run`` behind it.
+        run: see :func:`benchmarks.evaluate.opened`.
 
     Returns:
         task -> result.
@@ -228,23 +271,25 @@ def run(
         data=data,
         features=features,
         runs=runs,
+        run=run,
     )
-    if not isinstance(found.each[0], RunEncoder):
+    if encoder in BASELINES:
         raise ConfigError(f"{encoder} has no embeddings: it is asked by `evaluate` alone")
     labels = galleries.labels(
         found.clips[found.clips["id"].isin(found.rows["id"][found.rows["role"] != "excluded"])]
     ).names
     start = time.perf_counter()
     contexts = [
-        [_context(found, one, fold, cache / corpus, labels) for fold in found.folds]
+        [_context(found, one, fold, cache / corpus, labels, data) for fold in found.folds]
         for one in found.each
     ]
     seconds = time.perf_counter() - start
+    revision = revision or (profile if run is None else f"{profile}.{run}")
     common = described(
-        found, corpus=corpus, split=split, revision=revision or profile, data=data, seconds=seconds
+        found, corpus=corpus, split=split, revision=revision, data=data, seconds=seconds
     )
     written = {}
-    for name in asked_on(found):
+    for name in asked_on(contexts[0]):
         answers = [[PROTOCOLS[name](context) for context in of_seed] for of_seed in contexts]
         written[name] = results.Result(**common | _measured(found, answers), task=name)
     for result in written.values():
@@ -253,11 +298,22 @@ def run(
 
 
 def _context(
-    found: Opened, one: RunEncoder, fold: Fold, cache: Path, labels: tuple[str, ...]
+    found: Opened,
+    one: RunEncoder | TransferredRun,
+    fold: Fold,
+    cache: Path,
+    labels: tuple[str, ...],
+    data: Path,
 ) -> Context:
     folder, trained, model = one.open_fold(fold.number)
     embedded = embeddings.of_clips(folder, model, found.store, cache)
-    return Context(found, fold, trained, model, embedded, labels)
+    met: tuple[str, ...] = ()
+    if isinstance(one, TransferredRun) and (data / trained.corpus).is_dir():
+        rows = splits.read(data / trained.corpus, trained.split)
+        rows = rows[(rows["fold"] == (trained.fold or 0)) & (rows["role"] == "train")]
+        clips = manifest.read(data / trained.corpus)
+        met = tuple(clips["text"][clips["id"].isin(rows["id"])].map(label))
+    return Context(found, fold, trained, model, embedded, labels, met)
 
 
 def _measured(found: Opened, answers: list[list[Asked | Ranked]]) -> dict[str, Any]:

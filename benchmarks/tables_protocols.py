@@ -17,7 +17,7 @@ import pandas as pd
 
 from benchmarks import results, suites
 from benchmarks.compare import compare
-from benchmarks.protocols import OF_LANGUAGES, PROTOCOLS
+from benchmarks.protocols import ELSEWHERE, OF_LANGUAGES, PROTOCOLS
 from benchmarks.results import Result
 from benchmarks.tables import (
     INTERVALS,
@@ -35,7 +35,7 @@ from signclip import files
 TABLE, TITLE = "protocols", "Protocols beside retrieval"
 METRICS = ("V2T_R@1", "V2T_R@5", "V2T_R@10", "V2T_MedianR")
 SPLITS = (suites.LETTERS, suites.IN_DOMAIN, suites.UNSEEN)
-ANYWHERE = tuple(name for name in PROTOCOLS if name not in OF_LANGUAGES)
+ANYWHERE = tuple(name for name in PROTOCOLS if name not in (*OF_LANGUAGES, *ELSEWHERE))
 TITLES = {
     **{f"few_shot_{k}": f"{k}-shot nearest neighbours" for k in recognition.SHOTS},
     "prototypes": "class means",
