@@ -13,8 +13,8 @@ Decisions
   met it is worse than chance: a right pair's language has no clip to be near to. (To leave out the
   pairs that were met would be the elimination that nobody is allowed.)
 
-Cost: a run embeds each clip once, whatever it is asked; a label gallery without ``label_prompt`` is
-labels x training languages texts.
+Cost: a run embeds each clip once, whatever it is asked; a label gallery of an encoder without such
+a text is labels x training languages texts.
 """
 
 from __future__ import annotations

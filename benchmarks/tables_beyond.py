@@ -310,7 +310,8 @@ def notes(ours: Ours, full: Ours, left: Sequence[str]) -> list[str]:
     )
     return [
         f"*ours*: {first.corpus}, profile `{first.revision}`. {counts}.",
-        "Each row but X is one change against its named base, most against E7.2. X is what paid on "
+        "Each row but X and X13 is one change against its named base, most against E7.2. X13 is "
+        "E7.2 with all the numbers of X's recipe, which were chosen for X. X is what paid on "
         "validation clips, together, with a recipe of its own; where it differs from E7.2's: "
         f"{settings_of_best(first.revision)}.",
         "Differences are of V2T R@1, paired by clip, with 95 % paired bootstrap intervals; bold: "
