@@ -204,6 +204,11 @@ PROTOCOLS: dict[str, Protocol] = {  # task -> answers of a fold
 }
 OF_LANGUAGES = ("identification", "identification_oracle", "conceptualisation", "analogies")
 ELSEWHERE = ("zero_shot", "zero_shot_in_vocabulary")  # of runs that were trained elsewhere
+NOT_ASKED = {  # why a protocol leaves clips out
+    "identification_oracle": "its label is in one sign language alone",
+    "analogies": "no parallelogram of other clips has it as a corner",
+    "zero_shot_in_vocabulary": "its label was seldom met in the encoder's own training",
+}
 
 
 def asked_on(contexts: Sequence[Context]) -> list[str]:
@@ -291,7 +296,8 @@ def run(
     written = {}
     for name in asked_on(contexts[0]):
         answers = [[PROTOCOLS[name](context) for context in of_seed] for of_seed in contexts]
-        written[name] = results.Result(**common | _measured(found, answers), task=name)
+        measured = _measured(found, answers, NOT_ASKED.get(name, ""))
+        written[name] = results.Result(**common | measured, task=name)
     for result in written.values():
         result.write(leaderboard)
     return written
@@ -316,33 +322,40 @@ def _context(
     return Context(found, fold, trained, model, embedded, labels, met)
 
 
-def _measured(found: Opened, answers: list[list[Asked | Ranked]]) -> dict[str, Any]:
-    """Scores, gallery size, each clip's ranks, and how many clips were asked."""
+def _measured(found: Opened, answers: list[list[Asked | Ranked]], reason: str) -> dict[str, Any]:
+    """Scores, gallery size, each clip's ranks, and how many clips were asked.
+
+    Args:
+        reason: why a clip is not asked, where some are not.
+    """
     ranks: dict[str, list[int]] = {}
+    counts: dict[str, list[int]] = {}
+    for one in (fold for of_seed in answers for fold in of_seed):
+        for clip, of_clip, among in zip(one.ids, *_ranks(one), strict=True):
+            ranks.setdefault(clip, []).extend(map(int, of_clip))
+            counts.setdefault(clip, []).extend(map(int, among))
     if isinstance(answers[0][0], Asked):
         scores = tasks.retrieval(
             *([tasks.FoldScores(one.scores, one.own) for one in of_seed] for of_seed in answers)
         )
-        for one in (fold for of_seed in answers for fold in of_seed):
-            for clip, rank in zip(one.ids, metrics.v2t_ranks(one.scores, one.own), strict=True):
-                ranks.setdefault(clip, []).append(int(rank))
-        return {"scores": scores, "labels": max(len(x.scores) for x in answers[0]), "ranks": ranks}
-    counts: dict[str, list[int]] = {}
-    for one in (fold for of_seed in answers for fold in of_seed):
-        for clip, of_clip, among in zip(one.ids, one.ranks, one.candidates, strict=True):
-            ranks.setdefault(clip, []).extend(map(int, of_clip))
-            counts.setdefault(clip, []).extend(map(int, among))
-    clips = sorted(ranks)
-    dropped = dict(found.n_dropped)
-    if len(clips) < sum(len(fold.test) for fold in found.folds):
-        left = sum(len(fold.test) for fold in found.folds) - len(clips)
-        dropped["its label is in one sign language alone"] = left
+    else:
+        clips = sorted(ranks)
+        scores = tasks.ranked(
+            [np.array(ranks[clip]) for clip in clips], [np.array(counts[clip]) for clip in clips]
+        )
+    left = sum(len(fold.test) for fold in found.folds) - len(ranks)
     return {
-        "scores": tasks.ranked(
-            [np.array(ranks[x]) for x in clips], [np.array(counts[x]) for x in clips]
-        ),
+        "scores": scores,
         "labels": max(max(of) for of in counts.values()),
         "ranks": ranks,
-        "n_evaluated": len(clips),
-        "n_dropped": dropped,
+        "n_evaluated": len(ranks),
+        "n_dropped": found.n_dropped | ({reason: left} if left else {}),
     }
+
+
+def _ranks(one: Asked | Ranked) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Of each clip the ranks of its questions, and among how many."""
+    if isinstance(one, Ranked):
+        return one.ranks, one.candidates
+    ranks = metrics.v2t_ranks(one.scores, one.own)[:, None]
+    return list(ranks), [np.array([len(one.scores)])] * len(ranks)

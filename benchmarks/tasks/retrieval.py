@@ -41,10 +41,7 @@ def retrieval(*seeds: Sequence[FoldScores]) -> dict[str, Score]:
     """
     folds = seeds[0]
     each = [_units(chosen) for chosen in seeds]
-    chance = {
-        f"V2T_{name}": value
-        for name, value in intervals.chance_v2t(len(folds[0].scores), KS).items()
-    }
+    chance = {f"V2T_{name}": value for name, value in _chance_v2t(folds).items()}
     chance |= {
         f"T2V_{name}": value
         for name, value in _mean_of(
@@ -64,6 +61,18 @@ def retrieval(*seeds: Sequence[FoldScores]) -> dict[str, Score]:
         )
         for name in each[0]
     }
+
+
+def _chance_v2t(folds: Sequence[FoldScores]) -> dict[str, float]:
+    """What random scores would get; where galleries differ, the mean over clips of their folds'.
+
+    (The median's is then the mean of medians, not the median of all.)
+    """
+    each = [intervals.chance_v2t(len(fold.scores), KS) for fold in folds]
+    if len({len(fold.scores) for fold in folds}) == 1:
+        return each[0]
+    clips = [fold.scores.shape[1] for fold in folds]
+    return {name: float(np.average([of[name] for of in each], weights=clips)) for name in each[0]}
 
 
 def ranked(ranks: Sequence[np.ndarray], candidates: Sequence[np.ndarray]) -> dict[str, Score]:

@@ -6,7 +6,7 @@ import pytest
 from benchmarks import galleries, protocols, results
 from benchmarks.tasks import recognition
 from signclip import inference, manifest, splits
-from signclip.errors import ConfigError
+from signclip.errors import ConfigError, RunError
 from signclip.text import label
 
 NAME = "spreadthesign-fingerspelling"
@@ -16,7 +16,7 @@ NAME = "spreadthesign-fingerspelling"
 def ask(folders, tmp_path):
     """Runs all protocols of an encoder on a split, below ``tmp_path``."""
 
-    def run(encoder: str, split: str = "in_domain") -> dict[str, results.Result]:
+    def run(encoder: str, split: str = "in_domain", **given) -> dict[str, results.Result]:
         return protocols.run(
             encoder,
             profile="smoke",
@@ -26,6 +26,7 @@ def ask(folders, tmp_path):
             **folders,
             cache=tmp_path / "embeddings",
             leaderboard=tmp_path / "leaderboard",
+            **given,
         )
 
     return run
@@ -100,6 +101,37 @@ def test_recognition_learns_from_the_training_clips_of_its_fold(ask, folders, tm
     right = [names[row] for row in scores.argmax(axis=0)]
     expected = np.mean([label(clips.loc[i, "text"]) == x for i, x in zip(test, right, strict=True)])
     assert result.scores["V2T_R@1"].value == pytest.approx(expected)
+
+
+def test_a_run_that_was_trained_elsewhere_is_asked_zero_shot(ask, folders, tmp_path):
+    found = ask("E8", "unseen_language", run="in_domain")
+    asked = set(protocols.PROTOCOLS) - set(protocols.OF_LANGUAGES)
+    # no letter has more than 20 clips
+    assert set(found) == asked - {"zero_shot_in_vocabulary"}
+    path = f"leaderboard/E8/smoke.in_domain/zero_shot.{NAME}.unseen_language.json"
+    result = results.read(tmp_path / path)
+    assert result.title == "E7.2, mirrored at test time"
+    rows = splits.read(folders["data"] / NAME, "unseen_language")
+    tested = rows[rows["role"] == "test"]
+    assert result.n_evaluated == len(tested)
+    kept = tmp_path / f"embeddings/{NAME}/E7.2/0/in_domain.reduced_face_mirrored.npz"
+    assert kept.is_file()
+    # asked among the prompts of the fold's own test clips
+    assert result.labels == tested.groupby("fold").size().max()
+    with pytest.raises(RunError, match="no finished run"):
+        ask("E7.2", "unseen_language", run="official")
+
+
+def test_zero_shot_leaves_out_what_pretraining_seldom_met(ask, monkeypatch):
+    often = recognition.in_vocabulary
+    monkeypatch.setattr(
+        recognition, "in_vocabulary", lambda labels, met: often(labels, met, more_than=8)
+    )
+    found = ask("E7.2", "unseen_language", run="in_domain")
+    some, whole = found["zero_shot_in_vocabulary"], found["zero_shot"]
+    assert 0 < some.n_evaluated < whole.n_evaluated
+    assert some.n_dropped["its label was seldom met in the encoder's own training"] > 0
+    assert some.n_evaluated + sum(some.n_dropped.values()) == some.n_total
 
 
 def test_who_has_no_embeddings_is_refused(ask):

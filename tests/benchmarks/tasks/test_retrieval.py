@@ -71,3 +71,10 @@ def test_questions_of_a_clip_are_averaged_before_the_bootstrap():
     assert found["V2T_R@1"].chance == pytest.approx(((0.5 + 0.5 + 0.25 + 0.25) / 4 + 0.1) / 2)
     assert found["V2T_R@10"].value == found["V2T_R@10"].chance == 1
     assert found["V2T_MedianR"].value == pytest.approx((1.5 + 7) / 2)
+
+
+def test_chance_is_that_of_each_folds_own_gallery():
+    small = tasks.FoldScores(np.zeros((2, 1), np.float32), np.array([0]))
+    large = tasks.FoldScores(np.zeros((10, 3), np.float32), np.array([0, 1, 2]))
+    found = tasks.retrieval([small, large])["V2T_R@1"]
+    assert found.chance == pytest.approx((1 / 2 + 3 * 1 / 10) / 4)
