@@ -12,7 +12,8 @@ Decides:
 Costs, for n clips and u labels: `v2t_ranks` O(u n) comparisons and `t2v_hits` O(n n), no sorting;
 `reference_retrieval` sorts every column, O(n n log n). Working memory beside the scores is one
 chunk: `chunk` x n cells of about 6 bytes, 50 for the reference. Measured on one core at
-n = u = 5,000: `retrieval` 0.2 s, `reference_retrieval` 2 s.
+n = u = 5,000: `retrieval` 0.2 s, `reference_retrieval` 2 s. Where the scores do not fit as a
+matrix, `benchmarks.streaming` gives the same ranks from embeddings.
 """
 
 from __future__ import annotations

@@ -171,10 +171,11 @@ class _Job:
         first_rank = 1 + sum(state.better[labels] for state in found)
         keys = np.concatenate([state.keys[labels] for state in found], axis=1)
         deepest = found[0].keys.shape[1]
+        # workers saw all clips between them, so every place is taken
         keys = np.sort(np.partition(keys, -deepest)[:, -deepest:])[:, ::-1]  # best first
         own = np.empty_like(self.own)
         own[self.order] = self.own
-        hit = (own[_clip_of(keys) % len(own)] == labels[:, None]) & (keys != _EMPTY)
+        hit = own[_clip_of(keys)] == labels[:, None]
         hits = {depth: hit[:, :depth].sum(axis=1) for depth in k}
         return T2VHits(labels, first_rank, hits, positives)
 

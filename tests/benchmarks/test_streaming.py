@@ -177,6 +177,16 @@ def test_a_depth_beyond_the_gallery_counts_all_positives():
     assert np.array_equal(found.t2v.hits[100], found.t2v.positives)
 
 
+def test_keys_order_clips_by_score_and_then_by_index():
+    scores = np.array([0, -0.0, 1e-40, -1e-40, 3, -3, 3, np.finfo(np.float32).min], np.float32)
+    clips = np.array([9, 2, 5, 5, 2**32 - 1, 0, 1, 7])
+    keys = streaming._keys(scores, clips)
+    assert np.argsort(-keys).tolist() == np.lexsort((clips, -scores)).tolist()
+    assert np.array_equal(streaming._clip_of(keys), clips)
+    assert np.array_equal(streaming._score_of(keys), scores)
+    assert keys.min() > streaming._EMPTY
+
+
 def test_zeros_of_both_signs_tie():
     clips = np.array([[-1], [1], [1]], np.float32)
     texts = np.zeros((2, 1), np.float32)  # scores -0, 0, 0
