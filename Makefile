@@ -80,4 +80,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf .smoke data features poses runs predictions
+	rm -rf .smoke data embeddings features poses runs predictions

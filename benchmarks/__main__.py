@@ -23,7 +23,7 @@ Profile = Annotated[str, typer.Option(help="cpu, paper or smoke.")]
 Seed = Annotated[int, typer.Option(help="Seed of the runs.")]
 EXPERIMENTS, PARAMS = Path("benchmarks/experiments.yaml"), Path("params.yaml")
 DATA, FEATURES, RUNS, RESULTS = Path("data"), Path("features"), Path("runs"), Path("results")
-PREDICTIONS = Path("predictions")
+PREDICTIONS, EMBEDDINGS = Path("predictions"), Path("embeddings")
 SPLITS, SEEDS = ["letters"], [0]  # the defaults of options that may be repeated
 
 
@@ -133,6 +133,69 @@ def evaluate(
 
 
 @app.command()
+def protocols(
+    encoders: Annotated[
+        list[str], typer.Argument(help="Experiments with runs, or suites of suites.yaml.")
+    ],
+    split: Annotated[list[str], typer.Option(help="A split of the corpus; repeatable.")] = SPLITS,
+    profile: Profile = "cpu",
+    corpus: Corpus = CORPUS,
+    seed: Annotated[
+        list[int], typer.Option(help="Seed of the runs; repeatable: one measurement.")
+    ] = SEEDS,
+    revision: Annotated[
+        str | None, typer.Option(help="Write under this name. Default: the profile.")
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask this run of each row, e.g. in_domain, which was trained on another corpus or "
+            "split: zero-shot, too."
+        ),
+    ] = None,
+) -> None:
+    """Ask runs by the paper's other protocols: few-shot, prototypes, probe, identification, ...
+
+    Which make sense on a split: few-shot, prototypes and probe on all; identification,
+    conceptualisation and analogies where the test languages train and prompts name them.
+
+    Example: python -m benchmarks protocols X E7.2 --split in_domain
+
+    Example: python -m benchmarks protocols E8 --corpus asl-citizen --split official --run official
+    """
+    from benchmarks import protocols, suites
+
+    names = suites.expand(encoders)
+    for name in (*names, revision or profile):
+        _folder_name(name)
+    for place in dict.fromkeys(split):
+        for encoder in names:
+            measured = protocols.run(
+                encoder,
+                profile=profile,
+                corpus=corpus,
+                split=place,
+                seeds=list(dict.fromkeys(seed)),
+                experiments=EXPERIMENTS,
+                params=PARAMS,
+                data=DATA,
+                features=FEATURES,
+                runs=RUNS,
+                cache=EMBEDDINGS,
+                leaderboard=RESULTS / "leaderboard",
+                revision=revision,
+                run=run,
+            )
+            for task, result in measured.items():
+                score = result.scores["V2T_R@1"]
+                typer.echo(
+                    f"{encoder}, {place}, {task:22} V2T_R@1 {score.value:7.4f}  "
+                    f"[{score.low:.4f}, {score.high:.4f}]  chance {score.chance:.4f}  "
+                    f"{result.n_evaluated} of {result.n_total} clips"
+                )
+
+
+@app.command()
 def compare(
     a: Annotated[str, typer.Argument(help="An encoder with a result.")],
     b: Annotated[str, typer.Argument(help="Another.")],
@@ -164,7 +227,9 @@ def compare(
 
 @app.command()
 def paper(
-    table: Annotated[str, typer.Argument(help="fingerclip, pretraining or beyond.")] = "fingerclip",
+    table: Annotated[
+        str, typer.Argument(help="fingerclip, pretraining, beyond or protocols.")
+    ] = "fingerclip",
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
     split: Annotated[
@@ -176,19 +241,22 @@ def paper(
 
     Example: python -m benchmarks paper pretraining
     """
-    from benchmarks import tables, tables_beyond, tables_pretraining
+    from benchmarks import tables, tables_beyond, tables_pretraining, tables_protocols
 
     given = dict(revision=profile, corpus=corpus, results_folder=RESULTS)
-    if table == tables_beyond.TABLE:
+    of_all_splits = {one.TABLE: one for one in (tables_beyond, tables_protocols)}
+    if table in of_all_splits:
         if split is not None:
-            raise typer.BadParameter("the table beyond shows all splits")
-        tables_beyond.write(**given)
+            raise typer.BadParameter(f"the table {table} shows all splits")
+        of_all_splits[table].write(**given)
     elif table == tables_pretraining.TABLE:
         tables_pretraining.write(**given, split=split or "in_domain")
     elif table in tables.TABLES:
         tables.write(table, **given, split=split or "letters")
     else:
-        raise typer.BadParameter(f"no table {table!r}: fingerclip, pretraining or beyond")
+        raise typer.BadParameter(
+            f"no table {table!r}: fingerclip, pretraining, beyond or protocols"
+        )
     typer.echo((RESULTS / "tables" / f"{table}.md").read_text(encoding="utf-8"))
 
 

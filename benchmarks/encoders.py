@@ -13,8 +13,8 @@ Decisions
   met it is worse than chance: a right pair's language has no clip to be near to. (To leave out the
   pairs that were met would be the elimination that nobody is allowed.)
 
-Cost: a run embeds each clip once, whatever it is asked; a label gallery without ``label_prompt`` is
-labels x training languages texts.
+Cost: a run embeds each clip once, whatever it is asked; a label gallery of an encoder without such
+a text is labels x training languages texts.
 """
 
 from __future__ import annotations
@@ -161,6 +161,18 @@ class RunEncoder:
         was, now = (one.model_dump(exclude=UNDECIDING) for one in (trained, wanted))
         return [key for key in now if was[key] != now[key]]
 
+    def open_fold(self, fold: int) -> tuple[Path, RunConfig, inference.SignCLIPModel]:
+        """A fold's run: its folder, what it was trained as, and the model; its cost is added up.
+
+        Raises:
+            RunError: it is not what it should be.
+        """
+        folder, trained = self._checked(fold)
+        run = checkpoint.read_metrics(folder)
+        self.parameters = run["parameters"]
+        self.training_seconds += run["seconds"]
+        return folder, trained, inference.load(folder)
+
     def score_fold(
         self,
         fold: int,
@@ -173,13 +185,37 @@ class RunEncoder:
 
         Of the training clips their languages alone are used.
         """
-        folder, trained = self._checked(fold)
-        model, run = inference.load(folder), checkpoint.read_metrics(folder)
-        self.parameters = run["parameters"]
-        self.training_seconds += run["seconds"]
+        _, trained, model = self.open_fold(fold)
         embedded = model.embed_pose([clip.values for clip in clips], ids=ids)
         texts = [gallery_embeddings(model, trained, gallery, training) for gallery in asked]
         return [Scored(one @ embedded.T, embedded, one) for one in texts]
+
+
+class TransferredRun:
+    """One run that was trained on another corpus, asked of a corpus that it has not met.
+
+    Args:
+        run: its folder.
+        variant: of the features, where they are others than it was trained on.
+
+    Raises:
+        RunError: there is no such run, or it is damaged.
+    """
+
+    learns = False
+
+    def __init__(self, run: Path, *, variant: str | None = None, title: str | None = None):
+        self._run = run
+        checkpoint.verify(run)
+        self._trained, metrics = checkpoint.read_config(run), checkpoint.read_metrics(run)
+        self.title, self.variant = title or self._trained.title, variant or self._trained.variant
+        self.template = self._trained.prompt
+        self.parameters, self.training_seconds = metrics["parameters"], metrics["seconds"]
+        self.fingerprints = {"/".join(run.parts[-2:]): metrics.get("fingerprint", "")}
+
+    def open_fold(self, fold: int) -> tuple[Path, RunConfig, inference.SignCLIPModel]:
+        """The run, whatever the fold."""
+        return self._run, self._trained, inference.load(self._run)
 
 
 def gallery_embeddings(

@@ -27,7 +27,15 @@ import pandas as pd
 
 from baselines import BASELINES
 from benchmarks import galleries, metrics, results, skeletons, tasks
-from benchmarks.encoders import Expected, Recogniser, RunEncoder, Scored, Training, trained_as
+from benchmarks.encoders import (
+    Expected,
+    Recogniser,
+    RunEncoder,
+    Scored,
+    Training,
+    TransferredRun,
+    trained_as,
+)
 from benchmarks.galleries import Gallery
 from signclip import files, manifest, splits
 from signclip.errors import ConfigError
@@ -52,6 +60,124 @@ class Answer(NamedTuple):
     fold: Fold
     own: np.ndarray  # int (clips,): each clip's row of the gallery
     scored: Scored
+
+
+class Opened(NamedTuple):
+    """An encoder on a split, ready to be asked."""
+
+    encoder: str
+    each: list[Any]  # one a seed
+    seeds: list[int]
+    clips: pd.DataFrame  # the manifest, by id
+    rows: pd.DataFrame  # of the split
+    store: FeatureStore
+    folds: list[Fold]
+    n_total: int
+    n_dropped: dict[str, int]
+
+
+def opened(
+    encoder: str,
+    *,
+    profile: str,
+    corpus: str,
+    split: str,
+    seeds: Sequence[int],
+    experiments: Path,
+    params: Path,
+    data: Path,
+    features: Path,
+    runs: Path,
+    run: str | None = None,
+) -> Opened:
+    """Find an encoder's runs, the clips and their features; arguments as in :func:`evaluate`.
+
+    Args:
+        run: the name of a run of the encoder's that was trained on another corpus or split, such as
+            ``in_domain``: it is asked on every fold.
+
+    Raises:
+        SignCLIPError: runs, store or split are missing or damaged.
+    """
+    clips = manifest.read(data / corpus)
+    rows = splits.read(data / corpus, split)
+    chosen: list[Any]
+    if encoder in BASELINES:
+        seeds = list(seeds)[:1]
+        chosen = [Recogniser(encoder)]
+    elif run is not None:
+        experiment, other = trained_as(experiments, encoder)
+        chosen = [TransferredRun(runs / experiment / str(seed) / run, **other) for seed in seeds]
+    else:
+        trained_on = dict(
+            params=params,
+            runs=runs,
+            roles={int(fold): splits.fingerprint(part) for fold, part in rows.groupby("fold")},
+            corpus_fingerprint=corpus_fingerprint(clips),
+        )
+        if skeletons.is_skeleton(encoder, runs):
+            chosen = [
+                skeletons.SkeletonEncoder(
+                    Expected(encoder, profile, corpus, split, seed), **trained_on
+                )
+                for seed in seeds
+            ]
+        else:
+            experiment, other = trained_as(experiments, encoder)
+            chosen = [
+                RunEncoder(
+                    Expected(experiment, profile, corpus, split, seed),
+                    experiments=experiments,
+                    **trained_on,
+                    **other,
+                )
+                for seed in seeds
+            ]
+    store = FeatureStore.of(clips, features / corpus / chosen[0].variant)
+    by_id = clips.set_index("id", drop=False).rename_axis(None)
+    folds, tested, dropped = _folds(rows, by_id["sign_language"], store, split)
+    return Opened(encoder, chosen, list(seeds), by_id, rows, store, folds, tested, dropped)
+
+
+def described(
+    opened: Opened, *, corpus: str, split: str, revision: str, data: Path, seconds: float
+) -> dict[str, Any]:
+    """The fields of :class:`benchmarks.results.Result` that all tasks share.
+
+    Args:
+        seconds: that the encoders took for the test clips.
+    """
+    first, folds = opened.each[0], opened.folds
+    fingerprints: dict[str, str] = {}
+    for one in opened.each:
+        fingerprints |= one.fingerprints
+    refused = manifest.read_dropped(data / corpus)["reason"].value_counts()
+    evaluated = sum(len(fold.test) for fold in folds)
+    return dict(
+        encoder=opened.encoder,
+        title=first.title,
+        revision=revision,
+        corpus=corpus,
+        split=split,
+        n_total=opened.n_total,
+        n_evaluated=evaluated,
+        n_dropped=opened.n_dropped,
+        corpus_dropped={str(reason): int(count) for reason, count in refused.items()},
+        corpus_fingerprint=opened.store.meta["corpus_fingerprint"],
+        split_fingerprint=splits.fingerprint(opened.rows),
+        signers=splits.shared_signers(opened.rows, opened.clips).text(),
+        folds=[fold.number for fold in folds],
+        seeds=opened.seeds,
+        runs=fingerprints,
+        cost=results.Cost(
+            parameters=first.parameters,
+            training_seconds=sum(one.training_seconds for one in opened.each),
+            evaluation_clips_per_second=len(opened.seeds) * evaluated / seconds,
+        ),
+        git_commit=results.git_commit(),
+        packages=results.packages(),
+        hardware=results.hardware(),
+    )
 
 
 def evaluate(
@@ -87,84 +213,31 @@ def evaluate(
     Raises:
         SignCLIPError: runs, store or split are missing or damaged.
     """
-    clips = manifest.read(data / corpus)
-    rows = splits.read(data / corpus, split)
-    chosen: list[Any]
-    if encoder in BASELINES:
-        seeds = list(seeds)[:1]
-        chosen = [Recogniser(encoder)]
-    else:
-        trained_on = dict(
-            params=params,
-            runs=runs,
-            roles={int(fold): splits.fingerprint(part) for fold, part in rows.groupby("fold")},
-            corpus_fingerprint=corpus_fingerprint(clips),
-        )
-        if skeletons.is_skeleton(encoder, runs):
-            chosen = [
-                skeletons.SkeletonEncoder(
-                    Expected(encoder, profile, corpus, split, seed), **trained_on
-                )
-                for seed in seeds
-            ]
-        else:
-            experiment, other = trained_as(experiments, encoder)
-            chosen = [
-                RunEncoder(
-                    Expected(experiment, profile, corpus, split, seed),
-                    experiments=experiments,
-                    **trained_on,
-                    **other,
-                )
-                for seed in seeds
-            ]
-    first = chosen[0]
-    store = FeatureStore.of(clips, features / corpus / first.variant)
-    asked = galleries.of(split, clips, rows, first.template)
-    signers = splits.shared_signers(rows, clips).text()
-    clips = clips.set_index("id", drop=False)
-    folds, tested, dropped = _folds(rows, clips["sign_language"], store, split)
-    start = time.perf_counter()
-    scored = [[_score_fold(one, fold, asked, clips, store) for fold in folds] for one in chosen]
-    seconds = time.perf_counter() - start
-    fingerprints: dict[str, str] = {}
-    for one in chosen:
-        fingerprints |= one.fingerprints
-    common = dict(
-        encoder=encoder,
-        title=first.title,
-        revision=revision or profile,
+    found = opened(
+        encoder,
+        profile=profile,
         corpus=corpus,
         split=split,
-        n_total=tested,
-        n_evaluated=sum(len(fold.test) for fold in folds),
-        n_dropped=dropped,
-        corpus_dropped={
-            str(reason): int(count)
-            for reason, count in manifest.read_dropped(data / corpus)["reason"]
-            .value_counts()
-            .items()
-        },
-        corpus_fingerprint=store.meta["corpus_fingerprint"],
-        split_fingerprint=splits.fingerprint(rows),
-        signers=signers,
-        folds=[fold.number for fold in folds],
-        seeds=list(seeds),
-        runs=fingerprints,
-        cost=results.Cost(
-            parameters=first.parameters,
-            training_seconds=sum(one.training_seconds for one in chosen),
-            evaluation_clips_per_second=len(seeds) * sum(len(f.test) for f in folds) / seconds,
-        ),
-        git_commit=results.git_commit(),
-        packages=results.packages(),
-        hardware=results.hardware(),
+        seeds=seeds,
+        experiments=experiments,
+        params=params,
+        data=data,
+        features=features,
+        runs=runs,
+    )
+    clips, store, folds = found.clips, found.store, found.folds
+    asked = galleries.of(split, clips, found.rows, found.each[0].template)
+    start = time.perf_counter()
+    scored = [[_score_fold(one, fold, asked, clips, store) for fold in folds] for one in found.each]
+    seconds = time.perf_counter() - start
+    common = described(
+        found, corpus=corpus, split=split, revision=revision or profile, data=data, seconds=seconds
     )
     written, tables = {}, {}
     for place, gallery in enumerate(asked):
         answers = [
             Answer(seed, fold, np.array([gallery.own[clip] for clip in fold.test]), of_fold[place])
-            for seed, of_seed in zip(seeds, scored, strict=True)
+            for seed, of_seed in zip(found.seeds, scored, strict=True)
             for fold, of_fold in zip(folds, of_seed, strict=True)
         ]
         predicted = pd.concat(
@@ -178,7 +251,7 @@ def evaluate(
         )
         by_seed = [
             [tasks.FoldScores(a.scored.scores, a.own) for a in answers if a.seed == seed]
-            for seed in seeds
+            for seed in found.seeds
         ]
         written[gallery.task] = results.Result(
             **common,

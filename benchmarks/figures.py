@@ -48,6 +48,7 @@ def letter_space(predictions: Path, *, fold: int = 0) -> tuple[Figure, pd.DataFr
     # Clips and prompts lie in two cones apart (a known trait of contrastive models), and t-SNE
     # would show only that gap: each side is centred on its own mean, and directions are drawn.
     # Nearness in the picture is so not quite the score, which decides what counts as found.
+    # Boxes of prompts that would hide each other are moved apart.
     vectors = np.stack([*clips["embedding"], *prompts["embedding"]])
     sides = np.array(["clip"] * len(clips) + ["prompt"] * len(prompts))
     for side in ("clip", "prompt"):
@@ -64,8 +65,31 @@ def letter_space(predictions: Path, *, fold: int = 0) -> tuple[Figure, pd.DataFr
         ],
         ignore_index=True,
     )[["kind", "id", "label", "sign_language", "predicted"]]
+    boxes = sides == "prompt"
+    places[boxes] = spread_out(places[boxes], least=np.ptp(places, axis=0).max() / 25)
     numbers["x"], numbers["y"] = places.T
     return _draw_letter_space(numbers, f"{predictions.parent.name}, fold {fold}"), numbers
+
+
+def spread_out(places: np.ndarray, *, least: float) -> np.ndarray:
+    """Points moved as little as it takes until no two are nearer than ``least``: (n, 2) -> (n, 2).
+
+    What would be drawn on each other could not be read; 1,000 rounds of pushing pairs apart.
+    """
+    places = places.astype(np.float64)
+    first, second = np.triu_indices(len(places), 1)
+    for _ in range(1000):
+        step = places[second] - places[first]
+        distance = np.hypot(*step.T)
+        near = np.flatnonzero(distance < least)
+        if not len(near):
+            break
+        for pair in near:
+            way = step[pair] / distance[pair] if distance[pair] else np.array([1.0, 0.0])
+            push = way * (least - distance[pair]) * 0.51
+            places[first[pair]] -= push
+            places[second[pair]] += push
+    return places
 
 
 def _draw_letter_space(numbers: pd.DataFrame, title: str) -> Figure:

@@ -310,7 +310,8 @@ def notes(ours: Ours, full: Ours, left: Sequence[str]) -> list[str]:
     )
     return [
         f"*ours*: {first.corpus}, profile `{first.revision}`. {counts}.",
-        "Each row but X is one change against its named base, most against E7.2. X is what paid on "
+        "Each row but X and X13 is one change against its named base, most against E7.2. X13 is "
+        "E7.2 with all the numbers of X's recipe, which were chosen for X. X is what paid on "
         "validation clips, together, with a recipe of its own; where it differs from E7.2's: "
         f"{settings_of_best(first.revision)}.",
         "Differences are of V2T R@1, paired by clip, with 95 % paired bootstrap intervals; bold: "
@@ -318,7 +319,7 @@ def notes(ours: Ours, full: Ours, left: Sequence[str]) -> list[str]:
         "are not corrected for that.",
         "*labels*: a clip is asked among the split's labels, without languages. Where prompts have "
         "a language, a label is the mean of its prompts over the sign languages of training (of "
-        "X9, and of rows with its second text: the language-free prompt). *tagged*: among all "
+        "X9, X11 and X: the text without a language that they are trained by). *tagged*: among all "
         "(sign language, label) prompts that the corpus has.",
         "1-nearest-neighbour in *tagged*: the distances to the nearest clip of the label and of "
         "the language, added. Its R@1 is 0 by construction: the pair of the nearest training clip "

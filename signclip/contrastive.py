@@ -145,9 +145,10 @@ class ContrastiveModel(BaseModel):
         ids, mask, counts, own = gallery.around(keys)
         processes = dict(rank=distributed.rank(), world_size=distributed.world_size())
         mine = distributed.share(list(range(len(ids))), **processes)  # each embeds its part
+        rows = mine or [0]  # none of its own: one is embedded all the same, and left out
         with torch.autocast(pose.device.type, torch.bfloat16, enabled=self.bfloat16):
-            text = self._embedded(self.towers[1], ids[mine], mask[mine], [counts[i] for i in mine])
-        text = distributed.gather(text.float())
+            text = self._embedded(self.towers[1], ids[rows], mask[rows], [counts[i] for i in rows])
+        text = distributed.gather(text[: len(mine)].float())
         return losses.gallery(pose, text, own, self.smoothing)
 
     def _embedded(
@@ -188,6 +189,8 @@ class Gallery:
 class Validation:
     """Cross-entropy and V2T R@1 of clips against galleries of texts.
 
+    Of prompts that are trained in parts, the loss is of the whole prompts.
+
     Args:
         clips: float (frames, dims) each.
         galleries: by the name that a column begins with; the loss is that of the first.
@@ -226,10 +229,10 @@ class Validation:
 
     def _embedded(self, model: SignCLIP, texts: Sequence[str]) -> Tensor:
         if self.apart:
-            return averaged(texts, partial(self._one_by_one, model))
-        return self._one_by_one(model, texts)
+            return averaged(texts, partial(self._in_batches, model))
+        return self._in_batches(model, texts)
 
-    def _one_by_one(self, model: SignCLIP, texts: Sequence[str]) -> Tensor:
+    def _in_batches(self, model: SignCLIP, texts: Sequence[str]) -> Tensor:
         device, parts = next(model.parameters()).device, []
         for chosen in self._parts(texts):
             tokens = self.tokenizer.encode(chosen, max_tokens=self.towers.max_tokens)

@@ -316,7 +316,9 @@ class SignCLIPModel:
     ) -> np.ndarray:
         """Scores as the model was trained: float32 (poses, texts).
 
-        They are dot products, or cosines, times the temperature's scale where one was learned.
+        They are dot products, or cosines, times the temperature's scale where one was learned. A
+        prompt whose language was trained apart is the mean of two texts, its score that of theirs:
+        compare it with others that have a language's tag, and texts without one with each other.
 
         Args:
             batch_size: clips, and texts, computed at a time; no score depends on it.

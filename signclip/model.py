@@ -38,7 +38,7 @@ from transformers import BertConfig, BertModel
 
 from signclip import unpadded
 from signclip.errors import ConfigError
-from signclip.hands import BODY_POINTS, LEAST, POINT_DIMS, HandFeatures, frames_before
+from signclip.hands import BODY_POINTS, POINT_DIMS, HandFeatures, frames_before
 from signclip.unpadded import Layout
 
 POOLING_HEADS = 4
@@ -254,6 +254,12 @@ class AttentionPooling(nn.Module):
         return self.output(self.dropout(both.flatten(1)))
 
 
+# Of the body part's numbers: a spread below is the rounding of the normalisation by the shoulders,
+# in shoulder widths; and how many spreads from its centre a number may be (short clips, others'
+# cameras).
+LEAST_SPREAD, FAR = 0.002, 5.0
+
+
 class BodyPart(nn.Module):
     """Who signs, and how they stand and move: linear in places (x, y) of the upper body's points.
 
@@ -272,10 +278,10 @@ class BodyPart(nn.Module):
 
     def standardise(self, clips: Iterable[np.ndarray]) -> None:
         """Take centre and scale from clips, float32 (frames, 159) each."""
-        seen = [torch.tensor(clip)[None] for clip in clips]
-        seen = torch.cat([self._measured(x, x.new_ones(x.shape[:2])) for x in seen])
+        batches = (torch.tensor(clip)[None] for clip in clips)
+        seen = torch.cat([self._measured(x, x.new_ones(x.shape[:2])) for x in batches])
         self.centre.copy_(seen.mean(dim=0))
-        self.scale.copy_(seen.std(dim=0, correction=0).clamp_min(LEAST))
+        self.scale.copy_(seen.std(dim=0, correction=0).clamp_min(LEAST_SPREAD))
 
     @staticmethod
     def _measured(frames: Tensor, mask: Tensor) -> Tensor:
@@ -292,7 +298,7 @@ class BodyPart(nn.Module):
 
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
         """Frames (b, t, 159), zero where padded, mask bool (b, t) -> (b, size)."""
-        standard = (self._measured(frames, mask) - self.centre) / self.scale
+        standard = ((self._measured(frames, mask) - self.centre) / self.scale).clamp(-FAR, FAR)
         return self.linear(self.dropout(standard.to(self.linear.weight.dtype)))
 
 

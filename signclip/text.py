@@ -96,10 +96,11 @@ def sign_language(tag: str) -> SignLanguage:
 
 _look_up = sign_language  # where an argument bears the function's name
 
+Array = TypeVar("Array")  # of numbers: numpy's, or a tensor
+
 # BERT splits at white space and punctuation: however they are spaced, these are the same pieces
 _TAGGED = re.compile(r"\s*<[^<>]+>\s*<([^<>]*)>")
 # and it drops zero-width and control characters first: with them too they are the same pieces
-Array = TypeVar("Array")  # of numbers: numpy's, or a tensor
 _CLEANER = normalizers.BertNormalizer(
     clean_text=True, handle_chinese_chars=False, strip_accents=False, lowercase=False
 )
@@ -149,17 +150,21 @@ PROMPTS = {
 }
 
 
-_PARTS = re.compile(r"((?:<[^<>\s]+> )+)(<[^<>\s]+>) (.+)", re.DOTALL)
+_TAG = r"\s*<\s*([^<>]*[^<>\s])\s*>"
+_PARTS = re.compile(rf"{_TAG}{_TAG}\s*(\S.*)", re.DOTALL)
 
 
 def apart(prompt: str) -> tuple[str, ...]:
-    """A prompt's tags, and the prompt without the last of them, that of the sign language.
+    """A prompt's two tags, and the prompt without the second, that of the sign language.
 
-    ``<en> <ase> house`` is ``<en> <ase>`` and ``<en> house``. A prompt without two tags or without
-    a text stays whole; templates come apart as prompts do.
+    ``<en> <ase> house`` is ``<en> <ase>`` and ``<en> house``, however it is spaced. A prompt
+    without two tags or without a text stays as it is; templates come apart as prompts do.
     """
-    found = _PARTS.fullmatch(prompt)
-    return (prompt,) if found is None else (found[1] + found[2], found[1] + found[3])
+    found = _PARTS.fullmatch(_CLEANER.normalize_str(prompt))
+    if found is None:
+        return (prompt,)
+    spoken, sign, rest = found.groups()
+    return f"<{spoken}> <{sign}>", f"<{spoken}> {rest}"
 
 
 def averaged(prompts: Sequence[str], embed: Callable[[list[str]], Array]) -> Array:

@@ -20,11 +20,10 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -96,26 +95,40 @@ def run_fingerprint(config: RunConfig, store: FeatureStore, rows: pd.DataFrame) 
     )
 
 
-def prompts_of(config: RunConfig, row: Mapping[str, Any]) -> tuple[str, ...]:
-    """A clip's prompt and, where clips are trained by it, the text of its label alone."""
-    fields = {name: row[name] for name in ("text", "sign_language", "spoken_language")}
-    whole = prompt(config.prompt, **fields)
-    if config.apart:
-        return tuple(dict.fromkeys((whole, apart(whole)[-1])))
-    if config.label_prompt is None:
-        return (whole,)
-    return whole, prompt(config.label_prompt, text=row["text"])
+def templates_asked(config: RunConfig) -> tuple[str, ...]:
+    """Of what a clip is asked: its prompt and, where it is trained by one, a text of its label."""
+    of_label = apart(config.prompt)[1:] if config.apart else (config.label_prompt,)
+    return config.prompt, *(template for template in of_label if template is not None)
+
+
+def templates_trained(config: RunConfig) -> tuple[str, ...]:
+    """Of what a clip is trained with: the parts of its prompt, or what it is asked."""
+    return apart(config.prompt) if config.apart else templates_asked(config)
+
+
+def _filled(templates: Sequence[str], clips: pd.DataFrame) -> list[tuple[str, ...]]:
+    """The texts of each clip."""
+    names = ["text", "sign_language", "spoken_language"]
+    rows = clips[names].to_dict("records")
+    return [tuple(prompt(template, **row) for template in templates) for row in rows]
 
 
 def examples_of(config: RunConfig, clips: pd.DataFrame) -> list[Example]:
-    """What manifest rows are trained as, in the rows' order."""
-    examples = []
-    for row in clips.to_dict("records"):
-        texts = prompts_of(config, row)
-        if config.apart:
-            texts = apart(texts[0])
-        examples.append(Example(row["id"], label(row["text"]), texts, row["sign_language"]))
-    return examples
+    """What manifest rows are trained as, in the rows' order.
+
+    Of two texts, one that is the same for all clips teaches nothing and is left out.
+    """
+    texts = _filled(templates_trained(config), clips)
+    sides = [place for place, side in enumerate(zip(*texts, strict=True)) if len(set(side)) > 1]
+    return [
+        Example(
+            row["id"],
+            label(row["text"]),
+            tuple(own[place] for place in sides or [0]),
+            row["sign_language"],
+        )
+        for row, own in zip(clips.to_dict("records"), texts, strict=True)
+    ]
 
 
 def _start(
@@ -270,14 +283,11 @@ def _galleries(
 ) -> dict[str, Gallery]:
     """What validation clips are asked: prompts and, where they are trained by them, labels."""
     others = training if config.validation_gallery == "all" else training[:0]
-    asked, beside = (
-        [prompts_of(config, row) for row in clips.to_dict("records")]
-        for clips in (validated, others)
-    )
-    names = ("validation", "validation_label")[: len(asked[0])] if asked else ()
+    templates = templates_asked(config)
+    asked, beside = (_filled(templates, clips) for clips in (validated, others))
     return {
-        name: Gallery([texts[i] for texts in asked], (texts[i] for texts in beside))
-        for i, name in enumerate(names)
+        name: Gallery([texts[place] for texts in asked], [texts[place] for texts in beside])
+        for place, name in enumerate(("validation", "validation_label")[: len(templates)])
     }
 
 
@@ -316,9 +326,12 @@ def _train(
         raise StoreError(f"{store.folder}: holds no training clip of split {config.split!r}")
     examples = examples_of(config, training)
     sides = list(zip(*(example.texts for example in examples), strict=True))
-    model, tokenizer = _start(config, store.dims, list(itertools.chain(*sides)))
+    words = itertools.chain(*zip(*_filled(templates_trained(config), training), strict=True))
+    model, tokenizer = _start(config, store.dims, list(words))
     if config.body_dims and config.init_run is None:
-        model.video_encoder.body.standardise(store.values(clip) for clip in training["id"])
+        model.video_encoder.body.standardise(
+            store.values(clip)[: config.towers.max_frames] for clip in training["id"]
+        )
     loader = _loader(config, examples, store, tokenizer)
     validation = Validation(
         [store.values(clip) for clip in validated["id"]],

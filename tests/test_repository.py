@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from baselines import BASELINES, graph, recipe, table, training
-from benchmarks import suites, tables
+from benchmarks import suites, tables, tables_protocols
 from signclip import config, train
 
 ROOT = Path(__file__).parents[1]
@@ -151,6 +151,25 @@ def test_every_profile_has_a_recipe_for_every_skeleton_model():
         for name in table.models():
             where = dict(profile=profile, corpus="c", split="letters", fold=0, seed=0)
             assert recipe.resolve(ROOT / "params.yaml", name, **where).model == name
+
+
+def test_the_pipeline_asks_every_protocol_that_the_table_shows():
+    rows = suites.expand(["everywhere"])
+    assert rows_of("protocols") == rows
+    assert outputs("protocols") == {
+        f"results/leaderboard/{row}/cpu/{name}.spreadthesign-fingerspelling.{split}.json"
+        for row in rows
+        for split in tables_protocols.SPLITS
+        for name in tables_protocols.expected(split)
+    }
+    asked = {path for path in PIPELINE["protocols"]["deps"] if path.startswith("runs/")}
+    made = {
+        next(iter(out))
+        for stage in TRAINED
+        for out in PIPELINE[stage]["outs"]
+        if "runs/" in str(out)
+    }
+    assert asked == {path for path in made if path.split("/")[1] in rows}
 
 
 @pytest.mark.parametrize("stage", TRAINED)
@@ -293,7 +312,10 @@ def test_the_rows_beyond_the_paper_are_what_the_readme_says():
 
 def test_every_difference_in_the_findings_stands_in_the_table():
     findings = (ROOT / "docs/findings.md").read_text(encoding="utf-8")
-    table = (ROOT / "results/tables/beyond.md").read_text(encoding="utf-8")
+    table = "".join(
+        (ROOT / f"results/tables/{name}.md").read_text(encoding="utf-8")
+        for name in ("beyond", "protocols")
+    )
     told = re.findall(r"[+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\]", findings)
     assert len(told) > 6
     assert [x for x in told if x not in table] == []

@@ -11,60 +11,12 @@ import yaml
 from baselines import BASELINES
 from benchmarks import encoders, galleries, metrics, results
 from benchmarks import evaluate as evaluation
-from signclip import checkpoint, config, corpora, inference, manifest, splits, store, text, train
+from signclip import checkpoint, config, corpora, inference, manifest, splits, store
 from signclip.errors import PoseError, RunError
 from signclip.poses import Features
 
 ROOT = Path(__file__).parents[2]
 NAME = "spreadthesign-fingerspelling"
-
-
-def trained(
-    folders: dict[str, Path], experiment: str, split: str, fold: int | None, seed=0
-) -> None:
-    run = config.resolve(
-        folders["experiments"],
-        folders["params"],
-        experiment,
-        profile="smoke",
-        corpus=NAME,
-        split=split,
-        fold=fold,
-        seed=seed,
-    )
-    train.train(
-        run,
-        corpus=folders["data"] / NAME,
-        features=folders["features"] / NAME,
-        runs=folders["runs"],
-    )
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> dict[str, Path]:
-    """Corpus, features, five tiny folds of E3.2, and tiny runs with tagged prompts."""
-    folder = tmp_path_factory.mktemp("evaluate")
-    found = {name: folder / name for name in ("data", "features", "runs")}
-    found["experiments"] = ROOT / "benchmarks/experiments.yaml"
-    found["params"] = ROOT / "params.yaml"
-    clips, dropped = corpora.build(NAME, progress=False)
-    clips = clips[clips["text"].map(text.label).isin(splits.LATIN)]
-    table = pd.concat(
-        [splits.letters(clips), splits.in_domain(clips), splits.unseen_language(clips)]
-    )
-    corpora.write(found["data"] / NAME, clips, dropped, table)
-    for variant in ("dominant_hand", "reduced_face", "reduced_face_mirrored", "signing"):
-        out = found["features"] / NAME / variant
-        store.write(clips, corpora.root(NAME), variant, out, progress=False)
-    for fold in range(splits.FOLDS):
-        trained(found, "E3.2", "letters", fold)
-    for seed in (0, 1):
-        trained(found, "E5", "in_domain", None, seed)
-    trained(found, "X9", "in_domain", None)
-    trained(found, "E7.2", "in_domain", None)
-    trained(found, "X", "in_domain", None)
-    trained(found, "X", "unseen_language", 0)
-    return found
 
 
 def run_encoder(folders, split="letters", **changes) -> encoders.RunEncoder:

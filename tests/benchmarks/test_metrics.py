@@ -264,3 +264,37 @@ def test_a_depth_or_a_chunk_below_one_is_refused():
         metrics.t2v_hits(np.zeros((2, 2)), [0, 1], k=(0, 1))
     with pytest.raises(ValueError, match="chunk must be at least 1"):
         metrics.v2t_ranks(np.zeros((2, 2)), [0, 1], chunk=-1)
+
+
+# sums over ranks
+
+
+def test_dcg_is_one_over_the_binary_logarithm_of_one_more_than_the_rank():
+    assert metrics.dcg(np.array([1])) == 1
+    assert metrics.dcg(np.array([3, 7])) == pytest.approx((1 / 2 + 1 / 3) / 2)
+    for ranks in ([], [1, 0]):
+        with pytest.raises(ValueError, match="begin at 1"):
+            metrics.dcg(np.array(ranks))
+
+
+def test_a_summary_of_ranks_agrees_with_retrieval_and_adds_dcg():
+    scores, texts = tied_case()
+    texts = [str(i) for i in range(len(texts))]
+    ranks = metrics.v2t_ranks(scores, np.arange(len(texts)))
+    summary = metrics.rank_summary(ranks)
+    v2t = metrics.retrieval(scores, texts)["v2t"]
+    assert summary == {key: v2t[key] for key in v2t if key[0] != "P"} | {"DCG": metrics.dcg(ranks)}
+
+
+@pytest.mark.parametrize("labels", [metrics.ROWS, metrics.ROWS + 1, 3 * metrics.ROWS + 7])
+def test_labels_counted_in_parts_are_all_counted(labels):
+    # every label but the own one, which is the last, is above: no count may wrap
+    scores = np.ones((labels, 3), np.float32)
+    scores[-1] = 0
+    assert metrics.v2t_ranks(scores, [labels - 1] * 3).tolist() == [labels] * 3
+    scores[-1] = 1  # all tied: the same ranks, by index
+    assert metrics.v2t_ranks(scores, [labels - 1, 0, labels - 2]).tolist() == [
+        labels,
+        1,
+        labels - 1,
+    ]

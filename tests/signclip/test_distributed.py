@@ -83,10 +83,11 @@ def test_the_loss_of_gathered_parts_and_its_gradients_are_those_of_the_whole(tmp
         {},
         {"augment": ("affine2d", "temporal")},
         {"loss": "gallery", "gallery_texts": 12, "label_prompt": "{label}"},
+        {"loss": "gallery", "prompt": "<en> <{sign_language}> {label}", "apart": True},
         {"loss": "sigmoid", "temperature": True, "normalise": True, "pooling": "attention"},
         {"compute": Compute(padding="none", group_ratio=0.85, chunk=5)},
     ],
-    ids=["plain", "augmented", "gallery", "sigmoid", "chunks"],
+    ids=["plain", "augmented", "gallery", "apart", "sigmoid", "chunks"],
 )
 def test_two_processes_train_as_one(training_folder, folders, smoke_config, tmp_path, changes):
     """Without dropout: its draws are each process's own."""
@@ -107,6 +108,15 @@ def test_two_processes_train_as_one(training_folder, folders, smoke_config, tmp_
     weights = [train.checkpoint.load(run).model.state_dict() for run in (one, two)]
     for name, weight in weights[0].items():
         assert torch.allclose(weight, weights[1][name], atol=1e-4), name
+
+
+def test_a_process_may_have_none_of_a_gallerys_texts(training_folder, smoke_config, tmp_path):
+    config = smoke_config(loss="gallery", prompt="one text for two processes", batch_size=100)
+    values = json.dumps(config.model_dump(mode="json"))
+    script = ROOT / "tests/signclip/killed_training.py"
+    done = torchrun(tmp_path, script, training_folder, tmp_path / "two", values)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "two" / config.run_folder / "model.safetensors").is_file()
 
 
 def test_the_command_line_under_torchrun(training_folder, tmp_path):

@@ -92,8 +92,9 @@ def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterru
     [
         {"loss": "sigmoid", "temperature": True, "normalise": True},  # a bias beside the model
         {"loss": "gallery", "gallery_texts": 12, "label_prompt": "{label}", "reshuffle": True},
+        {"prompt": "<en> <{sign_language}> {label}", "apart": True},
     ],
-    ids=["sigmoid", "gallery"],
+    ids=["sigmoid", "gallery", "apart"],
 )
 def test_other_losses_are_resumed_as_exactly(training_folder, smoke_config, tmp_path, changes):
     config = smoke_config("E3.2", epochs=2, save_every=4, **changes)

@@ -350,8 +350,20 @@ def test_a_prompt_is_not_filled_with_a_language_that_is_not_given():
     [
         ("<en> <ase> house", ("<en> <ase>", "<en> house")),
         ("<en> <{sign_language}> {label}", ("<en> <{sign_language}>", "<en> {label}")),
-        ("<en> <ase> two words\n<and> more", ("<en> <ase>", "<en> two words\n<and> more")),
-        ("<a> <b> <c> house", ("<a> <b> <c>", "<a> <b> house")),
+        ("<en> <ase> two words\n<and> more", ("<en> <ase>", "<en> two words <and> more")),
+        ("<en> <ase> <b> c", ("<en> <ase>", "<en> <b> c")),
+        ("<Swiss German> <sgg> Haus", ("<Swiss German> <sgg>", "<Swiss German> Haus")),
+        *(
+            (spaced, ("<en> <ase>", "<en> house"))
+            for spaced in (
+                "<en><ase> house",
+                "<en>  <ase>   house",
+                " <en>\t<ase> house",
+                "< en > < ase > house",
+                "<en> <ase>house",
+                "<en>\u200b <ase> house",
+            )
+        ),
         ("<en> house", ("<en> house",)),
         ("<en> <ase> ", ("<en> <ase> ",)),
         ("house <en> <ase> x", ("house <en> <ase> x",)),

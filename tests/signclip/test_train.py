@@ -13,6 +13,7 @@ from signclip import (
     contrastive,
     corpora,
     curves,
+    finetune,
     manifest,
     splits,
     store,
@@ -210,3 +211,55 @@ def test_a_bert_on_disk_starts_both_towers(folders, tmp_path, smoke_config):
         assert torch.allclose(ours, source.encoder.layer[0].output.dense.weight, atol=1e-6)
     assert loaded.model.config.pose_cls_id == loaded.tokenizer.cls_id
     shutil.rmtree(folder)
+
+
+PAIR = "<en> <{sign_language}> {label}"
+
+
+def test_a_prompt_in_parts_is_trained_by_them_and_asked_whole(smoke_config, embedded):
+    clips = embedded.manifest.set_index("id", drop=False).loc[["ase-a", "ase-b", "gsg-b"]]
+    whole, parts = (smoke_config(prompt=PAIR, apart=apart) for apart in (False, True))
+    assert [x.texts for x in train.examples_of(whole, clips)] == [
+        ("<en> <ase> a",),
+        ("<en> <ase> b",),
+        ("<en> <gsg> b",),
+    ]
+    assert [x.texts for x in train.examples_of(parts, clips)] == [
+        ("<en> <ase>", "<en> a"),
+        ("<en> <ase>", "<en> b"),
+        ("<en> <gsg>", "<en> b"),
+    ]
+    assert train.templates_asked(parts) == (PAIR, "<en> {label}")
+    assert train.templates_asked(whole) == (PAIR,)
+
+
+def test_of_two_texts_one_that_all_clips_share_teaches_nothing(smoke_config, embedded):
+    clips = embedded.manifest.set_index("id", drop=False)
+    config = smoke_config(prompt=PAIR, apart=True)
+    american = train.examples_of(config, clips.loc[["ase-a", "ase-b"]])
+    assert [x.texts for x in american] == [("<en> a",), ("<en> b",)]
+    one = train.examples_of(config, clips.loc[["ase-a"]])
+    assert [x.texts for x in one] == [("<en> <ase>",)]
+
+
+def test_a_spoken_language_with_a_space_comes_apart_too(smoke_config, embedded):
+    clips = embedded.manifest.set_index("id", drop=False).loc[["ase-a", "gsg-b"]]
+    clips = clips.assign(spoken_language=["en", "Swiss German"])
+    config = smoke_config(prompt="<{spoken_language}> <{sign_language}> {text}", apart=True)
+    assert [len(x.texts) for x in train.examples_of(config, clips)] == [2, 2]
+
+
+def test_what_validates_a_run_in_parts_is_its_whole_prompts_and_its_labels(
+    training_folder, folders, smoke_config, tmp_path
+):
+    config = smoke_config(prompt=PAIR, apart=True, epochs=1)
+    run = train.train(config, **folders, runs=tmp_path)
+    last = checkpoint.read_metrics(run)["last"]
+    assert {"validation_loss", "validation_V2T_R@1", "validation_label_V2T_R@1"} <= last.keys()
+    model = signclip.load(run)
+    saved = signclip.load(model.save_pretrained(tmp_path / "saved"))
+    texts = ["<en> <ase> a", "<en> a", "<en> <bfi> b"]
+    assert np.array_equal(model.embed_text(texts), saved.embed_text(texts))
+    assert not np.allclose(*model.embed_text(texts[:2]))
+    _, given = finetune.start(run)
+    assert given["apart"]

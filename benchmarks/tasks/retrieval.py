@@ -1,4 +1,4 @@
-"""Tasks: pure functions from scores to metrics with intervals and chance levels.
+"""Retrieval from scores: metrics with intervals and chance levels.
 
 Decision: runs of several seeds are one measurement. A unit (clip or query) is averaged over seeds,
 so that the bootstrap goes over what was measured and not over how often; a median is then of mean
@@ -41,10 +41,7 @@ def retrieval(*seeds: Sequence[FoldScores]) -> dict[str, Score]:
     """
     folds = seeds[0]
     each = [_units(chosen) for chosen in seeds]
-    chance = {
-        f"V2T_{name}": value
-        for name, value in intervals.chance_v2t(len(folds[0].scores), KS).items()
-    }
+    chance = {f"V2T_{name}": value for name, value in _chance_v2t(folds).items()}
     chance |= {
         f"T2V_{name}": value
         for name, value in _mean_of(
@@ -64,6 +61,43 @@ def retrieval(*seeds: Sequence[FoldScores]) -> dict[str, Score]:
         )
         for name in each[0]
     }
+
+
+def _chance_v2t(folds: Sequence[FoldScores]) -> dict[str, float]:
+    """What random scores would get; where galleries differ, the mean over clips of their folds'.
+
+    (The median's is then the mean of medians, not the median of all.)
+    """
+    each = [intervals.chance_v2t(len(fold.scores), KS) for fold in folds]
+    if len({len(fold.scores) for fold in folds}) == 1:
+        return each[0]
+    clips = [fold.scores.shape[1] for fold in folds]
+    return {name: float(np.average([of[name] for of in each], weights=clips)) for name in each[0]}
+
+
+def ranked(ranks: Sequence[np.ndarray], candidates: Sequence[np.ndarray]) -> dict[str, Score]:
+    """V2T metrics where each clip has candidates of its own, or is asked several times.
+
+    Args:
+        ranks: of each clip, the ranks of its questions, 1-based; they are averaged a clip.
+        candidates: of each clip, among how many each question was asked.
+    """
+    counts = np.concatenate(list(candidates))
+    clip_of = np.repeat(np.arange(len(ranks)), [len(of) for of in ranks])
+    asked = np.bincount(clip_of)
+
+    def a_clip(values: np.ndarray) -> np.ndarray:
+        return np.bincount(clip_of, values) / asked
+
+    flat = np.concatenate(list(ranks))
+    scores = {
+        f"V2T_R@{k}": _score(
+            a_clip(flat <= k), np.mean, float(a_clip(np.minimum(k, counts) / counts).mean())
+        )
+        for k in KS
+    }
+    middle = float(np.median(a_clip((counts + 1) / 2)))
+    return scores | {"V2T_MedianR": _score(a_clip(flat), np.median, middle)}
 
 
 def _units(folds: Sequence[FoldScores]) -> dict[str, np.ndarray]:

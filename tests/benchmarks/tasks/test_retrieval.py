@@ -61,3 +61,20 @@ def test_several_seeds_average_each_clip_before_the_bootstrap():
     ranks = [np.concatenate([metrics.v2t_ranks(*f) for f in side]) for side in (folds, other)]
     assert both["V2T_MedianR"].value == np.median(np.mean(ranks, axis=0))
     assert both["V2T_R@1"].chance == one["V2T_R@1"].chance
+
+
+def test_questions_of_a_clip_are_averaged_before_the_bootstrap():
+    ranks = [np.array([1, 2, 2, 1]), np.array([7])]
+    candidates = [np.array([2, 2, 4, 4]), np.array([10])]
+    found = tasks.ranked(ranks, candidates)
+    assert found["V2T_R@1"].value == pytest.approx((0.5 + 0) / 2)
+    assert found["V2T_R@1"].chance == pytest.approx(((0.5 + 0.5 + 0.25 + 0.25) / 4 + 0.1) / 2)
+    assert found["V2T_R@10"].value == found["V2T_R@10"].chance == 1
+    assert found["V2T_MedianR"].value == pytest.approx((1.5 + 7) / 2)
+
+
+def test_chance_is_that_of_each_folds_own_gallery():
+    small = tasks.FoldScores(np.zeros((2, 1), np.float32), np.array([0]))
+    large = tasks.FoldScores(np.zeros((10, 3), np.float32), np.array([0, 1, 2]))
+    found = tasks.retrieval([small, large])["V2T_R@1"]
+    assert found.chance == pytest.approx((1 / 2 + 3 * 1 / 10) / 4)

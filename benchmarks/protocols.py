@@ -1,0 +1,361 @@
+"""The paper's protocols beside retrieval, on an encoder's runs: from embeddings to result files.
+
+Decisions
+* A protocol is a row of :data:`PROTOCOLS`: a function from one fold, opened, to class scores of its
+  test clips. Intervals, chance, ranks, comparison and files are those of every other result, so a
+  protocol is a task's name to whoever reads them.
+* Recognition learns from the fold's training clips alone, those that the encoder was trained on:
+  embeddings of clips that a model was fitted to are further apart than those of new ones.
+* Questions of language (identification, conceptualisation) need prompts with a language's tag, and
+  languages that were met: they are asked on splits whose test languages train, two or more.
+* A run that was trained elsewhere (``run``) is asked zero-shot, too: among the prompts of the test
+  clips, all of them and, as in the paper, those whose label its own training had often.
+* Embeddings are computed once a run (:mod:`benchmarks.embeddings`).
+
+Cost: the linear probes, a second a fold.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from baselines import BASELINES
+from benchmarks import embeddings, galleries, metrics, results, tasks
+from benchmarks.encoders import RunEncoder, TransferredRun
+from benchmarks.evaluate import Fold, Opened, described, opened
+from benchmarks.tasks import identification, recognition, space
+from signclip import manifest, splits
+from signclip.config import RunConfig
+from signclip.errors import ConfigError
+from signclip.inference import SignCLIPModel
+from signclip.text import apart, label, prompt
+
+
+@dataclass(frozen=True)
+class Context:
+    """One fold of one seed, opened.
+
+    Attributes:
+        embedded: id -> float32 (d,), of every clip of the store.
+        labels: the split's labels, in the gallery's order.
+        met: the labels of the clips that the encoder was trained on, where its corpus is here.
+    """
+
+    found: Opened
+    fold: Fold
+    trained: RunConfig
+    model: SignCLIPModel
+    embedded: dict[str, np.ndarray]
+    labels: tuple[str, ...]
+    met: tuple[str, ...]
+
+    def clips(self, ids: Sequence[str]) -> np.ndarray:
+        """Embeddings (n, d)."""
+        return np.stack([self.embedded[clip] for clip in ids])
+
+    def label(self, ids: Sequence[str]) -> list[str]:
+        """The clips' labels."""
+        return [label(text) for text in self.found.clips.loc[ids, "text"]]
+
+    def languages(self, ids: Sequence[str]) -> list[str]:
+        """The clips' sign languages."""
+        return list(self.found.clips.loc[ids, "sign_language"])
+
+
+class Asked(NamedTuple):
+    """A fold's answers in one gallery: scores (texts, clips), each clip's own row, the clips."""
+
+    scores: np.ndarray
+    own: np.ndarray
+    ids: list[str]
+
+
+class Ranked(NamedTuple):
+    """A fold's answers where each clip has candidates of its own, or several questions."""
+
+    ids: list[str]
+    ranks: list[np.ndarray]  # of each clip's questions
+    candidates: list[np.ndarray]
+
+
+def _recognised(learn: Callable[..., np.ndarray], context: Context) -> Asked:
+    train, test = context.fold.train, context.fold.test
+    labels = list(context.labels)
+    scores = learn(context.clips(train), context.label(train), context.clips(test), labels)
+    return Asked(scores, np.array([labels.index(own) for own in context.label(test)]), test)
+
+
+def _tags(context: Context) -> str:
+    """The template of a language's prompt without a text.
+
+    Raises:
+        ConfigError: the encoder's prompts name no sign language.
+    """
+    parts = apart(context.trained.prompt)
+    if len(parts) < 2 or not galleries.is_tagged(parts[0]):
+        raise ConfigError(f"{context.found.encoder}: its prompts name no sign language")
+    return parts[0]
+
+
+def _spoken(context: Context, languages: Sequence[str]) -> dict[str, str]:
+    """A spoken language of each sign language, the first of its training clips'."""
+    known = context.found.clips.loc[sorted(context.fold.train)]
+    first = known.groupby("sign_language")["spoken_language"].first()
+    return {language: first[language] for language in languages}
+
+
+def _identified(context: Context) -> Asked:
+    """Which sign language? Among those of training."""
+    template, test = _tags(context), context.fold.test
+    languages = sorted(set(context.languages(context.fold.train)))
+    spoken = _spoken(context, languages)
+    texts = context.model.embed_text(
+        [
+            prompt(template, text="", sign_language=one, spoken_language=spoken[one])
+            for one in languages
+        ]
+    )
+    own = np.array([languages.index(one) for one in context.languages(test)])
+    return Asked(texts @ context.clips(test).T, own, test)
+
+
+def _conceptualised(context: Context) -> Asked:
+    """Which label, where every prompt has the tag of American Sign Language?"""
+    _tags(context)
+    texts = [
+        prompt(context.trained.prompt, text=name, sign_language="ase", spoken_language="en")
+        for name in context.labels
+    ]
+    test = context.fold.test
+    own = np.array([context.labels.index(one) for one in context.label(test)])
+    return Asked(context.model.embed_text(texts) @ context.clips(test).T, own, test)
+
+
+def _identified_by_oracle(context: Context) -> Ranked:
+    """Which sign language, where the label is known? Among those that have it."""
+    _tags(context)
+    test, clips = context.fold.test, context.found.clips
+    there = clips.loc[sorted({*context.fold.train, *test})]
+    asked = galleries.prompts(there, context.trained.prompt)
+    scores = context.model.embed_text(asked.names) @ context.clips(test).T
+    found = identification.oracle(
+        scores,
+        [(entry.sign_language, entry.label) for entry in asked.entries],
+        list(zip(context.languages(test), context.label(test), strict=True)),
+    )
+    return Ranked(
+        [test[position] for position in found.asked],
+        list(found.rank[:, None]),
+        list(found.candidates[:, None]),
+    )
+
+
+def _zero_shot(context: Context) -> Asked:
+    """Which prompt, among those of the test clips?"""
+    return _asked_prompts(context, context.fold.test)
+
+
+def _zero_shot_in_vocabulary(context: Context) -> Asked:
+    """The same of the clips whose label was often met in the encoder's own training."""
+    test = np.array(context.fold.test)
+    kept = recognition.in_vocabulary(context.label(list(test)), context.met)
+    return _asked_prompts(context, test[kept].tolist())
+
+
+def _asked_prompts(context: Context, test: list[str]) -> Asked:
+    gallery = galleries.prompts(context.found.clips.loc[test], context.trained.prompt)
+    scores = context.model.embed_text(gallery.names) @ context.clips(test).T
+    return Asked(scores, np.array([gallery.own[clip] for clip in test]), test)
+
+
+def _analogies(context: Context) -> Ranked:
+    """Poses: this language's other letter - another language's + its same letter = the clip?"""
+    ids = sorted({*context.fold.train, *context.fold.test})
+    pairs = list(zip(context.languages(ids), context.label(ids), strict=True))
+    place = {clip: position for position, clip in enumerate(ids)}
+    asked = space.parallelograms(pairs, [place[clip] for clip in context.fold.test])
+    ranks = space.analogies(context.clips(ids), asked)
+    of = [clip for clip in context.fold.test if (asked[:, 3] == place[clip]).any()]
+    each = [ranks[asked[:, 3] == place[clip]] for clip in of]
+    return Ranked(of, each, [np.full(len(one), len(ids) - 3) for one in each])
+
+
+Protocol = Callable[[Context], Asked | Ranked]
+PROTOCOLS: dict[str, Protocol] = {  # task -> answers of a fold
+    **{
+        f"few_shot_{k}": partial(_recognised, partial(recognition.few_shot, k=k))
+        for k in recognition.SHOTS
+    },
+    "prototypes": partial(_recognised, recognition.prototypes),
+    "linear_probe": partial(_recognised, recognition.linear_probe),
+    "identification": _identified,
+    "identification_oracle": _identified_by_oracle,
+    "conceptualisation": _conceptualised,
+    "analogies": _analogies,
+    "zero_shot": _zero_shot,
+    "zero_shot_in_vocabulary": _zero_shot_in_vocabulary,
+}
+OF_LANGUAGES = ("identification", "identification_oracle", "conceptualisation", "analogies")
+ELSEWHERE = ("zero_shot", "zero_shot_in_vocabulary")  # of runs that were trained elsewhere
+NOT_ASKED = {  # why a protocol leaves clips out
+    "identification_oracle": "its label is in one sign language alone",
+    "analogies": "no parallelogram of other clips has it as a corner",
+    "zero_shot_in_vocabulary": "its label was seldom met in the encoder's own training",
+}
+
+
+def asked_on(contexts: Sequence[Context]) -> list[str]:
+    """The protocols that make sense on all folds; see the module."""
+    found = contexts[0].found
+    left = set()
+    if not galleries.is_tagged(found.each[0].template) or not all(map(_met, contexts)):
+        left |= set(OF_LANGUAGES)
+    if not isinstance(found.each[0], TransferredRun):
+        left |= set(ELSEWHERE)
+    elif not all(
+        recognition.in_vocabulary(context.label(context.fold.test), context.met).any()
+        for context in contexts
+    ):
+        left.add("zero_shot_in_vocabulary")
+    return [name for name in PROTOCOLS if name not in left]
+
+
+def _met(context: Context) -> bool:
+    """Do the test languages train, beside others?"""
+    known = set(context.languages(context.fold.train))
+    return len(known) > 1 and set(context.languages(context.fold.test)) <= known
+
+
+def run(
+    encoder: str,
+    *,
+    profile: str,
+    corpus: str,
+    split: str,
+    seeds: Sequence[int],
+    experiments: Path,
+    params: Path,
+    data: Path,
+    features: Path,
+    runs: Path,
+    cache: Path,
+    leaderboard: Path,
+    revision: str | None = None,
+    run: str | None = None,
+) -> dict[str, results.Result]:
+    """Ask an experiment's runs by every protocol that makes sense, and write the results.
+
+    Args:
+        encoder: an experiment with runs; a recogniser has no embeddings.
+        cache: folder of the embeddings.
+        revision: under which the results are written; default the profile, with ``run`` behind it.
+        run: see :func:`benchmarks.evaluate.opened`.
+
+    Returns:
+        task -> result.
+
+    Raises:
+        ConfigError: the encoder has no embeddings.
+        SignCLIPError: runs, store or split are missing or damaged.
+    """
+    found = opened(
+        encoder,
+        profile=profile,
+        corpus=corpus,
+        split=split,
+        seeds=seeds,
+        experiments=experiments,
+        params=params,
+        data=data,
+        features=features,
+        runs=runs,
+        run=run,
+    )
+    if encoder in BASELINES:
+        raise ConfigError(f"{encoder} has no embeddings: it is asked by `evaluate` alone")
+    labels = galleries.labels(
+        found.clips[found.clips["id"].isin(found.rows["id"][found.rows["role"] != "excluded"])]
+    ).names
+    start = time.perf_counter()
+    contexts = [
+        [_context(found, one, fold, cache / corpus, labels, data) for fold in found.folds]
+        for one in found.each
+    ]
+    seconds = time.perf_counter() - start
+    revision = revision or (profile if run is None else f"{profile}.{run}")
+    common = described(
+        found, corpus=corpus, split=split, revision=revision, data=data, seconds=seconds
+    )
+    written = {}
+    for name in asked_on(contexts[0]):
+        answers = [[PROTOCOLS[name](context) for context in of_seed] for of_seed in contexts]
+        measured = _measured(found, answers, NOT_ASKED.get(name, ""))
+        written[name] = results.Result(**common | measured, task=name)
+    for result in written.values():
+        result.write(leaderboard)
+    return written
+
+
+def _context(
+    found: Opened,
+    one: RunEncoder | TransferredRun,
+    fold: Fold,
+    cache: Path,
+    labels: tuple[str, ...],
+    data: Path,
+) -> Context:
+    folder, trained, model = one.open_fold(fold.number)
+    embedded = embeddings.of_clips(folder, model, found.store, cache)
+    met: tuple[str, ...] = ()
+    if isinstance(one, TransferredRun) and (data / trained.corpus).is_dir():
+        rows = splits.read(data / trained.corpus, trained.split)
+        rows = rows[(rows["fold"] == (trained.fold or 0)) & (rows["role"] == "train")]
+        clips = manifest.read(data / trained.corpus)
+        met = tuple(clips["text"][clips["id"].isin(rows["id"])].map(label))
+    return Context(found, fold, trained, model, embedded, labels, met)
+
+
+def _measured(found: Opened, answers: list[list[Asked | Ranked]], reason: str) -> dict[str, Any]:
+    """Scores, gallery size, each clip's ranks, and how many clips were asked.
+
+    Args:
+        reason: why a clip is not asked, where some are not.
+    """
+    ranks: dict[str, list[int]] = {}
+    counts: dict[str, list[int]] = {}
+    for one in (fold for of_seed in answers for fold in of_seed):
+        for clip, of_clip, among in zip(one.ids, *_ranks(one), strict=True):
+            ranks.setdefault(clip, []).extend(map(int, of_clip))
+            counts.setdefault(clip, []).extend(map(int, among))
+    if isinstance(answers[0][0], Asked):
+        scores = tasks.retrieval(
+            *([tasks.FoldScores(one.scores, one.own) for one in of_seed] for of_seed in answers)
+        )
+    else:
+        clips = sorted(ranks)
+        scores = tasks.ranked(
+            [np.array(ranks[clip]) for clip in clips], [np.array(counts[clip]) for clip in clips]
+        )
+    left = sum(len(fold.test) for fold in found.folds) - len(ranks)
+    return {
+        "scores": scores,
+        "labels": max(max(of) for of in counts.values()),
+        "ranks": ranks,
+        "n_evaluated": len(ranks),
+        "n_dropped": found.n_dropped | ({reason: left} if left else {}),
+    }
+
+
+def _ranks(one: Asked | Ranked) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Of each clip the ranks of its questions, and among how many."""
+    if isinstance(one, Ranked):
+        return one.ranks, one.candidates
+    ranks = metrics.v2t_ranks(one.scores, one.own)[:, None]
+    return list(ranks), [np.array([len(one.scores)])] * len(ranks)

@@ -1,0 +1,14 @@
+"""Tasks: pure functions from embeddings or scores to numbers.
+
+* :mod:`benchmarks.tasks.retrieval`: text to video and video to text, over folds and seeds.
+* :mod:`benchmarks.tasks.recognition`: zero-shot, few-shot, prototypes, linear probe.
+* :mod:`benchmarks.tasks.identification`: which sign language a clip is in.
+* :mod:`benchmarks.tasks.space`: what the space looks like: iconicity, analogies.
+
+They know nothing of files, encoders or result schemas but :class:`benchmarks.results.Score`.
+"""
+
+from benchmarks.tasks.retrieval import KS as KS
+from benchmarks.tasks.retrieval import FoldScores as FoldScores
+from benchmarks.tasks.retrieval import ranked as ranked
+from benchmarks.tasks.retrieval import retrieval as retrieval

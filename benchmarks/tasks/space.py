@@ -1,0 +1,118 @@
+"""What the space looks like: concepts over sign languages, and analogies.
+
+Decisions
+* Iconicity is the paper's: the embeddings of one concept in many languages, their standard
+  deviation in each dimension, summed; the less, the more alike the signs (reference:
+  ``test_iconicity.py``; its grouping by the last word of a prompt is a defect and not copied).
+  Numbers of concepts with other counts of languages do not compare, so a count is asked for.
+* An analogy a - b + c = d is counted right where d is the nearest of all candidates but a, b and c
+  (as for words: king - man + woman = queen). By cosine, since sums differ in length.
+* Conceptualisation needs no function of its own: it is retrieval where every prompt has the same
+  language's tag (``<ase>`` in the reference), :data:`CONCEPT`.
+
+Cost: analogies x candidates dot products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from signclip.errors import ConfigError
+
+CONCEPT = "<{spoken_language}> <ase> {label}"
+
+
+def iconicity(
+    embeddings: np.ndarray, concepts: Sequence[str], *, clips: int | None = None
+) -> pd.DataFrame:
+    """How far a concept's embeddings spread over its clips, least first.
+
+    Args:
+        embeddings: (n, d), one clip a sign language and concept.
+        concepts: (n,), the clips' labels.
+        clips: only concepts of just so many clips; None: those of two and more.
+
+    Returns:
+        One row a concept: ``concept``, ``clips``, ``spread``.
+
+    Raises:
+        ConfigError: no concept has so many clips.
+    """
+    embeddings = np.asarray(embeddings, dtype=np.float64)
+    rows = []
+    for concept, of_concept in pd.Series(range(len(concepts))).groupby(list(concepts)):
+        count = len(of_concept)
+        if count < 2 or (clips is not None and count != clips):
+            continue
+        spread = float(np.std(embeddings[of_concept.to_numpy()], axis=0).sum())
+        rows.append({"concept": concept, "clips": count, "spread": spread})
+    if not rows:
+        raise ConfigError(f"no concept has {clips or 'two or more'} clips")
+    return pd.DataFrame(rows).sort_values(["spread", "concept"], ignore_index=True)
+
+
+def parallelograms(pairs: Sequence[tuple[str, str]], targets: Sequence[int]) -> np.ndarray:
+    """Analogies over two independent properties, such as (sign language, letter).
+
+    The target's language with another letter, minus another language with that letter, plus that
+    other language with the target's letter: (l, y) - (m, y) + (m, x) = (l, x).
+
+    Args:
+        pairs: the two properties of each item; no two items have both in common.
+        targets: items that are asked for.
+
+    Returns:
+        int64 (analogies, 4): a, b, c, d, positions in ``pairs``; all that there are, in order.
+    """
+    place = {pair: position for position, pair in enumerate(pairs)}
+    if len(place) != len(pairs):
+        raise ConfigError("two items have both properties in common")
+    found = []
+    for d in targets:
+        language, letter = pairs[d]
+        for c, (other, same) in enumerate(pairs):
+            if same != letter or other == language:
+                continue
+            for b, (its, second) in enumerate(pairs):
+                if its == other and second != letter and (language, second) in place:
+                    found.append((place[language, second], b, c, d))
+    return np.array(found, dtype=np.int64).reshape(-1, 4)
+
+
+def analogies(
+    embeddings: np.ndarray, asked: np.ndarray, candidates: np.ndarray | None = None
+) -> np.ndarray:
+    """Ranks of d by cosine with a - b + c among the candidates but a, b and c: int64 (analogies,).
+
+    Args:
+        embeddings: (n, d), none of them zero.
+        asked: int (analogies, 4), rows of the embeddings.
+        candidates: rows that may be answers; default all. d must be among them.
+
+    Raises:
+        ConfigError: nothing is asked, an embedding has no direction, or a d is no candidate.
+    """
+    values = np.asarray(embeddings, dtype=np.float64)
+    asked = np.asarray(asked, dtype=np.int64).reshape(-1, 4)
+    if not len(asked):
+        raise ConfigError("no analogy is asked")
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    if not np.isfinite(length).all() or not length.all():
+        raise ConfigError("an embedding is zero or not finite: it has no direction")
+    candidates = np.arange(len(values)) if candidates is None else np.sort(candidates)
+    column_of = np.full(len(values), -1)
+    column_of[candidates] = np.arange(len(candidates))
+    if (column_of[asked[:, 3]] < 0).any():
+        raise ConfigError("an analogy's answer is not among the candidates")
+    unit = values / length
+    ranks = np.empty(len(asked), dtype=np.int64)
+    for row, (a, b, c, d) in enumerate(asked):
+        scores = unit[candidates] @ (unit[a] - unit[b] + unit[c])
+        out = column_of[[a, b, c]]
+        scores[out[out >= 0]] = -np.inf
+        own = scores[column_of[d]]
+        ranks[row] = 1 + (scores > own).sum() + (scores[: column_of[d]] == own).sum()
+    return ranks

@@ -1,0 +1,144 @@
+"""Recognition from embeddings: the paper's settings, and what becomes of odd classes."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.tasks import recognition
+from signclip.errors import ConfigError
+
+CLASSES = ["a", "b", "c", "d"]
+
+
+@pytest.fixture
+def data():
+    """Forty training clips and twelve test clips in four well-separated clouds, 5 numbers each."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0, 5, (4, 5))
+    labels = [CLASSES[i % 4] for i in range(40)]
+    training = np.stack([centres[CLASSES.index(x)] for x in labels]) + rng.normal(0, 1, (40, 5))
+    own = [CLASSES[i % 4] for i in range(12)]
+    clips = np.stack([centres[CLASSES.index(x)] for x in own]) + rng.normal(0, 1, (12, 5))
+    return training, labels, clips, own
+
+
+def best(scores) -> list[str]:
+    return [CLASSES[row] for row in scores.argmax(axis=0)]
+
+
+@pytest.mark.parametrize("k", [5, 10])
+@pytest.mark.parametrize("learn", [recognition.few_shot, recognition.prototypes])
+def test_clouds_are_told_apart_from_a_few_shots(data, learn, k):
+    training, labels, clips, own = data
+    scores = learn(training, labels, clips, CLASSES, k=k)
+    assert scores.shape == (4, 12)
+    assert scores.dtype == np.float32
+    assert np.mean([x == y for x, y in zip(best(scores), own, strict=True)]) > 0.8
+
+
+@pytest.mark.parametrize("neighbours", ["root", "classes"])
+def test_votes_are_those_of_scikit_learn_with_the_papers_settings(data, neighbours):
+    training, labels, clips, _ = data
+    chosen = recognition.shots(labels, CLASSES, 5)
+    assert len(chosen) == 20
+    scaler = StandardScaler().fit(training[chosen])
+    count = {"root": 4, "classes": 4}[neighbours]  # round(sqrt(20)) is 4, too
+    voters = KNeighborsClassifier(count).fit(
+        scaler.transform(training[chosen]), [labels[i] for i in chosen]
+    )
+    expected = voters.predict_proba(scaler.transform(clips)).T
+    scores = recognition.few_shot(training, labels, clips, CLASSES, k=5, neighbours=neighbours)
+    assert np.allclose(scores, expected)
+
+
+def test_one_shot_and_a_neighbour_for_each_class_is_no_recognition(data):
+    training, labels, clips, _ = data
+    scores = recognition.few_shot(training, labels, clips, CLASSES, k=1, neighbours="classes")
+    assert np.allclose(scores, 0.25)
+
+
+def test_shots_are_drawn_by_class_and_seed():
+    labels = [*"aaaaabbbbbc"]
+    first = recognition.shots(labels, ["a", "b", "c"], 2)
+    assert [labels[i] for i in first] == ["a", "a", "b", "b", "c"]  # c has one alone
+    assert first.tolist() == recognition.shots(labels, ["a", "b", "c"], 2).tolist()
+    drawn = {tuple(recognition.shots(labels, ["a", "b"], 2, seed=seed)) for seed in range(20)}
+    assert len(drawn) > 5
+    assert set(recognition.shots(labels, ["b"], 100)) == set(range(5, 10))
+
+
+def test_prototypes_are_mean_dot_products(data):
+    training, labels, clips, _ = data
+    scores = recognition.prototypes(training, labels, clips, CLASSES)
+    for row, name in enumerate(CLASSES):
+        of = [i for i, label in enumerate(labels) if label == name]
+        assert np.allclose(scores[row], (training[of] @ clips.T).mean(axis=0), rtol=1e-5)
+
+
+def test_the_probe_ranks_as_the_papers_does(data):
+    training, labels, clips, _ = data
+    probe = LogisticRegression(random_state=42, max_iter=100).fit(training, labels)
+    scores = recognition.linear_probe(training, labels, clips, CLASSES)
+    assert np.allclose(np.exp(scores), probe.predict_proba(clips).T, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "learn",
+    [
+        lambda *x: recognition.few_shot(*x, k=5),
+        recognition.prototypes,
+        recognition.linear_probe,
+    ],
+)
+def test_a_class_without_training_clips_is_below_all_others_for_every_clip(data, learn):
+    training, labels, clips, _ = data
+    scores = learn(training, labels, clips, ["x", *CLASSES])
+    assert np.isfinite(scores).all()
+    assert (scores[0] < scores[1:]).all()
+    with pytest.raises(ConfigError, match="none of the classes has a training clip"):
+        learn(training, labels, clips, ["x", "y"])
+
+
+def test_only_the_classes_asked_for_have_scores_but_the_probe_learns_all(data):
+    training, labels, clips, _ = data
+    whole = recognition.linear_probe(training, labels, clips, CLASSES)
+    part = recognition.linear_probe(training, labels, clips, ["c", "a"])
+    assert np.allclose(part, whole[[2, 0]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"k": 0}, "0 shots"),
+        ({"training": np.zeros((3, 5))}, "40 labels for training embeddings of shape"),
+        ({"clips": np.zeros((3, 4))}, "test embeddings have 4 numbers"),
+        ({"clips": np.zeros((0, 5))}, "test embeddings of shape"),
+        ({"clips": np.full((2, 5), np.nan)}, "test clip 0: an embedding is not finite"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(data, change, message):
+    training, labels, clips, _ = data
+    given = {"training": training, "clips": clips, "k": 5} | change
+    with pytest.raises(ConfigError, match=message):
+        recognition.few_shot(given["training"], labels, given["clips"], CLASSES, k=given["k"])
+
+
+def test_a_probe_needs_two_classes(data):
+    training, _, clips, _ = data
+    with pytest.raises(ConfigError, match="training has 1"):
+        recognition.linear_probe(training, ["a"] * 40, clips, CLASSES)
+
+
+def test_more_shots_than_clips_is_all_of_them(data):
+    training, labels, clips, _ = data
+    many = recognition.few_shot(training, labels, clips, CLASSES, k=1000)
+    assert np.array_equal(many, recognition.few_shot(training, labels, clips, CLASSES, k=10))
+
+
+def test_zero_shot_asks_for_concepts_of_more_than_twenty_clips():
+    seen = ["house"] * 21 + ["tree"] * 20
+    found = recognition.in_vocabulary(["house", "tree", "sun", "house"], seen)
+    assert found.tolist() == [True, False, False, True]
+    assert recognition.known(["tree", "sun"], seen).tolist() == [True, False]
