@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from baselines import BASELINES, graph, recipe, table, training
+from baselines import BASELINES, graph, recipe, table
 from benchmarks import suites, tables, tables_protocols
 from signclip import config, train
 
@@ -120,30 +120,6 @@ def test_what_the_tables_expect_on_a_split_is_what_the_pipeline_measures():
     shown = {row for row in tables.published("pretraining")["experiment"] if row}
     assert shown == set(suites.expand(["pretraining", "tested"]))
     assert set(tables.encoders("fingerclip")) == {*suites.expand(["fingerclip"]), *BASELINES}
-
-
-def test_the_pipeline_trains_measures_and_draws_every_skeleton_model_on_every_fold():
-    names = suites.expand([suites.SKELETON_SUITE])
-    runs = {f"runs/{name}/0/letters-{fold}" for name in names for fold in range(5)}
-    assert outputs("train_skeletons") == runs
-    predictions = {f"predictions/{name}/letters" for name in names}
-    measured = results_of("letters", names)
-    assert outputs("evaluate_skeletons") == predictions | measured
-    for stage, needed in (
-        ("evaluate_skeletons", runs),
-        ("figures_skeletons", runs | predictions | measured),
-    ):
-        deps = PIPELINE[stage]["deps"]
-        assert needed <= {
-            path.replace("${seed}", "0").replace("${profile}", "cpu") for path in deps
-        }
-
-
-def test_the_code_that_decides_a_skeleton_run_is_what_its_stage_depends_on():
-    deps = set(PIPELINE["train_skeletons"]["deps"])
-    assert {f"baselines/{name}.py" for name in training._OWN} <= deps
-    assert {f"signclip/{name}.py" for name in training._SHARED} <= deps
-    assert "profiles.${profile}.skeletons" in PIPELINE["train_skeletons"]["params"]
 
 
 def test_every_profile_has_a_recipe_for_every_skeleton_model():
