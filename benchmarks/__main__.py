@@ -25,6 +25,13 @@ EXPERIMENTS, PARAMS = Path("benchmarks/experiments.yaml"), Path("params.yaml")
 DATA, FEATURES, RUNS, RESULTS = Path("data"), Path("features"), Path("runs"), Path("results")
 PREDICTIONS, EMBEDDINGS = Path("predictions"), Path("embeddings")
 SPLITS, SEEDS = ["letters"], [0]  # the defaults of options that may be repeated
+# What whoever trains or measures runs is told of where things are.
+PLACES = dict(experiments=EXPERIMENTS, params=PARAMS, data=DATA, features=FEATURES, runs=RUNS)
+Splits = Annotated[list[str], typer.Option("--split", help="A split of the corpus; repeatable.")]
+Seeds = Annotated[
+    list[int], typer.Option("--seed", help="Seed of the runs; repeatable: one measurement.")
+]
+Revision = Annotated[str | None, typer.Option(help="Write under this name. Default: the profile.")]
 
 
 @app.callback()
@@ -62,14 +69,10 @@ def train(
         rows,
         list(dict.fromkeys(split)),
         list(dict.fromkeys(seed)),
-        experiments=EXPERIMENTS,
-        params=PARAMS,
         profile=profile,
         corpus=corpus,
-        data=DATA,
-        features=FEATURES,
-        runs=RUNS,
         jobs=jobs,
+        **PLACES,
     )
     typer.echo(f"{len(paths)} runs below {RUNS}")
 
@@ -80,15 +83,11 @@ def evaluate(
         list[str],
         typer.Argument(help="Experiments or models with runs, baselines, or suites."),
     ],
-    split: Annotated[list[str], typer.Option(help="A split of the corpus; repeatable.")] = SPLITS,
+    split: Splits = SPLITS,
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
-    seed: Annotated[
-        list[int], typer.Option(help="Seed of the runs; repeatable: one measurement.")
-    ] = SEEDS,
-    revision: Annotated[
-        str | None, typer.Option(help="Write under this name. Default: the profile.")
-    ] = None,
+    seed: Seeds = SEEDS,
+    revision: Revision = None,
 ) -> None:
     """Evaluate experiments' runs, or baselines, on splits.
 
@@ -110,11 +109,7 @@ def evaluate(
                 corpus=corpus,
                 split=place,
                 seeds=list(dict.fromkeys(seed)),
-                experiments=EXPERIMENTS,
-                params=PARAMS,
-                data=DATA,
-                features=FEATURES,
-                runs=RUNS,
+                **PLACES,
                 # what another revision predicts stays beside what the pipeline does
                 predictions=PREDICTIONS / encoder / (f"{place}.{revision}" if revision else place),
                 leaderboard=RESULTS / "leaderboard",
@@ -137,15 +132,11 @@ def protocols(
     encoders: Annotated[
         list[str], typer.Argument(help="Experiments with runs, or suites of suites.yaml.")
     ],
-    split: Annotated[list[str], typer.Option(help="A split of the corpus; repeatable.")] = SPLITS,
+    split: Splits = SPLITS,
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
-    seed: Annotated[
-        list[int], typer.Option(help="Seed of the runs; repeatable: one measurement.")
-    ] = SEEDS,
-    revision: Annotated[
-        str | None, typer.Option(help="Write under this name. Default: the profile.")
-    ] = None,
+    seed: Seeds = SEEDS,
+    revision: Revision = None,
     run: Annotated[
         str | None,
         typer.Option(
@@ -176,11 +167,7 @@ def protocols(
                 corpus=corpus,
                 split=place,
                 seeds=list(dict.fromkeys(seed)),
-                experiments=EXPERIMENTS,
-                params=PARAMS,
-                data=DATA,
-                features=FEATURES,
-                runs=RUNS,
+                **PLACES,
                 cache=EMBEDDINGS,
                 leaderboard=RESULTS / "leaderboard",
                 revision=revision,
@@ -329,13 +316,9 @@ def tune(
 
     table = search(
         recipe,
-        experiments=EXPERIMENTS,
-        params=PARAMS,
         profile=profile,
         corpus=corpus,
-        data=DATA,
-        features=FEATURES,
-        runs=RUNS / "tuning" / recipe,
+        **PLACES | {"runs": RUNS / "tuning" / recipe},
         out=RESULTS / "tuning" / f"{recipe}.csv",
         jobs=jobs,
     )
