@@ -26,7 +26,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from baselines import BASELINES
 from benchmarks import embeddings, galleries, metrics, results, tasks
 from benchmarks.encoders import RunEncoder, TransferredRun
 from benchmarks.evaluate import Fold, Opened, described, opened
@@ -278,7 +277,7 @@ def run(
         runs=runs,
         run=run,
     )
-    if encoder in BASELINES:
+    if not isinstance(found.each[0], RunEncoder | TransferredRun):
         raise ConfigError(f"{encoder} has no embeddings: it is asked by `evaluate` alone")
     labels = galleries.labels(
         found.clips[found.clips["id"].isin(found.rows["id"][found.rows["role"] != "excluded"])]

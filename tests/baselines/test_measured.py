@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from baselines import recipe, training
-from benchmarks import figures_skeletons, results
+from benchmarks import figures_skeletons, protocols, results
 from benchmarks.evaluate import evaluate
 from signclip.errors import ConfigError, RunError
 
@@ -99,6 +99,24 @@ def test_a_model_without_runs_says_how_to_make_them(measure):
         measure("posec3d")
     with pytest.raises(RunError, match="'another' is no row, suite or baseline"):
         measure("another")
+
+
+def test_a_skeleton_model_has_no_embeddings_to_ask(measure, corpus, tmp_path):
+    with pytest.raises(ConfigError, match="stgcn has no embeddings"):
+        protocols.run(
+            "stgcn",
+            profile="cpu",
+            corpus="made-up",
+            split="official",
+            seeds=[0],
+            experiments=tmp_path / "experiments.yaml",
+            params=tmp_path / "params.yaml",
+            data=corpus.corpus.parent,
+            features=corpus.features.parent,
+            runs=tmp_path / "runs",
+            cache=tmp_path / "embeddings",
+            leaderboard=tmp_path / "results/leaderboard",
+        )
 
 
 def test_confusions_curves_and_costs_are_drawn_from_files(measure, tmp_path):
