@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from baselines.labels import by_label
 from baselines.nearest_neighbour import VARIANT
 from signclip.points import HAND_POINTS
 from signclip.poses import Features
@@ -27,7 +28,6 @@ from signclip.text import label
 
 FRAMES = 24
 TOGETHER = 64  # clips that are compared with all others at once: bounds memory
-UNSEEN_MARGIN = 1.0  # a label without a training clip scores this much below all others
 
 
 def trajectory(clip: Features) -> np.ndarray:
@@ -97,8 +97,6 @@ class DynamicTimeWarping:
         """
         courses = np.stack([trajectory(clip) for clip in clips])
         distance = distances(courses, self._trajectories)
-        worst = -distance.max(axis=1) - UNSEEN_MARGIN
-        columns = [distance[:, self._labels == label(name)] for name in labels]
-        return np.stack(
-            [-column.min(axis=1) if column.shape[1] else worst for column in columns]
-        ).astype(np.float32)
+        names = sorted(set(self._labels))
+        nearest = np.stack([distance[:, self._labels == name].min(axis=1) for name in names])
+        return by_label(-nearest, names, [label(name) for name in labels])

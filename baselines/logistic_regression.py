@@ -19,14 +19,13 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression as Regression
 from sklearn.preprocessing import StandardScaler
 
+from baselines.labels import by_label
 from baselines.nearest_neighbour import VARIANT, hand_shape
 from signclip.points import HAND_POINTS
 from signclip.poses import Features
 from signclip.text import label
 
 C = 0.3  # inverse strength of the L2 penalty
-LEAST = -1000.0  # log-probability from which on labels are equally impossible
-UNSEEN = LEAST - 1  # of a label without a training clip
 
 
 def pooled(clip: Features) -> np.ndarray:
@@ -66,13 +65,6 @@ class LogisticRegression:
         values = self._scaler.transform(np.stack([pooled(clip) for clip in clips]))
         found = np.zeros((len(clips), 1))
         if self._regression is not None:
-            found = np.maximum(self._regression.predict_log_proba(values), LEAST)
-        column = {name: i for i, name in enumerate(self._labels)}  # sklearn sorts its classes, too
-        return np.stack(
-            [
-                found[:, column[label(name)]]
-                if label(name) in column
-                else np.full(len(clips), UNSEEN)
-                for name in labels
-            ]
-        ).astype(np.float32)
+            found = self._regression.predict_log_proba(values)
+        # sklearn sorts its classes, too
+        return by_label(found.T, self._labels, [label(name) for name in labels])

@@ -133,7 +133,7 @@ class Streams(BaseModel):
         """The loss of a batch, or with ``mode="tensor"`` its classes' probabilities.
 
         Args:
-            inputs: of :class:`baselines.training.Collate`: (clips, views, frames, points, 3) or
+            inputs: of :class:`baselines.training.Clips`: (clips, views, frames, points, 3) or
                 maps (clips, views, points, frames, size, size).
             labels: int (clips,).
 

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from baselines.labels import by_label
 from signclip.poses import HAND_POINTS, Features
 from signclip.text import label
 
 VARIANT = "dominant_hand"
 MIDDLE = (0.25, 0.75)  # the frames, between lead-in and lead-out, that are averaged
-# Two shapes differ by at most 2 a point, since no point is farther than 1 from the wrist.
-UNSEEN = -(2 * HAND_POINTS**0.5 + 1)
 
 
 def hand_shape(clip: Features) -> np.ndarray:
@@ -58,7 +57,6 @@ class NearestNeighbour:
         """
         shapes = np.stack([hand_shape(clip) for clip in clips])
         distance = np.linalg.norm(self._shapes[:, None] - shapes[None], axis=-1)
-        rows = [distance[self._labels == label(name)] for name in labels]
-        return np.stack(
-            [-row.min(axis=0) if len(row) else np.full(len(shapes), UNSEEN) for row in rows]
-        ).astype(np.float32)
+        names = sorted(set(self._labels))
+        nearest = np.stack([distance[self._labels == name].min(axis=0) for name in names])
+        return by_label(-nearest, names, [label(name) for name in labels])

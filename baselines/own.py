@@ -34,7 +34,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from baselines import annotations, graph, models, table
-from baselines.training import UNSEEN
+from baselines.labels import by_label
 from signclip import checkpoint, files, manifest, splits
 from signclip.checkpoint import CONFIG, METRICS, WEIGHTS
 from signclip.config import read_yaml, run_name
@@ -102,12 +102,8 @@ class Imported(NamedTuple):
                     found.append(self.network.test_step(batch)[0].pred_scores.item.cpu().numpy())
         finally:
             np.random.set_state(drawn)
-        of_clip = np.stack(found).astype(np.float32)
-        column = {name: i for i, name in enumerate(self.classes)}
-        below = of_clip.min(axis=1) + np.float32(UNSEEN)
-        return np.stack(
-            [of_clip[:, column[x]] if (x := label(name)) in column else below for name in labels]
-        )
+        of_clip = np.stack(found)
+        return by_label(of_clip.T, self.classes, [label(name) for name in labels])
 
 
 def is_imported(folder: Path) -> bool:

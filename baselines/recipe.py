@@ -10,11 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from baselines import graph, table
 from baselines.adapter import STREAMS
-from signclip.config import read_yaml, run_name
+from signclip.config import checked, of_profile, run_name
 from signclip.errors import ConfigError
 
 BLOCK = "skeletons"  # of a profile
@@ -103,27 +103,13 @@ def resolve(
         ConfigError: a name does not exist, or a value is missing, unknown or out of range.
     """
     table.row(model)
-    profiles = read_yaml(params).get("profiles", {})
-    if profile not in profiles:
-        raise ConfigError(f"unknown profile {profile!r}; there are {', '.join(profiles)}")
-    block = dict(profiles[profile].get(BLOCK, {}))
+    block = dict(of_profile(params, profile).get(BLOCK, {}))
     own = block.pop("models", {})
     if model not in own:
         raise ConfigError(f"profile {profile!r} says nothing of skeleton model {model!r}")
-    numbers = {**block, **own[model], **(given or {})}
-    try:
-        return Recipe(
-            **numbers,
-            model=model,
-            profile=profile,
-            corpus=corpus,
-            split=split,
-            fold=fold,
-            seed=seed,
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(
-            f"skeleton model {model!r}, profile {profile!r}: {where}: {first['msg']}"
-        ) from None
+    place = dict(profile=profile, corpus=corpus, split=split, fold=fold, seed=seed)
+    return checked(
+        Recipe,
+        f"skeleton model {model!r}, profile {profile!r}",
+        {**block, **own[model], **(given or {}), "model": model, **place},
+    )

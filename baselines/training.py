@@ -2,9 +2,8 @@
 
 Decisions
 * A run is one (model, corpus, split, fold, seed), all its streams together, in
-  ``runs/<model>/<seed>/<split>[-<fold>]/``, and keeps to what :mod:`signclip.train` promises: it is
-  there whole or not at all, a finished one whose fingerprint is unchanged stays, a killed one goes
-  on, several train side by side.
+  ``runs/<model>/<seed>/<split>[-<fold>]/``; how it is kept, or gone on with where it was killed:
+  :mod:`signclip.runs`.
 * The classes are the labels of the fold's training clips. A label that only validation or test
   clips have cannot be answered: it scores below all others, and is counted in ``metrics.json``.
 * A run is one process, on a GPU where there is one; it is not shared by several.
@@ -17,7 +16,7 @@ points 23 s; reading and preparing clips is a small part of it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,27 +29,44 @@ from mmengine.optim import CosineAnnealingLR
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from baselines import adapter, graph, models, table
 from baselines.adapter import Track
+from baselines.labels import by_label
 from baselines.recipe import UNDECIDING, Recipe
-from signclip import augment, checkpoint, curves, distributed, engine, files, manifest, splits
+from signclip import augment, checkpoint, curves, distributed, engine, files, splits
 from signclip.checkpoint import CONFIG, METRICS, WEIGHTS
 from signclip.config import read_yaml
+from signclip.engine import Progress
 from signclip.errors import ConfigError, RunError, StoreError
 from signclip.jobs import run_all
 from signclip.points import Features
+from signclip.runs import (
+    Inputs,
+    Outcome,
+    kept_or_trained,
+    loader,
+    read_inputs,
+)
 from signclip.sampling import ShuffledSampler
 from signclip.store import FeatureStore
 from signclip.text import label
-from signclip.workers import end_with_parent
 
-UNSEEN = -1.0  # score of a label without a training clip: probabilities are not below 0
 BATCH = 64  # clips measured at a time; decides nothing
 # The code that decides a run's weights, see signclip.train.
 _OWN = ("adapter", "graph", "models", "training")
-_SHARED = ("augment", "curves", "distributed", "engine", "points", "sampling", "store", "text")
+_SHARED = (
+    "augment",
+    "curves",
+    "distributed",
+    "engine",
+    "points",
+    "runs",
+    "sampling",
+    "store",
+    "text",
+)
 _PACKAGES = ("mmaction2", "mmcv-lite", "mmengine", "numpy", "torch")
 
 
@@ -73,16 +89,12 @@ class Model(NamedTuple):
         return graph.VARIANT
 
     def score(self, clips: Sequence[Features], labels: Sequence[str]) -> np.ndarray:
-        """Probabilities of labels, float32 (labels, clips); of one not trained :data:`UNSEEN`.
+        """Probabilities of labels, float32 (labels, clips); one not trained: below all others.
 
         Each clip is scored from its own frames, whatever others are asked with it.
         """
         found = probabilities(self.recipe, self.network, clips).numpy()
-        column = {name: i for i, name in enumerate(self.classes)}
-        below = np.full(len(clips), UNSEEN, dtype=np.float32)
-        return np.stack(
-            [found[:, column[x]] if (x := label(name)) in column else below for name in labels]
-        )
+        return by_label(found.T, self.classes, [label(name) for name in labels])
 
 
 def fingerprint(recipe: Recipe, store: FeatureStore, rows: pd.DataFrame) -> str:
@@ -104,7 +116,7 @@ def fingerprint(recipe: Recipe, store: FeatureStore, rows: pd.DataFrame) -> str:
     )
 
 
-class Inputs:
+class Conversion:
     """Clips to what a recipe's model takes."""
 
     def __init__(self, recipe: Recipe):
@@ -149,11 +161,11 @@ class Clips(Dataset):
         ids: Sequence[str],
         targets: Sequence[int],
         store: FeatureStore,
-        inputs: Inputs,
+        conversion: Conversion,
         seed: int,
     ):
         self.ids, self.targets, self.store = list(ids), list(targets), store
-        self.inputs, self.seed = inputs, seed
+        self.conversion, self.seed = conversion, seed
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -162,13 +174,13 @@ class Clips(Dataset):
         epoch, position = key
         clip = self.ids[position]
         rng = augment.generator(self.seed, epoch, clip)
-        return clip, self.inputs.drawn(self.store[clip], rng), self.targets[position]
+        return clip, self.conversion.drawn(self.store[clip], rng), self.targets[position]
 
     def collate(self, items: Sequence[tuple[str, Track, int]]) -> dict[str, Any]:
         """What :class:`baselines.models.Streams` takes."""
         ids, tracks, targets = zip(*items, strict=True)
         return {
-            "inputs": self.inputs.tensor(tracks),
+            "inputs": self.conversion.tensor(tracks),
             "labels": torch.tensor(targets),
             "clips": list(ids),
         }
@@ -188,11 +200,13 @@ def network(recipe: Recipe, classes: int) -> models.Streams:
 @torch.no_grad()
 def probabilities(recipe: Recipe, model: models.Streams, clips: Sequence[Features]) -> torch.Tensor:
     """Of each class for each clip, float (clips, classes), by a network in evaluation mode."""
-    inputs, parts = Inputs(recipe), []
+    conversion, parts = Conversion(recipe), []
     device = next(model.parameters()).device
     for start in range(0, len(clips), BATCH):
-        views = [view for clip in clips[start : start + BATCH] for view in inputs.measured(clip)]
-        values = inputs.tensor(views, recipe.views).to(device)
+        views = [
+            view for clip in clips[start : start + BATCH] for view in conversion.measured(clip)
+        ]
+        values = conversion.tensor(views, recipe.views).to(device)
         parts.append(model(values, mode="tensor").cpu())
     return torch.cat(parts)
 
@@ -224,7 +238,7 @@ def train(
     corpus: Path,
     features: Path,
     runs: Path,
-    progress: Callable[[float], None] = lambda epochs: None,
+    progress: Progress = lambda epochs: None,
 ) -> Path:
     """Train one run; returns its folder. One that was killed is gone on with.
 
@@ -232,67 +246,31 @@ def train(
         recipe: ``fold`` None stands for the only fold, 0.
         corpus: folder with manifest and splits (``signclip corpora build``).
         features: folder of the feature stores (``signclip pack --variant reduced_face_mirrored``).
-        progress: called with the epochs, or parts of one, done since the last call.
+        progress: see :data:`signclip.engine.Progress`.
 
     Raises:
         SignCLIPError: the inputs are missing or do not fit, or the loss is not finite. An earlier
             finished run stays, and so does the last state of this one.
     """
-    clips = manifest.read(corpus)
-    store = FeatureStore.of(clips, features / graph.VARIANT)
-    rows = splits.read(corpus, recipe.split)
-    rows = rows[rows["fold"] == (recipe.fold or 0)]
-    if rows.empty:
-        raise ConfigError(f"split {recipe.split!r} has no fold {recipe.fold}")
-    out = runs / recipe.run_folder
-    work = out.with_name(f".{out.name}.work")
-    with files.writing(out):
-        wanted = fingerprint(recipe, store, rows)
-        if _is_finished(out, recipe, wanted):
-            progress(recipe.epochs)
-        else:
-            write = _train(recipe, clips, store, rows, work, wanted, progress)
-            with files.atomic_folder(out) as partial:
-                write(partial)
-        engine.remove(work)
-    return out
+    inputs = read_inputs(recipe, graph.VARIANT, corpus=corpus, features=features)
+    wanted = fingerprint(recipe, inputs.store, inputs.rows)
+    return kept_or_trained(
+        recipe,
+        inputs,
+        wanted,
+        runs=runs,
+        read=read_recipe,
+        train=lambda work: _train(recipe, inputs, work, wanted, progress),
+        progress=progress,
+    )
 
 
-def _is_finished(out: Path, recipe: Recipe, wanted: str) -> bool:
-    """Is this very run there and whole? A damaged one is trained again.
-
-    Raises:
-        ConfigError: the folder holds a run on another corpus, which would be overwritten.
-    """
-    try:
-        checkpoint.verify(out)
-        there = read_recipe(out)
-    except RunError:
-        return False
-    if there.corpus != recipe.corpus:
-        raise ConfigError(
-            f"{out} holds a run on corpus {there.corpus!r}; give another folder with --runs"
-        )
-    return checkpoint.read_metrics(out)["fingerprint"] == wanted
-
-
-def _train(
-    recipe: Recipe,
-    clips: pd.DataFrame,
-    store: FeatureStore,
-    rows: pd.DataFrame,
-    work: Path,
-    wanted: str,
-    progress: Callable[[float], None],
-) -> Callable[[Path], None]:
-    """Train; returns what writes the finished run's files into a folder."""
+def _train(recipe: Recipe, inputs: Inputs, work: Path, wanted: str, progress: Progress) -> Outcome:
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
-    text_of = clips.set_index("id")["text"].map(label)
-    roles = {
-        role: [i for i in rows["id"][rows["role"] == role] if i in store]
-        for role in ("train", "validation", "test")
-    }
+    store = inputs.store
+    text_of = inputs.clips.set_index("id")["text"].map(label)
+    roles = {role: inputs.stored(role) for role in ("train", "validation", "test")}
     if not roles["train"]:
         raise StoreError(
             f"{store.folder}: holds no training clip of split {recipe.split!r}, fold "
@@ -305,19 +283,13 @@ def _train(
         roles["train"],
         [target[text_of[i]] for i in roles["train"]],
         store,
-        Inputs(recipe),
+        Conversion(recipe),
         recipe.seed,
     )
-    loader = DataLoader(
-        data,
-        batch_sampler=ShuffledSampler(
-            len(data), batch_size=recipe.batch_size, reshuffle=True, seed=recipe.seed
-        ),
-        collate_fn=data.collate,
-        num_workers=recipe.loaders,
-        pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_end_with_parent,
+    sampler = ShuffledSampler(
+        len(data), batch_size=recipe.batch_size, reshuffle=True, seed=recipe.seed
     )
+    batches = loader(data, sampler, data.collate, processes=recipe.loaders)
     validation = Validation(
         recipe,
         [store[i] for i in roles["validation"]],
@@ -327,9 +299,9 @@ def _train(
     optimiser = _optimiser(recipe, model)
     trained = engine.fit(
         model,
-        loader,
+        batches,
         optimiser,
-        CosineAnnealingLR(optimiser, T_max=recipe.epochs * len(loader), by_epoch=False),
+        CosineAnnealingLR(optimiser, T_max=recipe.epochs * len(batches), by_epoch=False),
         epochs=recipe.epochs,
         seed=recipe.seed,
         work=work,
@@ -340,30 +312,21 @@ def _train(
         hooks=[learning],
         progress=progress,
     )
-    metrics = {
-        "fingerprint": wanted,
-        "corpus_fingerprint": store.meta["corpus_fingerprint"],
-        "split_fingerprint": splits.fingerprint(rows),
+    facts = {
         "clips": {role: len(ids) for role, ids in roles.items()},
         "clips_without_class": {
             role: sum(text_of[i] not in target for i in ids)
             for role, ids in roles.items()
             if role != "train"
         },
-        "clips_not_in_store": int((~rows["id"].isin(store.index["id"])).sum()),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "updates": len(trained.losses),
-        "starts": trained.starts,
-        "seconds": trained.seconds,
-        "last": learning.rows[-1],
     }
-
-    def write(folder: Path) -> None:
-        curves.write(folder, learning.rows, trained.losses)
-        shutil.copytree(work / curves.EVENTS, folder / curves.EVENTS)
-        save(folder, model, recipe, classes, metrics)
-
-    return write
+    return Outcome(
+        model,
+        learning,
+        trained,
+        facts,
+        lambda folder, metrics: save(folder, model, recipe, classes, metrics),
+    )
 
 
 def _optimiser(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimizer:
@@ -373,11 +336,6 @@ def _optimiser(recipe: Recipe, model: torch.nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(
         model.parameters(), momentum=recipe.momentum, nesterov=recipe.nesterov, **common
     )
-
-
-def _end_with_parent(worker: int) -> None:
-    """In a process that reads ahead: it holds a copy of the run's lock."""
-    end_with_parent()
 
 
 def save(

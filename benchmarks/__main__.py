@@ -97,19 +97,24 @@ def evaluate(
     """
     from benchmarks import suites
     from benchmarks.evaluate import evaluate as measure
+    from benchmarks.opened import opened
 
     names = suites.expand(encoders)
     for name in (*names, revision or profile):
         _folder_name(name)
     for place in dict.fromkeys(split):
         for encoder in names:
-            measured = measure(
+            found = opened(
                 encoder,
                 profile=profile,
                 corpus=corpus,
                 split=place,
                 seeds=list(dict.fromkeys(seed)),
                 **PLACES,
+                embeddings=EMBEDDINGS,
+            )
+            measured = measure(
+                found,
                 # what another revision predicts stays beside what the pipeline does
                 predictions=PREDICTIONS / encoder / (f"{place}.{revision}" if revision else place),
                 leaderboard=RESULTS / "leaderboard",
@@ -155,24 +160,24 @@ def protocols(
     Example: python -m benchmarks protocols E8 --corpus asl-citizen --split official --run official
     """
     from benchmarks import protocols, suites
+    from benchmarks.opened import opened
 
     names = suites.expand(encoders)
     for name in (*names, revision or profile):
         _folder_name(name)
     for place in dict.fromkeys(split):
         for encoder in names:
-            measured = protocols.run(
+            found = opened(
                 encoder,
                 profile=profile,
                 corpus=corpus,
                 split=place,
                 seeds=list(dict.fromkeys(seed)),
                 **PLACES,
-                cache=EMBEDDINGS,
-                leaderboard=RESULTS / "leaderboard",
-                revision=revision,
+                embeddings=EMBEDDINGS,
                 run=run,
             )
+            measured = protocols.ask(found, leaderboard=RESULTS / "leaderboard", revision=revision)
             for task, result in measured.items():
                 score = result.scores["V2T_R@1"]
                 typer.echo(
@@ -215,7 +220,7 @@ def compare(
 @app.command()
 def paper(
     table: Annotated[
-        str, typer.Argument(help="fingerclip, pretraining, beyond or protocols.")
+        str, typer.Argument(help="fingerclip, pretraining, beyond, protocols or elsewhere.")
     ] = "fingerclip",
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
@@ -227,12 +232,24 @@ def paper(
     """Write a table, published numbers beside ours, or the rows beyond the paper, from results.
 
     Example: python -m benchmarks paper pretraining
+
+    Example: python -m benchmarks paper elsewhere --corpus asl-words
     """
-    from benchmarks import tables, tables_beyond, tables_pretraining, tables_protocols
+    from benchmarks import (
+        tables,
+        tables_beyond,
+        tables_elsewhere,
+        tables_pretraining,
+        tables_protocols,
+    )
 
     given = dict(revision=profile, corpus=corpus, results_folder=RESULTS)
     of_all_splits = {one.TABLE: one for one in (tables_beyond, tables_protocols)}
-    if table in of_all_splits:
+    written = table
+    if table == "elsewhere":
+        tables_elsewhere.write(profile=profile, corpus=corpus, results_folder=RESULTS)
+        written = _folder_name(corpus)
+    elif table in of_all_splits:
         if split is not None:
             raise typer.BadParameter(f"the table {table} shows all splits")
         of_all_splits[table].write(**given)
@@ -242,9 +259,9 @@ def paper(
         tables.write(table, **given, split=split or "letters")
     else:
         raise typer.BadParameter(
-            f"no table {table!r}: fingerclip, pretraining, beyond or protocols"
+            f"no table {table!r}: fingerclip, pretraining, beyond, protocols or elsewhere"
         )
-    typer.echo((RESULTS / "tables" / f"{table}.md").read_text(encoding="utf-8"))
+    typer.echo((RESULTS / "tables" / f"{written}.md").read_text(encoding="utf-8"))
 
 
 @app.command()
@@ -287,6 +304,39 @@ def skeletons(
         results_folder=RESULTS,
     )
     typer.echo(f"{RESULTS / 'figures'}: skeletons_confusion, skeletons_curves")
+
+
+@app.command("breakdown")
+def breakdown_(profile: Profile = "cpu", corpus: Corpus = CORPUS) -> None:
+    """Take retrieval apart by letter, sign language and signer, from predictions.
+
+    Example: python -m benchmarks breakdown
+    """
+    from benchmarks.tables_breakdown import TABLE, write
+
+    write(
+        profile=profile, corpus=corpus, data=DATA, predictions=PREDICTIONS, results_folder=RESULTS
+    )
+    typer.echo((RESULTS / "tables" / f"{TABLE}.md").read_text(encoding="utf-8"))
+
+
+@app.command()
+def iconicity(profile: Profile = "cpu", seed: Seed = 0, corpus: Corpus = CORPUS) -> None:
+    """List how alike each letter is in all sign languages, by the spread of its embeddings.
+
+    Example: python -m benchmarks iconicity
+    """
+    from benchmarks.tables_iconicity import TABLE, write
+
+    write(
+        profile=profile,
+        corpus=corpus,
+        seed=seed,
+        **PLACES,
+        embeddings=EMBEDDINGS,
+        results_folder=RESULTS,
+    )
+    typer.echo((RESULTS / "tables" / f"{TABLE}.md").read_text(encoding="utf-8"))
 
 
 @app.command()

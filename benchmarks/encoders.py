@@ -26,9 +26,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import BaseModel
 
 from baselines import BASELINES, TITLES
 from benchmarks import galleries, suites
+from benchmarks.embeddings import Cache
 from benchmarks.galleries import Gallery
 from signclip import checkpoint, config, inference
 from signclip.config import RunConfig, run_name
@@ -62,6 +64,43 @@ class Expected(NamedTuple):
     corpus: str
     split: str
     seed: int
+
+
+def check_clips(folder: Path, metrics: dict[str, Any], corpus: str, roles: str) -> None:
+    """Refuse a run that did not learn from a split's clips.
+
+    Args:
+        corpus, roles: fingerprints of the corpus and of the fold's rows.
+
+    Raises:
+        RunError: it learnt from others.
+    """
+    if (metrics["corpus_fingerprint"], metrics["split_fingerprint"]) != (corpus, roles):
+        raise RunError(f"{folder}: trained on other clips or another split; train it again")
+
+
+def check_settings(
+    folder: Path,
+    trained: BaseModel,
+    wanted: BaseModel,
+    undeciding: dict[str, Any],
+    where: str,
+) -> None:
+    """Refuse a run that was trained with other settings than are wanted now.
+
+    Args:
+        undeciding: settings that decide nothing of it.
+        where: the settings stand.
+
+    Raises:
+        RunError: names those that differ.
+    """
+    was, now = (one.model_dump(exclude=undeciding) for one in (trained, wanted))
+    if changed := [key for key in now if was[key] != now[key]]:
+        raise RunError(
+            f"{folder}: {', '.join(changed)} {'is' if len(changed) == 1 else 'are'} not what "
+            f"{where} says; train it again"
+        )
 
 
 class RunEncoder:
@@ -131,24 +170,17 @@ class RunEncoder:
         there = Expected(*(getattr(trained, field) for field in Expected._fields))
         if there != self._expected:
             raise RunError(f"{folder}: trained as {there}, not as {self._expected}; train it again")
-        if (metrics["corpus_fingerprint"], metrics["split_fingerprint"]) != (
-            self._corpus,
-            self._roles[fold],
-        ):
-            raise RunError(f"{folder}: trained on other clips or another split; train it again")
-        if changed := self._changed(trained, number):
-            raise RunError(
-                f"{folder}: {', '.join(changed)} {'is' if len(changed) == 1 else 'are'} not what "
-                "experiments.yaml and params.yaml say; train it again"
+        check_clips(folder, metrics, self._corpus, self._roles[fold])
+        if self._is_row:
+            check_settings(
+                folder, trained, self._wanted(number), UNDECIDING, "experiments.yaml or params.yaml"
             )
         self.fingerprints[f"{self._expected.seed}/{name}"] = metrics.get("fingerprint", "")
         return folder, trained
 
-    def _changed(self, trained: RunConfig, fold: int | None) -> list[str]:
-        """The deciding settings that its row has otherwise now."""
-        if not self._is_row:
-            return []
-        wanted = config.resolve(
+    def _wanted(self, fold: int | None) -> RunConfig:
+        """What its row says now."""
+        return config.resolve(
             self._experiments,
             self._params,
             self._expected.experiment,
@@ -158,8 +190,6 @@ class RunEncoder:
             fold=fold,
             seed=self._expected.seed,
         )
-        was, now = (one.model_dump(exclude=UNDECIDING) for one in (trained, wanted))
-        return [key for key in now if was[key] != now[key]]
 
     def open_fold(self, fold: int) -> tuple[Path, RunConfig, inference.SignCLIPModel]:
         """A fold's run: its folder, what it was trained as, and the model; its cost is added up.
@@ -180,13 +210,20 @@ class RunEncoder:
         clips: Sequence[Features],
         asked: Sequence[Gallery],
         ids: Sequence[str] | None = None,
+        cache: Cache | None = None,
     ) -> list[Scored]:
         """Score a fold's test clips with the fold's run, in each gallery.
 
         Of the training clips their languages alone are used.
+
+        Args:
+            cache: of embeddings of the clips with these ids.
         """
-        _, trained, model = self.open_fold(fold)
-        embedded = model.embed_pose([clip.values for clip in clips], ids=ids)
+        folder, trained, model = self.open_fold(fold)
+        if cache is not None and ids is not None:
+            embedded = cache.embed(folder, model, ids)
+        else:
+            embedded = model.embed_pose([clip.values for clip in clips], ids=ids)
         texts = [gallery_embeddings(model, trained, gallery, training) for gallery in asked]
         return [Scored(one @ embedded.T, embedded, one) for one in texts]
 
@@ -207,15 +244,15 @@ class TransferredRun:
     def __init__(self, run: Path, *, variant: str | None = None, title: str | None = None):
         self._run = run
         checkpoint.verify(run)
-        self._trained, metrics = checkpoint.read_config(run), checkpoint.read_metrics(run)
-        self.title, self.variant = title or self._trained.title, variant or self._trained.variant
-        self.template = self._trained.prompt
+        self.trained, metrics = checkpoint.read_config(run), checkpoint.read_metrics(run)
+        self.title, self.variant = title or self.trained.title, variant or self.trained.variant
+        self.template = self.trained.prompt
         self.parameters, self.training_seconds = metrics["parameters"], metrics["seconds"]
         self.fingerprints = {"/".join(run.parts[-2:]): metrics.get("fingerprint", "")}
 
     def open_fold(self, fold: int) -> tuple[Path, RunConfig, inference.SignCLIPModel]:
         """The run, whatever the fold."""
-        return self._run, self._trained, inference.load(self._run)
+        return self._run, self.trained, inference.load(self._run)
 
 
 def gallery_embeddings(
@@ -264,6 +301,7 @@ class Recogniser:
         clips: Sequence[Features],
         asked: Sequence[Gallery],
         ids: Sequence[str] | None = None,
+        cache: Cache | None = None,
     ) -> list[Scored]:
         """Fit fresh recognisers on the training clips and score the test clips."""
         of_label = self._fitted(training.clips, training.texts)

@@ -26,9 +26,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import embeddings, galleries, metrics, results, tasks
+from benchmarks import galleries, metrics, results, tasks
 from benchmarks.encoders import RunEncoder, TransferredRun
-from benchmarks.evaluate import Fold, Opened, described, opened
+from benchmarks.opened import Fold, Opened
 from benchmarks.tasks import identification, recognition, space
 from signclip import manifest, splits
 from signclip.config import RunConfig
@@ -232,66 +232,34 @@ def _met(context: Context) -> bool:
     return len(known) > 1 and set(context.languages(context.fold.test)) <= known
 
 
-def run(
-    encoder: str,
-    *,
-    profile: str,
-    corpus: str,
-    split: str,
-    seeds: Sequence[int],
-    experiments: Path,
-    params: Path,
-    data: Path,
-    features: Path,
-    runs: Path,
-    cache: Path,
-    leaderboard: Path,
-    revision: str | None = None,
-    run: str | None = None,
+def ask(
+    found: Opened, *, leaderboard: Path, revision: str | None = None
 ) -> dict[str, results.Result]:
     """Ask an experiment's runs by every protocol that makes sense, and write the results.
 
     Args:
-        encoder: an experiment with runs; a recogniser has no embeddings.
-        cache: folder of the embeddings.
-        revision: under which the results are written; default the profile, with ``run`` behind it.
-        run: see :func:`benchmarks.evaluate.opened`.
+        found: an experiment with runs; a recogniser has no embeddings.
+        revision: under which the results are written; default the profile, with the run that all
+            folds are asked of behind it.
 
     Returns:
         task -> result.
 
     Raises:
         ConfigError: the encoder has no embeddings.
-        SignCLIPError: runs, store or split are missing or damaged.
+        SignCLIPError: a run or the store is damaged.
     """
-    found = opened(
-        encoder,
-        profile=profile,
-        corpus=corpus,
-        split=split,
-        seeds=seeds,
-        experiments=experiments,
-        params=params,
-        data=data,
-        features=features,
-        runs=runs,
-        run=run,
-    )
     if not isinstance(found.each[0], RunEncoder | TransferredRun):
-        raise ConfigError(f"{encoder} has no embeddings: it is asked by `evaluate` alone")
+        raise ConfigError(f"{found.encoder} has no embeddings: it is asked by `evaluate` alone")
     labels = galleries.labels(
         found.clips[found.clips["id"].isin(found.rows["id"][found.rows["role"] != "excluded"])]
     ).names
     start = time.perf_counter()
-    contexts = [
-        [_context(found, one, fold, cache / corpus, labels, data) for fold in found.folds]
-        for one in found.each
-    ]
-    seconds = time.perf_counter() - start
-    revision = revision or (profile if run is None else f"{profile}.{run}")
-    common = described(
-        found, corpus=corpus, split=split, revision=revision, data=data, seconds=seconds
-    )
+    contexts = []
+    for one in found.each:
+        met = _met_labels(found, one)
+        contexts.append([_context(found, one, fold, labels, met) for fold in found.folds])
+    common = found.described(revision, time.perf_counter() - start)
     written = {}
     for name in asked_on(contexts[0]):
         answers = [[PROTOCOLS[name](context) for context in of_seed] for of_seed in contexts]
@@ -302,22 +270,29 @@ def run(
     return written
 
 
+def _met_labels(found: Opened, one: RunEncoder | TransferredRun) -> tuple[str, ...]:
+    """The labels of the clips that a transferred run was trained on, where their corpus is here."""
+    if not isinstance(one, TransferredRun):
+        return ()
+    trained = one.trained
+    if not (found.data / trained.corpus).is_dir():
+        return ()
+    rows = splits.read(found.data / trained.corpus, trained.split)
+    rows = rows[(rows["fold"] == (trained.fold or 0)) & (rows["role"] == "train")]
+    clips = manifest.read(found.data / trained.corpus)
+    return tuple(clips["text"][clips["id"].isin(rows["id"])].map(label))
+
+
 def _context(
     found: Opened,
     one: RunEncoder | TransferredRun,
     fold: Fold,
-    cache: Path,
     labels: tuple[str, ...],
-    data: Path,
+    met: tuple[str, ...],
 ) -> Context:
     folder, trained, model = one.open_fold(fold.number)
-    embedded = embeddings.of_clips(folder, model, found.store, cache)
-    met: tuple[str, ...] = ()
-    if isinstance(one, TransferredRun) and (data / trained.corpus).is_dir():
-        rows = splits.read(data / trained.corpus, trained.split)
-        rows = rows[(rows["fold"] == (trained.fold or 0)) & (rows["role"] == "train")]
-        clips = manifest.read(data / trained.corpus)
-        met = tuple(clips["text"][clips["id"].isin(rows["id"])].map(label))
+    ids = list(found.store.index["id"])
+    embedded = dict(zip(ids, found.cache.embed(folder, model, ids), strict=True))
     return Context(found, fold, trained, model, embedded, labels, met)
 
 

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baselines import own, recipe, table, training
-from benchmarks.encoders import Expected, Scored, Training
+from benchmarks.embeddings import Cache
+from benchmarks.encoders import Expected, Scored, Training, check_clips, check_settings
 from benchmarks.galleries import Gallery
 from signclip import checkpoint
 from signclip.config import run_name
@@ -76,24 +77,17 @@ class SkeletonEncoder:
                 f"{self._expected.experiment} --split {self._expected.split}"
             )
         metrics = checkpoint.read_metrics(folder)
-        if (metrics["corpus_fingerprint"], metrics["split_fingerprint"]) != (
-            self._corpus,
-            self._roles[fold],
-        ):
-            raise RunError(f"{folder}: trained on other clips or another split; train it again")
+        check_clips(folder, metrics, self._corpus, self._roles[fold])
         self.fingerprints[f"{self._expected.seed}/{name}"] = metrics["fingerprint"]
         if own.is_imported(folder):
             return own.load(folder)
-        if changed := self._changed(training.read_recipe(folder), number):
-            raise RunError(
-                f"{folder}: {', '.join(changed)} {'is' if len(changed) == 1 else 'are'} not what "
-                "params.yaml says; train it again"
-            )
+        trained = training.read_recipe(folder)
+        check_settings(folder, trained, self._wanted(number), recipe.UNDECIDING, "params.yaml")
         return training.load(folder)
 
-    def _changed(self, trained: recipe.Recipe, fold: int | None) -> list[str]:
-        """The deciding settings that the recipe has otherwise now."""
-        wanted = recipe.resolve(
+    def _wanted(self, fold: int | None) -> recipe.Recipe:
+        """What the recipe says now."""
+        return recipe.resolve(
             self._params,
             self._expected.experiment,
             profile=self._expected.profile,
@@ -102,8 +96,6 @@ class SkeletonEncoder:
             fold=fold,
             seed=self._expected.seed,
         )
-        was, now = (one.model_dump(exclude=recipe.UNDECIDING) for one in (trained, wanted))
-        return [key for key in now if was[key] != now[key]]
 
     def score_fold(
         self,
@@ -112,6 +104,7 @@ class SkeletonEncoder:
         clips: Sequence[Features],
         asked: Sequence[Gallery],
         ids: Sequence[str] | None = None,
+        cache: Cache | None = None,
     ) -> list[Scored]:
         """Score a fold's test clips with the fold's run, in each gallery."""
         model = self._opened(fold)

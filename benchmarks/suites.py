@@ -20,7 +20,7 @@ BASELINE_SUITE, ONE_SPLIT_SUITE = "baselines", "in_domain_only"
 SKELETON_SUITE = "skeletons"
 LETTERS, IN_DOMAIN, UNSEEN = "letters", "in_domain", "unseen_language"
 _MEASURED = {  # split -> suites
-    LETTERS: ("fingerclip", "everywhere", BASELINE_SUITE),
+    LETTERS: ("fingerclip", "everywhere", SKELETON_SUITE, BASELINE_SUITE),
     IN_DOMAIN: ("pretraining", "tested", "beyond", BASELINE_SUITE),
     UNSEEN: ("everywhere", BASELINE_SUITE),
 }

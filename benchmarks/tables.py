@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from baselines import BASELINES
+from baselines import table as skeletons
 from benchmarks import results
 from benchmarks.results import Result
 from signclip import files
@@ -58,7 +59,7 @@ def published(table: str) -> pd.DataFrame:
 
 
 def fingerclip(ours: Mapping[str, Result]) -> pd.DataFrame:
-    """The FingerCLIP table, one row an experiment, then the floors and chance.
+    """The FingerCLIP table, one row an experiment, then skeleton models, floors and chance.
 
     Args:
         ours: results on the embedded corpus by encoder.
@@ -75,7 +76,7 @@ def fingerclip(ours: Mapping[str, Result]) -> pd.DataFrame:
         row |= {f"published_{name}": paper[name] for names in METRICS.values() for name in names}
         row |= {"verdict": f"needs {paper['needs']}"}
         rows.append(row | _own_columns(result))
-    for name in BASELINES:
+    for name in (*skeletons.models(), *BASELINES):
         if name in ours:
             row = {
                 "id": "ours",
@@ -208,9 +209,9 @@ TABLES: dict[str, tuple[Callable[[Mapping[str, Result]], pd.DataFrame], str]] = 
 
 
 def encoders(table: str) -> list[str]:
-    """The encoders whose results a table shows: the paper's rows that run here, then the floors."""
+    """The encoders whose results a table shows: the paper's rows that run here, then others."""
     rows = published(table)["experiment"]
-    return [*rows[rows != ""], *BASELINES]
+    return [*rows[rows != ""], *skeletons.models(), *BASELINES]
 
 
 def write(

@@ -73,7 +73,7 @@ Ours = Mapping[Place, Mapping[str, Result]]  # place -> encoder -> result
 
 def rows() -> list[str]:
     """The table's encoders."""
-    return suites.expand([BASE, "beyond", suites.BASELINE_SUITE])
+    return suites.expand([BASE, "beyond", suites.SKELETON_SUITE, suites.BASELINE_SUITE])
 
 
 def opponents() -> list[str]:

@@ -15,7 +15,7 @@ Decisions
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -28,6 +28,7 @@ Step = Literal[  # of the augmentation, see signclip.data
     "flip", "affine2d", "temporal", "noise", "affine3d", "bones", "jitter", "crop"
 ]
 
+Form = TypeVar("Form", bound=BaseModel)
 Loss = Literal["contrastive", "multi_positive", "sigmoid", "gallery"]  # see signclip.losses
 
 
@@ -147,6 +148,35 @@ class RunConfig(_Strict):
         return Path(self.experiment, str(self.seed), run_name(self.split, self.fold))
 
 
+def checked(form: type[Form], what: str, values: dict[str, Any]) -> Form:
+    """Values in their form.
+
+    Args:
+        what: they are of, for the error.
+
+    Raises:
+        ConfigError: a value is missing, unknown or out of range; the first such is named.
+    """
+    try:
+        return form(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{what}: {where}: {first['msg']}") from None
+
+
+def of_profile(params: Path | str, profile: str) -> dict[str, Any]:
+    """A profile's recipes by name.
+
+    Raises:
+        ConfigError: there is no such profile.
+    """
+    profiles = read_yaml(params).get("profiles", {})
+    if profile not in profiles:
+        raise ConfigError(f"unknown profile {profile!r}; there are {', '.join(profiles)}")
+    return profiles[profile]
+
+
 def run_name(split: str, fold: int | None) -> str:
     """The last part of a run's path: the split, and the fold where there are several."""
     return split if fold is None else f"{split}-{fold}"
@@ -237,13 +267,11 @@ def resolve(
         prompts = row.pop("prompts")
         row["prompt"] = prompts.get(split, prompts.get("other"))
     half_depth = row.pop("half_depth", False)
-    profiles = read_yaml(params).get("profiles", {})
-    if profile not in profiles:
-        raise ConfigError(f"unknown profile {profile!r}; there are {', '.join(profiles)}")
-    if recipe not in profiles[profile]:
+    recipes = of_profile(params, profile)
+    if recipe not in recipes:
         raise ConfigError(f"experiment {name!r}: profile {profile!r} has no recipe {recipe!r}")
     batch_factor = row.pop("batch_factor", 1)
-    numbers = {**profiles[profile][recipe], **row}
+    numbers = {**recipes[recipe], **row}
     if half_depth:
         towers = numbers["towers"]
         numbers["towers"] = {**towers, "pose_layers": max(1, towers["pose_layers"] // 2)}
@@ -255,22 +283,12 @@ def resolve(
     numbers |= given or {}
     if numbers.get("label_prompt") == numbers.get("prompt"):
         numbers["label_prompt"] = None  # the same text need not be learned twice
-    try:
-        config = RunConfig(
-            **numbers,
-            experiment=name,
-            profile=profile,
-            corpus=corpus,
-            split=split,
-            fold=fold,
-            seed=seed,
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(
-            f"experiment {name!r}, profile {profile!r}: {where}: {first['msg']}"
-        ) from None
+    place = dict(profile=profile, corpus=corpus, split=split, fold=fold, seed=seed)
+    config = checked(
+        RunConfig,
+        f"experiment {name!r}, profile {profile!r}",
+        {**numbers, "experiment": name, **place},
+    )
     if config.variant not in VARIANTS:
         raise ConfigError(f"experiment {name!r}: unknown variant {config.variant!r}")
     return config

@@ -1,10 +1,8 @@
 """Training a run: from a configuration to a model folder.
 
 Decisions
-* One run is one (experiment, corpus, split, fold, seed). It is written under a temporary name and
-  renamed when finished, so a run folder is whole or absent; a finished run whose fingerprint
-  (configuration, data, training code, torch) is unchanged is not trained again. What a killed one
-  goes on from lies beside it, in ``.<name>.work``.
+* One run is one (experiment, corpus, split, fold, seed); how it is kept, or gone on with where it
+  was killed: :mod:`signclip.runs`.
 * Folds are independent and small, so several train side by side in worker processes, each on
   ``threads`` CPU threads: two single-threaded runs on two cores finish sooner than two runs after
   each other on both, and give the same bits however many run at once. Under ``torchrun`` runs
@@ -19,9 +17,7 @@ Cost: the ``cpu`` profile takes 40 to 50 s a FingerCLIP fold on one core.
 from __future__ import annotations
 
 import itertools
-import shutil
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,27 +27,25 @@ from torch import nn
 from torch.utils.data import DataLoader
 from transformers import BertModel
 
-from signclip import (
-    checkpoint,
-    curves,
-    distributed,
-    engine,
-    files,
-    inference,
-    manifest,
-    splits,
-)
+from signclip import checkpoint, curves, distributed, engine, files, inference, splits
 from signclip.config import RunConfig
 from signclip.contrastive import ContrastiveModel, Gallery, Texts, Validation
 from signclip.data import ClipDataset, Collate, Example
-from signclip.errors import ConfigError, RunError, StoreError
+from signclip.engine import Progress
+from signclip.errors import ConfigError, StoreError
 from signclip.jobs import epochs_bar, run_all
 from signclip.model import SWITCHES, ModelConfig, SignCLIP
 from signclip.optim import FairseqAdam, PolynomialDecay
+from signclip.runs import (
+    Inputs,
+    Outcome,
+    kept_or_trained,
+    loader,
+    read_inputs,
+)
 from signclip.sampling import BatchSampler, LanguagesSampler, RoundsSampler, ShuffledSampler
 from signclip.store import FeatureStore
 from signclip.text import Tokenizer, apart, label, prompt
-from signclip.workers import end_with_parent
 
 # The code that decides a run's weights is part of a run's fingerprint; what it says about itself in
 # comments is not, nor is what decides no bit of them.
@@ -71,6 +65,7 @@ _DECIDING = (
     "optim",
     "points",
     "poses",
+    "runs",
     "sampling",
     "store",
     "text",
@@ -183,7 +178,7 @@ def train(
     corpus: Path,
     features: Path,
     runs: Path,
-    progress: Callable[[float], None] = lambda epochs: None,
+    progress: Progress = lambda epochs: None,
 ) -> Path:
     """Train one run; returns its folder ``runs/<experiment>/<seed>/<split>[-<fold>]``.
 
@@ -194,56 +189,26 @@ def train(
         config: ``fold`` None stands for the only fold, 0.
         corpus: folder with manifest and splits (``signclip corpora build``).
         features: folder whose sub-folder ``<variant>`` is the feature store (``signclip pack``).
-        progress: called with the epochs, or parts of one, done since the last call.
+        progress: see :data:`signclip.engine.Progress`.
 
     Raises:
         SignCLIPError: the inputs are missing or do not fit, or the loss is not finite. An earlier
             finished run stays, and so does the last state of this one.
     """
-    clips = manifest.read(corpus)
-    store = FeatureStore.of(clips, features / config.variant)
-    rows = splits.read(corpus, config.split)
-    rows = rows[rows["fold"] == (config.fold or 0)]
-    if rows.empty:
-        raise ConfigError(f"split {config.split!r} has no fold {config.fold}")
-    out = runs / config.run_folder
-    work = out.with_name(f".{out.name}.work")
-    with distributed.group(), ExitStack() as held:
-        # the first process holds the lock for all
-        distributed.by_first(lambda: held.enter_context(files.writing(out)))
-        fingerprint = run_fingerprint(config, store, rows)
-        if distributed.by_first(lambda: _is_finished(out, config, fingerprint)):
-            progress(config.epochs)
-        else:
-            write = _train(config, clips, store, rows, work, fingerprint, progress)
-            if not distributed.rank():
-                with files.atomic_folder(out) as partial:
-                    write(partial)
-        distributed.wait()
-        if not distributed.rank():
-            engine.remove(work)
-    return out
+    inputs = read_inputs(config, config.variant, corpus=corpus, features=features)
+    fingerprint = run_fingerprint(config, inputs.store, inputs.rows)
+    return kept_or_trained(
+        config,
+        inputs,
+        fingerprint,
+        runs=runs,
+        read=checkpoint.read_config,
+        train=lambda work: _train(config, inputs, work, fingerprint, progress),
+        progress=progress,
+    )
 
 
-def _is_finished(out: Path, config: RunConfig, fingerprint: str) -> bool:
-    """Is this very run there and whole? A damaged one is trained again.
-
-    Raises:
-        ConfigError: the folder holds a run on another corpus, which would be overwritten.
-    """
-    try:
-        checkpoint.verify(out)
-        there = checkpoint.read_config(out)
-    except RunError:
-        return False
-    if there.corpus != config.corpus:
-        raise ConfigError(
-            f"{out} holds a run on corpus {there.corpus!r}; give another folder with --runs"
-        )
-    return checkpoint.read_metrics(out)["fingerprint"] == fingerprint
-
-
-def _loader(
+def _batches(
     config: RunConfig, examples: Sequence[Example], store: FeatureStore, tokenizer: Tokenizer
 ) -> DataLoader:
     """Batches of the training clips, augmented, as the configuration has them."""
@@ -263,19 +228,8 @@ def _loader(
         max_frames=towers.max_frames,
         seed=config.seed,
     )
-    return DataLoader(
-        dataset,
-        batch_sampler=sampler,
-        collate_fn=Collate(tokenizer, towers.max_frames, towers.max_tokens, config.compute.padding),
-        num_workers=config.compute.loaders,
-        pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_end_with_parent,
-    )
-
-
-def _end_with_parent(worker: int) -> None:
-    """In a process that reads ahead: it holds a copy of the run's lock."""
-    end_with_parent()
+    collate = Collate(tokenizer, towers.max_frames, towers.max_tokens, config.compute.padding)
+    return loader(dataset, sampler, collate, processes=config.compute.loaders)
 
 
 def _galleries(
@@ -306,22 +260,13 @@ def _decayed(model: nn.Module, weight_decay: float) -> list[dict]:
 
 
 def _train(
-    config: RunConfig,
-    clips: pd.DataFrame,
-    store: FeatureStore,
-    rows: pd.DataFrame,
-    work: Path,
-    fingerprint: str,
-    progress: Callable[[float], None],
-) -> Callable[[Path], None]:
-    """Train; returns what writes the finished run's files into a folder."""
+    config: RunConfig, inputs: Inputs, work: Path, fingerprint: str, progress: Progress
+) -> Outcome:
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    kept = clips[clips["id"].isin(store.index["id"])].set_index("id", drop=False)
-    training, validated = (
-        kept.loc[ids[ids.isin(kept.index)]]
-        for ids in (rows["id"][rows["role"] == role] for role in ("train", "validation"))
-    )
+    store = inputs.store
+    by_id = inputs.clips.set_index("id", drop=False)
+    training, validated = (by_id.loc[inputs.stored(role)] for role in ("train", "validation"))
     if training.empty:
         raise StoreError(f"{store.folder}: holds no training clip of split {config.split!r}")
     examples = examples_of(config, training)
@@ -332,7 +277,7 @@ def _train(
         model.video_encoder.body.standardise(
             store.values(clip)[: config.towers.max_frames] for clip in training["id"]
         )
-    loader = _loader(config, examples, store, tokenizer)
+    batches = _batches(config, examples, store, tokenizer)
     validation = Validation(
         [store.values(clip) for clip in validated["id"]],
         _galleries(config, training, validated),
@@ -348,7 +293,7 @@ def _train(
     )
     galleries = []
     if config.loss == "gallery":
-        galleries = [Texts(texts, loader.collate_fn, config.gallery_texts) for texts in sides]
+        galleries = [Texts(texts, batches.collate_fn, config.gallery_texts) for texts in sides]
     trained_model = ContrastiveModel(
         model, config.compute, config.loss, galleries, config.label_smoothing
     )
@@ -359,10 +304,10 @@ def _train(
         decoupled_weight_decay=True,
         fused=True,
     )
-    total = config.decay_updates or config.epochs * len(loader)
+    total = config.decay_updates or config.epochs * len(batches)
     trained = engine.fit(
         trained_model,
-        loader,
+        batches,
         optimiser,
         PolynomialDecay(optimiser, warmup=config.warmup_updates, total=total),
         epochs=config.epochs,
@@ -377,25 +322,13 @@ def _train(
     )
     if learning.best_weights is not None:
         model.load_state_dict(learning.best_weights)
-    metrics = {
-        "fingerprint": fingerprint,
-        "corpus_fingerprint": store.meta["corpus_fingerprint"],
-        "split_fingerprint": splits.fingerprint(rows),
-        "clips": {"train": len(training), "validation": len(validated)},
-        "clips_not_in_store": int((~rows["id"].isin(store.index["id"])).sum()),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "updates": len(trained.losses),
-        "starts": trained.starts,
-        "seconds": trained.seconds,
-        "last": learning.rows[-1],
-    }
-
-    def write(folder: Path) -> None:
-        curves.write(folder, learning.rows, trained.losses)
-        shutil.copytree(work / curves.EVENTS, folder / curves.EVENTS)
-        checkpoint.save(folder, model, tokenizer, config, metrics)
-
-    return write
+    return Outcome(
+        model,
+        learning,
+        trained,
+        {"clips": {"train": len(training), "validation": len(validated)}},
+        lambda folder, metrics: checkpoint.save(folder, model, tokenizer, config, metrics),
+    )
 
 
 def train_all(

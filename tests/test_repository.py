@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from baselines import BASELINES, TITLES, graph, recipe, table
-from benchmarks import suites, tables, tables_protocols
+from baselines import BASELINES, TITLES, graph, recipe, table, training
+from benchmarks import suites, tables, tables_breakdown, tables_elsewhere, tables_protocols
 from signclip import config, train
 
 ROOT = Path(__file__).parents[1]
@@ -68,11 +68,12 @@ def results_of(split: str, rows: Iterable[str]) -> set[str]:
     }
 
 
-TRAINED = {  # stage -> its splits
+ROWS_TRAINED = {  # stage -> its splits
     "train": ["letters"],
     "train_in_domain": ["in_domain"],
     "train_folds": ["letters", "unseen_language"],
 }
+TRAINED = {**ROWS_TRAINED, "train_skeletons": ["letters"]}
 MEASURED = {stage.replace("train", "evaluate"): chosen for stage, chosen in TRAINED.items()}
 TESTED = list(suites.read()["tested"])
 
@@ -102,6 +103,50 @@ def test_the_pipeline_evaluates_what_it_trains_and_what_is_tested_with_it(stage)
     assert runs == {next(iter(out)) for out in made}
 
 
+def test_skeleton_models_depend_on_the_code_that_decides_their_runs():
+    deciding = {f"baselines/{name}.py" for name in training._OWN}
+    deciding |= {f"signclip/{name}.py" for name in training._SHARED}
+    assert deciding <= set(PIPELINE["train_skeletons"]["deps"])
+    assert "profiles.${profile}.skeletons" in PIPELINE["train_skeletons"]["params"]
+
+
+def test_retrieval_is_taken_apart_where_it_is_measured():
+    deps = {path for path in PIPELINE["breakdown"]["deps"] if path.startswith("predictions/")}
+    assert deps == {
+        f"predictions/{name}/{split}"
+        for split, rows in tables_breakdown.ROWS.items()
+        for name in suites.expand(rows)
+    }
+
+
+def test_a_corpus_of_ones_own_is_a_stage_once_it_is_named(tmp_path):
+    stage = PIPELINE["elsewhere"]["do"]
+    named = [word for line in stage["cmd"] for word in line.split()]
+    for name in suites.expand(["finetuned"]):
+        place = named.index(name)
+        begun = name.removesuffix("-finetuned")
+        assert named[place - 3 : place] == [
+            "--init",
+            f"runs/{begun}/${{seed}}/{tables_elsewhere.PRETRAINED}",
+            "--name",
+        ]
+    assert set(suites.expand(["finetuned"])) == {
+        f"{row}-finetuned" for row in suites.expand(["everywhere"])
+    }
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    dvc = [shutil.which("dvc") or "dvc"]
+    subprocess.run([*dvc, "init", "--no-scm", "--quiet"], cwd=tmp_path, check=True)
+    listed = []
+    for wanted in ("elsewhere: {}", "elsewhere: {mine: {corpus: folder, path: ../mine}}"):
+        params = tmp_path / "params.yaml"
+        params.write_text(params.read_text().replace("elsewhere: {}", wanted))
+        command = [*dvc, "stage", "list", "--name-only"]
+        done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+        listed.append(set(done.stdout.split()))
+    assert listed[1] - listed[0] == {"elsewhere@mine"}
+
+
 def test_what_the_tables_expect_on_a_split_is_what_the_pipeline_measures():
     """A result that the tables ask for is some stage's output, and the other way round."""
     floors = {out for item in PIPELINE["floors"]["outs"] for out in item if isinstance(item, dict)}
@@ -119,7 +164,10 @@ def test_what_the_tables_expect_on_a_split_is_what_the_pipeline_measures():
     assert made == expected
     shown = {row for row in tables.published("pretraining")["experiment"] if row}
     assert shown == set(suites.expand(["pretraining", "tested"]))
-    assert set(tables.encoders("fingerclip")) == {*suites.expand(["fingerclip"]), *BASELINES}
+    assert set(tables.encoders("fingerclip")) == {
+        *suites.expand(["fingerclip", "skeletons"]),
+        *BASELINES,
+    }
 
 
 def test_every_profile_has_a_recipe_for_every_skeleton_model():
@@ -141,14 +189,14 @@ def test_the_pipeline_asks_every_protocol_that_the_table_shows():
     asked = {path for path in PIPELINE["protocols"]["deps"] if path.startswith("runs/")}
     made = {
         next(iter(out))
-        for stage in TRAINED
+        for stage in ROWS_TRAINED
         for out in PIPELINE[stage]["outs"]
         if "runs/" in str(out)
     }
     assert asked == {path for path in made if path.split("/")[1] in rows}
 
 
-@pytest.mark.parametrize("stage", TRAINED)
+@pytest.mark.parametrize("stage", ROWS_TRAINED)
 def test_a_stage_is_run_again_when_the_recipe_of_one_of_its_rows_changes(stage):
     rows = config.read_yaml(ROOT / "benchmarks/experiments.yaml")
     recipes = {config.experiment_row(rows, name)["recipe"] for name in rows_of(stage)}
@@ -225,7 +273,7 @@ def test_rows_that_train_nothing_are_tested_with_runs_of_the_same_stage():
 def test_the_pipeline_packs_every_variant_that_a_row_needs():
     rows = config.read_yaml(ROOT / "benchmarks/experiments.yaml")
     named = {row for suite in suites.read().values() for row in suite}
-    named -= {*BASELINES, *table.models()}
+    named -= {*BASELINES, *table.models(), *suites.expand(["finetuned"])}
     needed = {config.experiment_row(rows, name)["variant"] for name in named} | {graph.VARIANT}
     packed = re.findall(r"--variant (\w+)", PIPELINE["features"]["cmd"])
     made = [f"features/spreadthesign-fingerspelling/{variant}" for variant in packed]
@@ -233,7 +281,7 @@ def test_the_pipeline_packs_every_variant_that_a_row_needs():
 
 
 def test_stages_of_a_kind_depend_on_the_same_code():
-    for kind in (TRAINED, MEASURED):
+    for kind in (ROWS_TRAINED, [stage.replace("train", "evaluate") for stage in ROWS_TRAINED]):
         code = [
             {path for path in PIPELINE[stage]["deps"] if path.endswith(".py")} for stage in kind
         ]
@@ -244,7 +292,7 @@ def test_stages_of_a_kind_depend_on_the_same_code():
 
 @pytest.mark.parametrize("stage", PIPELINE)
 def test_every_code_file_that_a_stage_depends_on_exists(stage):
-    for path in PIPELINE[stage]["deps"]:
+    for path in PIPELINE[stage].get("do", PIPELINE[stage])["deps"]:
         if path.startswith(("signclip", "benchmarks", "baselines", "constraints")):
             assert (ROOT / path).exists(), path
 

@@ -4,8 +4,8 @@ Decisions
 * Every function gives scores, float32 (classes, clips), higher is better; ranks, intervals and
   tables are then those of every other encoder (:mod:`benchmarks.tasks.retrieval`).
 * The classes are given, in a fixed order that also decides ties. A class without a training clip
-  scores below all others, for every clip alike: a test clip of it stays in the count, as a miss.
-  (The paper drops such clips; :func:`known` says which they are.)
+  scores below all others (:mod:`baselines.labels`): a test clip of it stays in the count, as a
+  miss. (The paper drops such clips; :func:`known` says which they are.)
 * The settings are the paper's: standardised embeddings and as many neighbours as the root of the
   number of shots in all (its later code) or as there are classes (its earlier), an unscaled
   logistic regression of at most 100 iterations, shots drawn once with seed 42 (facts 6). With one
@@ -29,6 +29,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
+from baselines.labels import by_label
 from signclip.errors import ConfigError
 
 SHOTS = (1, 5, 10, 100)  # the paper's
@@ -195,13 +196,6 @@ def _placed(scores: np.ndarray, names: Sequence[str], classes: Sequence[str]) ->
     Raises:
         ConfigError: no class has a score.
     """
-    row_of = {str(name): row for row, name in enumerate(names)}
-    rows = [row_of.get(name) for name in classes]
-    if all(row is None for row in rows):
+    if not set(names) & set(classes):
         raise ConfigError("none of the classes has a training clip")
-    finite = np.where(np.isneginf(scores), np.finfo(np.float32).min / 2, scores)
-    placed = np.full((len(classes), scores.shape[1]), finite.min() - 1, dtype=np.float32)
-    for place, row in enumerate(rows):
-        if row is not None:
-            placed[place] = finite[row]
-    return placed
+    return by_label(scores, names, classes)

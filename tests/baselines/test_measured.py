@@ -9,6 +9,7 @@ import yaml
 from baselines import recipe, training
 from benchmarks import figures_skeletons, protocols, results
 from benchmarks.evaluate import evaluate
+from benchmarks.opened import opened
 from signclip.errors import ConfigError, RunError
 
 BLOCK = {
@@ -49,7 +50,7 @@ def measure(corpus, tmp_path):
     experiments.write_text("{}")
 
     def run(name: str = "stgcn", **changes) -> results.Result:
-        found = evaluate(
+        found = opened(
             name,
             **(where | changes),
             seeds=[0],
@@ -58,6 +59,10 @@ def measure(corpus, tmp_path):
             data=corpus.corpus.parent,
             features=corpus.features.parent,
             runs=tmp_path / "runs",
+            embeddings=tmp_path / "embeddings",
+        )
+        found = evaluate(
+            found,
             predictions=tmp_path / "predictions" / name / "official",
             leaderboard=tmp_path / "results" / "leaderboard",
         )
@@ -103,18 +108,20 @@ def test_a_model_without_runs_says_how_to_make_them(measure):
 
 def test_a_skeleton_model_has_no_embeddings_to_ask(measure, corpus, tmp_path):
     with pytest.raises(ConfigError, match="stgcn has no embeddings"):
-        protocols.run(
-            "stgcn",
-            profile="cpu",
-            corpus="made-up",
-            split="official",
-            seeds=[0],
-            experiments=tmp_path / "experiments.yaml",
-            params=tmp_path / "params.yaml",
-            data=corpus.corpus.parent,
-            features=corpus.features.parent,
-            runs=tmp_path / "runs",
-            cache=tmp_path / "embeddings",
+        protocols.ask(
+            opened(
+                "stgcn",
+                profile="cpu",
+                corpus="made-up",
+                split="official",
+                seeds=[0],
+                experiments=tmp_path / "experiments.yaml",
+                params=tmp_path / "params.yaml",
+                data=corpus.corpus.parent,
+                features=corpus.features.parent,
+                runs=tmp_path / "runs",
+                embeddings=tmp_path / "embeddings",
+            ),
             leaderboard=tmp_path / "results/leaderboard",
         )
 

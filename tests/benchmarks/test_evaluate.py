@@ -11,6 +11,8 @@ import yaml
 from baselines import BASELINES
 from benchmarks import encoders, galleries, metrics, results
 from benchmarks import evaluate as evaluation
+from benchmarks import opened as opening
+from benchmarks.opened import opened
 from signclip import checkpoint, config, corpora, inference, manifest, splits, store
 from signclip.errors import PoseError, RunError
 from signclip.poses import Features
@@ -100,15 +102,17 @@ def config_of(folders, experiment: str) -> config.RunConfig:
 
 
 def measured(name: str, folders: dict[str, Path], out: Path, split="letters", seeds=(0,)):
-    return evaluation.evaluate(
+    found = opened(
         name,
         profile="smoke",
         corpus=NAME,
         split=split,
         seeds=seeds,
         **folders,
-        predictions=out / "predictions",
-        leaderboard=out / "leaderboard",
+        embeddings=out / "embeddings",
+    )
+    return evaluation.evaluate(
+        found, predictions=out / "predictions", leaderboard=out / "leaderboard"
     )
 
 
@@ -143,14 +147,13 @@ def test_which_letters_a_language_has_in_training_is_not_known_when_its_clips_ar
 
 
 def test_a_clip_that_cannot_be_scored_is_named_by_its_id(folders, tmp_path, monkeypatch):
-    whole = store.FeatureStore.__getitem__
+    whole = store.FeatureStore.values
     bad = splits.read(folders["data"] / NAME, "letters").query("role == 'test'")["id"].iloc[3]
 
     def damaged(self, clip: str):
-        found = whole(self, clip)
-        return found._replace(values=found.values * np.nan) if clip == bad else found
+        return whole(self, clip) * (np.nan if clip == bad else 1)
 
-    monkeypatch.setattr(store.FeatureStore, "__getitem__", damaged)
+    monkeypatch.setattr(store.FeatureStore, "values", damaged)
     with pytest.raises(PoseError, match=f"^{bad}: features are not finite"):
         measured("E3.2", folders, tmp_path)
 
@@ -180,8 +183,8 @@ def test_the_languages_in_the_manifest_change_no_score(folders, tmp_path, monkey
         assert (tags != clips["sign_language"]).any()
         return clips.assign(sign_language=tags)
 
-    monkeypatch.setattr(evaluation.manifest, "read", scrambled)
-    for module in (evaluation, store):  # else the runs and stores would, rightly, be refused
+    monkeypatch.setattr(opening.manifest, "read", scrambled)
+    for module in (opening, store):  # else the runs and stores would, rightly, be refused
         monkeypatch.setattr(module, "corpus_fingerprint", lambda clips: same)
     for name in names:
         assert label_scores(name, folders, tmp_path / "after") == before[name]
@@ -252,13 +255,20 @@ def test_a_result_says_which_runs_it_is_of(folders, tmp_path):
 
 
 def test_runs_are_measured_without_a_look_at_the_training_clips(folders, tmp_path, monkeypatch):
-    whole, read = store.FeatureStore.__getitem__, set()
-    monkeypatch.setattr(
-        store.FeatureStore, "__getitem__", lambda self, i: (read.add(i), whole(self, i))[1]
-    )
+    read: set[str] = set()
+    for name in ("__getitem__", "values"):
+        whole = getattr(store.FeatureStore, name)
+        monkeypatch.setattr(
+            store.FeatureStore,
+            name,
+            lambda self, i, whole=whole: (read.add(i), whole(self, i))[1],
+        )
     measured("E5", folders, tmp_path, "in_domain")
     roles = splits.read(folders["data"] / NAME, "in_domain")
     assert read == set(roles["id"][roles["role"] == "test"])
+    read.clear()
+    measured("E5", folders, tmp_path, "in_domain")
+    assert not read  # embedded before
 
 
 def test_only_excluded_clips_of_languages_under_test_are_test_clips():
@@ -270,7 +280,7 @@ def test_only_excluded_clips_of_languages_under_test_are_test_clips():
         }
     )
     languages = pd.Series(["ase", "csq", "csq", "gsg", "gsg"], index=list("abcde"))
-    folds, tested, dropped = evaluation._folds(rows, languages, set("abcde"), "unseen_language")
+    folds, tested, dropped = opening._folds(rows, languages, set("abcde"), "unseen_language")
     assert folds[0].test == ["d"]
     assert (tested, dropped) == (2, {"its label is in no training language": 1})
 
@@ -279,7 +289,7 @@ def test_every_clip_of_a_language_that_shares_letters_is_a_test_clip_once():
     clips, _ = corpora.build(NAME, progress=False)
     languages = clips.set_index("id")["sign_language"]
     rows = splits.unseen_language(clips)
-    _, tested, dropped = evaluation._folds(rows, languages, set(clips["id"]), "unseen_language")
+    _, tested, dropped = opening._folds(rows, languages, set(clips["id"]), "unseen_language")
     assert (tested, dropped) == (505, {"its label is in no training language": 40})
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import galleries, protocols, results
+from benchmarks.opened import opened
 from benchmarks.tasks import recognition
 from signclip import inference, manifest, splits
 from signclip.errors import ConfigError, RunError
@@ -17,17 +18,17 @@ def ask(folders, tmp_path):
     """Runs all protocols of an encoder on a split, below ``tmp_path``."""
 
     def run(encoder: str, split: str = "in_domain", **given) -> dict[str, results.Result]:
-        return protocols.run(
+        found = opened(
             encoder,
             profile="smoke",
             corpus=NAME,
             split=split,
             seeds=[0],
             **folders,
-            cache=tmp_path / "embeddings",
-            leaderboard=tmp_path / "leaderboard",
+            embeddings=tmp_path / "embeddings",
             **given,
         )
+        return protocols.ask(found, leaderboard=tmp_path / "leaderboard")
 
     return run
 

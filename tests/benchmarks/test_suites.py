@@ -104,7 +104,8 @@ def test_commands_refuse_what_they_cannot_do(arguments):
 
 def test_what_is_given_twice_counts_once(monkeypatch):
     seen = []
-    monkeypatch.setattr("benchmarks.evaluate.evaluate", lambda name, **to: seen.append(to) or {})
+    monkeypatch.setattr("benchmarks.opened.opened", lambda name, **to: seen.append(to))
+    monkeypatch.setattr("benchmarks.evaluate.evaluate", lambda found, **to: {})
     monkeypatch.setattr(suites, "train", lambda *given, **_: seen.append(given) or [])
     twice = ["--split", "letters", "--split", "letters", "--seed", "1", "--seed", "1"]
     for words in (["evaluate", "E5"], ["train", "E5"]):
@@ -114,7 +115,11 @@ def test_what_is_given_twice_counts_once(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["train", "evaluate", "compare", "paper", "ablation", "skeletons", "tune"]
+    "name",
+    [
+        *("train", "evaluate", "protocols", "compare", "paper", "breakdown", "iconicity"),
+        *("ablation", "skeletons", "tune"),
+    ],
 )
 def test_every_command_has_help_with_an_example(name):
     done = CliRunner().invoke(command.app, [name, "--help"])

@@ -1,0 +1,172 @@
+"""A corpus of your own copy: zero-shot, few-shot, probe, scratch and fine-tuned, on one page.
+
+Decisions
+* One line an encoder and way of learning, on the corpus's official split: floors and skeleton
+  models; rows that were trained on the embedded corpus and have not met this one (*zero-shot*);
+  the same rows from scratch; and gone on with from there (*fine-tuned*), each with what
+  few-shot, class means and the linear probe make of its embeddings.
+* A result that is missing is an empty cell: which of them a corpus has is decided by who ran what.
+
+Cost: reading the results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from baselines import BASELINES
+from baselines import table as skeletons
+from benchmarks import results, suites
+from benchmarks.results import Result
+from benchmarks.tables import (
+    INTERVALS,
+    SIGNERS_UNRECORDED,
+    as_latex,
+    as_markdown,
+    cell,
+    dropped,
+    number,
+    write_files,
+)
+from benchmarks.tables_protocols import TITLES
+from benchmarks.tasks import recognition
+from signclip.errors import ConfigError
+
+SPLIT, PRETRAINED = "official", suites.IN_DOMAIN
+METRICS = ("V2T_R@1", "V2T_R@5", "V2T_MedianR")
+LEARNING = (*(f"few_shot_{k}" for k in recognition.SHOTS), "prototypes", "linear_probe")
+ZERO_SHOT, SCRATCH, FINE_TUNED = "zero-shot", "from scratch", "fine-tuned"
+RETRIEVAL = ("tagged_retrieval", "retrieval")  # the first that there is
+
+
+class Line(NamedTuple):
+    """An encoder by a way of learning; what it is asked itself is the first task that is there."""
+
+    encoder: str
+    way: str
+    revision: str
+    asked: tuple[str, ...]
+
+
+def lines(profile: str) -> list[Line]:
+    """The table's lines, in order."""
+    rows, tuned = suites.expand(["everywhere"]), suites.expand(["finetuned"])
+    return [
+        *(Line(name, "floor", profile, ("retrieval",)) for name in BASELINES),
+        *(Line(name, SCRATCH, profile, ("retrieval",)) for name in skeletons.models()),
+        *(Line(name, ZERO_SHOT, f"{profile}.{PRETRAINED}", ("zero_shot",)) for name in rows),
+        *(Line(name, SCRATCH, profile, RETRIEVAL) for name in rows),
+        *(Line(name, FINE_TUNED, profile, RETRIEVAL) for name in tuned),
+    ]
+
+
+Found = Mapping[Line, Mapping[str, Result]]  # line -> task -> result; "" is what it is asked itself
+
+
+def read(board: Path, corpus: str, profile: str) -> Found:
+    """The results that there are.
+
+    Raises:
+        ConfigError: there is none, or one is invalid.
+    """
+    found: dict[Line, dict[str, Result]] = {}
+    for line in lines(profile):
+
+        def path(task: str, line: Line = line) -> Path:
+            return results.path_of(board, line.encoder, line.revision, task, corpus, SPLIT)
+
+        own = [task for task in line.asked if path(task).is_file()][:1]
+        there = {"": own[0]} if own else {}
+        there |= {task: task for task in LEARNING if path(task).is_file()}
+        if there:
+            found[line] = {key: results.read(path(task)) for key, task in there.items()}
+    if not found:
+        raise ConfigError(
+            f"no results on {corpus}, split {SPLIT}; measure something there first: "
+            f"python -m benchmarks evaluate baselines --corpus {corpus} --split {SPLIT}"
+        )
+    return found
+
+
+def table(found: Found) -> pd.DataFrame:
+    """One row a (line, task)."""
+    out = []
+    for line, results_of in found.items():
+        for task, result in results_of.items():
+            row = {
+                "id": line.encoder,
+                "row": result.title,
+                "learning": line.way,
+                "task": task or result.task,
+                "n_evaluated": str(result.n_evaluated),
+                "n_total": str(result.n_total),
+                "texts": str(result.labels),
+            }
+            for metric in METRICS:
+                score = result.scores[metric]
+                row[f"ours_{metric}"] = number(score.value, metric)
+                row[f"ours_{metric}_low"] = number(score.low, metric)
+                row[f"ours_{metric}_high"] = number(score.high, metric)
+                row[f"chance_{metric}"] = number(score.chance, metric)
+            out.append(row | {"signature": result.signature})
+    return pd.DataFrame(out).fillna("")
+
+
+def printed(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One line an encoder and way of learning, one column a way of asking."""
+    out = []
+    for (name, way), part in frame.groupby(["id", "learning"], sort=False):
+        rows = {row["task"]: row for row in part.to_dict("records")}
+        own = next((row for task, row in rows.items() if task not in LEARNING), {})
+        line = {"id": name, "learning": way, "asked itself": cell(own, metric)}
+        line |= {TITLES[task]: cell(rows.get(task, {}), metric) for task in LEARNING}
+        out.append(line)
+    return pd.DataFrame(out)
+
+
+def notes(found: Found) -> list[str]:
+    """What a reader must know to read the table rightly."""
+    shown = [result for of_line in found.values() for result in of_line.values()]
+    some = shown[0]
+    return [
+        f"{some.corpus}, split {some.split}: {some.n_evaluated} of {some.n_total} test clips among "
+        f"{some.labels} texts; chance {some.scores[METRICS[0]].chance:.3f}.",
+        dropped(some),
+        f"Signers: {some.signers or SIGNERS_UNRECORDED}.",
+        f"*{ZERO_SHOT}*: trained on the embedded corpus (split {PRETRAINED}, fingerspelt letters), "
+        "asked among this corpus's prompts without having met one of its clips. "
+        f"*{FINE_TUNED}*: gone on with from there on this corpus's training clips.",
+        "*asked itself*: among the prompts of this corpus, or among its labels where the encoder "
+        "knows no prompts. The columns behind it learn from the embeddings of the training clips.",
+        INTERVALS,
+        *(
+            f"Signature, {line.encoder} {line.way}, {task or result.task}: `{result.signature}`."
+            for line, of_line in found.items()
+            for task, result in of_line.items()
+        ),
+    ]
+
+
+def write(*, profile: str, corpus: str, results_folder: Path) -> pd.DataFrame:
+    """Write ``tables/<corpus>.{csv,md,tex}`` and ``costs/<corpus>.csv``.
+
+    Raises:
+        ConfigError: there is no result on the corpus, or one is invalid.
+    """
+    found = read(results_folder / "leaderboard", corpus, profile)
+    frame = table(found)
+    parts = {metric.replace("_", " "): printed(frame, metric) for metric in ("V2T_R@1", "V2T_R@5")}
+    title = f"{corpus}: recognition"
+    write_files(
+        results_folder,
+        corpus,
+        frame,
+        as_markdown(parts, title, notes(found)),
+        as_latex(parts, title, corpus),
+        [result for of_line in found.values() for result in of_line.values()],
+    )
+    return frame

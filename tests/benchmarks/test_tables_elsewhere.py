@@ -1,0 +1,61 @@
+"""A corpus of one's own in a table: what was measured stands there, what was not is empty."""
+
+import pytest
+
+from benchmarks import tables_elsewhere
+from benchmarks.results import Score
+from signclip.errors import ConfigError
+
+SCORES = {
+    metric: Score(value=0.5, low=0.4, high=0.6, chance=0.1) for metric in tables_elsewhere.METRICS
+}
+
+
+@pytest.fixture
+def measured(result, tmp_path):
+    """Writes a made-up result on the corpus."""
+
+    def write(encoder: str, task: str, revision: str = "cpu", value: float = 0.5) -> None:
+        scores = SCORES | {"V2T_R@1": SCORES["V2T_R@1"].model_copy(update={"value": value})}
+        result(
+            encoder=encoder,
+            task=task,
+            revision=revision,
+            corpus="mine",
+            split="official",
+            scores=scores,
+        ).write(tmp_path / "results/leaderboard")
+
+    return write
+
+
+def test_a_line_an_encoder_and_way_of_learning(measured, tmp_path):
+    measured("dtw", "retrieval", value=0.41)
+    measured("dtw", "tagged_retrieval", value=0.99)  # not what a floor is asked here
+    measured("X", "zero_shot", "cpu.in_domain", value=0.42)
+    measured("X", "few_shot_5", "cpu.in_domain", value=0.43)
+    measured("X", "tagged_retrieval", value=0.44)
+    measured("X", "linear_probe", value=0.45)
+    measured("X-finetuned", "retrieval", value=0.46)
+    frame = tables_elsewhere.write(
+        profile="cpu", corpus="mine", results_folder=tmp_path / "results"
+    )
+    assert len(frame) == 6
+    part = tables_elsewhere.printed(frame, "V2T_R@1").set_index(["id", "learning"])
+    assert list(part.index) == [
+        ("dtw", "floor"),
+        ("X", "zero-shot"),
+        ("X", "from scratch"),
+        ("X-finetuned", "fine-tuned"),
+    ]
+    asked = part["asked itself"].str[:5].tolist()
+    assert asked == ["0.410", "0.420", "0.440", "0.460"]
+    assert part["5-shot nearest neighbours"].str[:5].tolist() == ["–", "0.430", "–", "–"]
+    assert part["linear probe"].str[:5].tolist() == ["–", "–", "0.450", "–"]
+    assert (tmp_path / "results/tables/mine.md").is_file()
+    assert (tmp_path / "results/costs/mine.csv").is_file()
+
+
+def test_without_results_it_says_how_to_get_some(tmp_path):
+    with pytest.raises(ConfigError, match="evaluate baselines --corpus mine --split official"):
+        tables_elsewhere.write(profile="cpu", corpus="mine", results_folder=tmp_path)
