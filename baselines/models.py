@@ -4,8 +4,8 @@ Decisions
 * A model is a row of ``models.yaml`` and numbers of a profile; :func:`config` makes of them what
   MMAction2 builds a recogniser from. No configuration file is copied.
 * Streams are recognisers of their own, trained in one run: their losses are added, and since they
-  share no weight, each learns as if alone. Their probabilities are averaged, as MMAction2's users
-  do with the scores of runs.
+  share no weight, each learns as if alone (but for a limit on the gradient's norm, which is one for
+  all). Their probabilities are averaged, as MMAction2's users do with the scores of runs.
 * The loss is the head's logits' cross-entropy, without MMAction2's top-5 accuracy beside it, which
   means nothing where there are fewer classes.
 
@@ -33,6 +33,7 @@ from baselines.graph import Skeleton
 from baselines.table import GRAPH, row
 from signclip.errors import ConfigError
 
+STAGES = 10  # of MMAction2's graph networks, where a profile does not say
 EXPANSION = 4  # of a bottleneck's channels, in ResNets of 50 layers and more
 
 
@@ -56,7 +57,8 @@ def config(
         body["graph_cfg"] = {"layout": skeleton.layout(), "mode": about["graph"]}
         body.setdefault("base_channels", 64)
         inflated = body.setdefault("inflate_stages", [5, 8])
-        channels = body["base_channels"] * 2 ** len(inflated)
+        stages = range(2, body.get("num_stages", STAGES) + 1)
+        channels = body["base_channels"] * 2 ** sum(stage in stages for stage in inflated)
         head = {**about["head"], "dropout": dropout}
     else:
         body["in_channels"] = len(skeleton.names)

@@ -107,9 +107,14 @@ def resolve(
     own = block.pop("models", {})
     if model not in own:
         raise ConfigError(f"profile {profile!r} says nothing of skeleton model {model!r}")
-    place = dict(profile=profile, corpus=corpus, split=split, fold=fold, seed=seed)
     return checked(
         Recipe,
         f"skeleton model {model!r}, profile {profile!r}",
-        {**block, **own[model], **(given or {}), "model": model, **place},
+        {**block, **own[model], **(given or {})},
+        model=model,
+        profile=profile,
+        corpus=corpus,
+        split=split,
+        fold=fold,
+        seed=seed,
     )

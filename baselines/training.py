@@ -53,7 +53,7 @@ from signclip.sampling import ShuffledSampler
 from signclip.store import FeatureStore
 from signclip.text import label
 
-BATCH = 64  # clips measured at a time; decides nothing
+VIEWS = 64  # of clips, measured at a time; decides nothing
 # The code that decides a run's weights, see signclip.train.
 _OWN = ("adapter", "graph", "models", "training")
 _SHARED = (
@@ -131,7 +131,7 @@ class Conversion:
         whole = self.track(clip)
         at = adapter.drawn_frames(len(whole.seen), self.recipe.frames, rng)
         clip = adapter.taken(whole, at)
-        if rng.random() < self.recipe.hands_alone:
+        if rng.random() < self.recipe.hands_alone and clip.seen[:, self.skeleton.hands].any():
             clip = adapter.hands_alone(clip, self.skeleton)
         return adapter.bent(clip, rng, self.recipe.affine_std) if self.recipe.affine_std else clip
 
@@ -202,10 +202,10 @@ def probabilities(recipe: Recipe, model: models.Streams, clips: Sequence[Feature
     """Of each class for each clip, float (clips, classes), by a network in evaluation mode."""
     conversion, parts = Conversion(recipe), []
     device = next(model.parameters()).device
-    for start in range(0, len(clips), BATCH):
-        views = [
-            view for clip in clips[start : start + BATCH] for view in conversion.measured(clip)
-        ]
+    together = max(1, VIEWS // recipe.views)
+    for start in range(0, len(clips), together):
+        part = clips[start : start + together]
+        views = [view for clip in part for view in conversion.measured(clip)]
         values = conversion.tensor(views, recipe.views).to(device)
         parts.append(model(values, mode="tensor").cpu())
     return torch.cat(parts)
@@ -249,9 +249,11 @@ def train(
         progress: see :data:`signclip.engine.Progress`.
 
     Raises:
+        ConfigError: started by ``torchrun``.
         SignCLIPError: the inputs are missing or do not fit, or the loss is not finite. An earlier
             finished run stays, and so does the last state of this one.
     """
+    _must_be_alone()
     inputs = read_inputs(recipe, graph.VARIANT, corpus=corpus, features=features)
     wanted = fingerprint(recipe, inputs.store, inputs.rows)
     return kept_or_trained(
@@ -401,6 +403,11 @@ def load(folder: Path | str) -> Model:
     return Model(recipe, classes, model.eval(), metrics)
 
 
+def _must_be_alone() -> None:
+    if distributed.launched():
+        raise ConfigError("a skeleton model is trained by one process: start it without torchrun")
+
+
 def train_all(
     recipes: Sequence[Recipe], *, corpus: Path, features: Path, runs: Path, jobs: int
 ) -> list[Path]:
@@ -410,8 +417,7 @@ def train_all(
         ConfigError: started by ``torchrun``.
         SignCLIPError: a run failed; those that had finished are kept, those not begun are not.
     """
-    if distributed.launched():
-        raise ConfigError("a skeleton model is trained by one process: start it without torchrun")
+    _must_be_alone()
     names = ", ".join(sorted({recipe.model for recipe in recipes}))
     return run_all(
         train,

@@ -1,10 +1,14 @@
 """Embeddings of a corpus's clips, computed once a model and read again.
 
-Decision: one file a run and feature store, with the key of what made it: the run's weights and the
-store's content. Where the key differs the clips are embedded anew, so a file is never stale. Clips
-do not depend on their company, so a file holds those that were asked for so far, whoever asked, and
-what they took, so that costs are told alike whether a clip was embedded now or before. Path:
-``embeddings/<corpus>/<experiment>/<seed>/<run>.<variant>.npz``. Cost: 4 bytes a number.
+Decisions
+* One file a run and feature store, with the key of what made it: the run's weights and
+  configuration, the store's content, and the code and packages that turn one into the other. Where
+  the key differs the clips are embedded anew, so a file is never stale.
+* Clips depend on their company by rounding alone, so a file holds those that were asked for so far,
+  whoever asked, and what each took: costs are told alike whether a clip was embedded now or before.
+* Files are read without a lock and replaced whole; who embeds holds the lock of the file.
+
+Path: ``embeddings/<corpus>/<experiment>/<seed>/<run>.<variant>.npz``. Cost: 4 bytes a number.
 """
 
 from __future__ import annotations
@@ -12,14 +16,36 @@ from __future__ import annotations
 import time
 import zipfile
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+import signclip
 from signclip import checkpoint, files
 from signclip.inference import SignCLIPModel
 from signclip.store import FeatureStore
+
+_CODE = (
+    "checkpoint",
+    "data",
+    "hands",
+    "inference",
+    "model",
+    "poses",
+    "store",
+    "unpadded",
+    "windows",
+)
+_PACKAGES = ("torch", "transformers")
+
+
+class Embedded(NamedTuple):
+    """Clips in a model's space."""
+
+    values: np.ndarray  # float32 (n, d)
+    seconds: np.ndarray  # (n,), that each took when it was embedded
 
 
 class _Known(NamedTuple):
@@ -38,36 +64,66 @@ class Cache:
 
     def __init__(self, folder: Path, store: FeatureStore):
         self._folder, self._store = folder, store
-        self.saved_seconds = 0.0  # what those read again once took
+        self.saved_seconds = 0.0  # what clips took that were read and not embedded again
 
-    def embed(self, run: Path, model: SignCLIPModel, ids: Sequence[str]) -> np.ndarray:
-        """Embeddings of clips, float32 (n, d).
+    def embed(self, run: Path, model: SignCLIPModel, ids: Sequence[str]) -> Embedded:
+        """Embeddings of clips.
 
         Args:
             run: the run's folder, ``.../<experiment>/<seed>/<run>``.
             model: the same, opened.
+
+        Raises:
+            BusyError: another process is embedding them.
         """
-        weights = checkpoint.read_metrics(run)["sha256"][checkpoint.WEIGHTS]
-        key = files.fingerprint({"weights": weights, "features": self._store.meta["sha256"]})
+        key = _key(run, self._store)
         experiment, seed, name = run.parts[-3:]
         path = self._folder / experiment / seed / f"{name}.{self._store.meta['variant']}.npz"
-        with files.writing(path):
-            known = _read(path, key)
-            missing = [i for i in dict.fromkeys(ids) if i not in known.embeddings]
-            self.saved_seconds += sum(known.seconds.get(i, 0.0) for i in dict.fromkeys(ids))
-            if missing:
-                start = time.perf_counter()
-                values = [self._store.values(clip) for clip in missing]
-                found = model.embed_pose(values, ids=missing)
-                each = (time.perf_counter() - start) / len(missing)
-                known.embeddings.update(zip(missing, found, strict=True))
-                known.seconds.update(dict.fromkeys(missing, each))
+        known = _read(path, key)
+        wanted = dict.fromkeys(ids)
+        if not known.embeddings.keys() >= wanted.keys():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with files.writing(path):
+                known = _read(path, key)  # the one before may just have written it
+                self._saved(known, wanted)
+                self._embed(model, [clip for clip in wanted if clip not in known.embeddings], known)
                 _write(path, key, known)
-        return np.stack([known.embeddings[clip] for clip in ids])
+        else:
+            self._saved(known, wanted)
+        return Embedded(
+            np.stack([known.embeddings[clip] for clip in ids]),
+            np.array([known.seconds[clip] for clip in ids]),
+        )
+
+    def _saved(self, known: _Known, wanted: dict[str, None]) -> None:
+        self.saved_seconds += sum(known.seconds.get(clip, 0.0) for clip in wanted)
+
+    def _embed(self, model: SignCLIPModel, missing: list[str], known: _Known) -> None:
+        if not missing:
+            return
+        start = time.perf_counter()
+        values = [self._store.values(clip) for clip in missing]
+        found = model.embed_pose(values, ids=missing)
+        each = (time.perf_counter() - start) / len(missing)
+        known.embeddings.update(zip(missing, found, strict=True))
+        known.seconds.update(dict.fromkeys(missing, each))
+
+
+def _key(run: Path, store: FeatureStore) -> str:
+    """Changes when anything that decides an embedding does."""
+    there = checkpoint.read_metrics(run)["sha256"]
+    here = Path(signclip.__file__).parent
+    return files.fingerprint(
+        {
+            "run": {name: there[name] for name in (checkpoint.WEIGHTS, checkpoint.CONFIG)},
+            "features": store.meta["sha256"],
+            "code": {name: files.sha256_code(here / f"{name}.py") for name in _CODE},
+            "versions": {name: version(name) for name in _PACKAGES},
+        }
+    )
 
 
 def _write(path: Path, key: str, known: _Known) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     with files.atomic_file(path) as partial, open(partial, "wb") as file:
         np.savez(
             file,

@@ -221,7 +221,7 @@ class RunEncoder:
         """
         folder, trained, model = self.open_fold(fold)
         if cache is not None and ids is not None:
-            embedded = cache.embed(folder, model, ids)
+            embedded = cache.embed(folder, model, ids).values
         else:
             embedded = model.embed_pose([clip.values for clip in clips], ids=ids)
         texts = [gallery_embeddings(model, trained, gallery, training) for gallery in asked]

@@ -60,7 +60,8 @@ def evaluate(
     asked = galleries.of(found.split, clips, found.rows, found.each[0].template)
     start = time.perf_counter()
     scored = [[_score_fold(one, fold, asked, found) for fold in folds] for one in found.each]
-    common = found.described(revision, time.perf_counter() - start)
+    seconds = time.perf_counter() - start + found.cache.saved_seconds
+    common = found.described(revision, seconds)
     written, tables = {}, {}
     for place, gallery in enumerate(asked):
         answers = [

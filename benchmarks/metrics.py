@@ -258,15 +258,16 @@ def _rank_in_row(scores: NDArray[np.float32], own: NDArray[np.int64]) -> NDArray
 
 def _rank_in_column(scores: NDArray[np.float32], own: NDArray[np.int64]) -> NDArray[np.int64]:
     """1-based rank of cell `own[i]` in column i of scores (rows, columns); ties by row."""
-    columns = scores.shape[1]
     own_score = np.take_along_axis(scores, own[None], axis=0)
-    ranks = np.ones(columns, np.int64)
+    above, not_below = np.zeros((2, scores.shape[1]), np.int64)
     for part in _chunks(len(scores), ROWS):
         block = scores[part]
-        ranks += np.add.reduce((block > own_score).view(np.uint8), axis=0, dtype=np.uint8)
-        row, column = np.divmod(np.flatnonzero(block == own_score), columns)
-        ranks += np.bincount(column[row + part.start < own[column]], minlength=columns)
-    return ranks
+        above += np.add.reduce((block > own_score).view(np.uint8), axis=0, dtype=np.uint8)
+        not_below += np.add.reduce((block >= own_score).view(np.uint8), axis=0, dtype=np.uint8)
+    tied = np.flatnonzero(not_below - above > 1)  # with others than itself: few columns, if any
+    before = np.arange(len(scores))[:, None] < own[tied]
+    above[tied] += ((scores[:, tied] == own_score[0, tied]) & before).sum(axis=0)
+    return 1 + above
 
 
 def _adjacent_run_ranks(
@@ -332,6 +333,9 @@ def _checked_scores(scores: ArrayLike) -> NDArray[np.float32]:
     if scores.ndim != 2 or scores.size == 0:
         raise ValueError(f"scores must be a matrix and not empty, got shape {scores.shape}")
     for part in _chunks(len(scores), CHUNK):
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(scores[part].sum()):  # faster than to look at each
+                continue
         finite = np.isfinite(scores[part])
         if not finite.all():
             row, column = np.argwhere(~finite)[0]

@@ -44,7 +44,9 @@ class Stored(Sequence[Features]):
     def __len__(self) -> int:
         return len(self._ids)
 
-    def __getitem__(self, position: int) -> Features:
+    def __getitem__(self, position: int | slice) -> Features | Stored:
+        if isinstance(position, slice):
+            return Stored(self._store, self._ids[position])
         return self._store[self._ids[position]]
 
 
@@ -73,14 +75,12 @@ class Opened(NamedTuple):
 
         Args:
             revision: None: the profile, with the run behind it where there is one.
-            seconds: that the encoders took for the test clips, beside what earlier embeddings of
-                them took.
+            seconds: that the encoders took, or once took, for the test clips.
         """
         first = self.each[0]
         fingerprints: dict[str, str] = {}
         for one in self.each:
             fingerprints |= one.fingerprints
-        seconds += self.cache.saved_seconds
         evaluated = sum(len(fold.test) for fold in self.folds)
         own = self.profile if self.run is None else f"{self.profile}.{self.run}"
         return dict(

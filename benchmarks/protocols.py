@@ -17,7 +17,6 @@ Cost: the linear probes, a second a fold.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +42,7 @@ class Context:
 
     Attributes:
         embedded: id -> float32 (d,), of every clip of the store.
+        seconds: that the fold's test clips took to embed.
         labels: the split's labels, in the gallery's order.
         met: the labels of the clips that the encoder was trained on, where its corpus is here.
     """
@@ -52,6 +52,7 @@ class Context:
     trained: RunConfig
     model: SignCLIPModel
     embedded: dict[str, np.ndarray]
+    seconds: float
     labels: tuple[str, ...]
     met: tuple[str, ...]
 
@@ -223,7 +224,15 @@ def asked_on(contexts: Sequence[Context]) -> list[str]:
         for context in contexts
     ):
         left.add("zero_shot_in_vocabulary")
+    if not all(map(_each_pair_once, contexts)):
+        left.add("analogies")
     return [name for name in PROTOCOLS if name not in left]
+
+
+def _each_pair_once(context: Context) -> bool:
+    """Has each (sign language, label) one clip, so that a parallelogram has four?"""
+    ids = [*context.fold.train, *context.fold.test]
+    return len(set(zip(context.languages(ids), context.label(ids), strict=True))) == len(ids)
 
 
 def _met(context: Context) -> bool:
@@ -254,12 +263,11 @@ def ask(
     labels = galleries.labels(
         found.clips[found.clips["id"].isin(found.rows["id"][found.rows["role"] != "excluded"])]
     ).names
-    start = time.perf_counter()
     contexts = []
     for one in found.each:
         met = _met_labels(found, one)
         contexts.append([_context(found, one, fold, labels, met) for fold in found.folds])
-    common = found.described(revision, time.perf_counter() - start)
+    common = found.described(revision, sum(one.seconds for of in contexts for one in of))
     written = {}
     for name in asked_on(contexts[0]):
         answers = [[PROTOCOLS[name](context) for context in of_seed] for of_seed in contexts]
@@ -292,8 +300,18 @@ def _context(
 ) -> Context:
     folder, trained, model = one.open_fold(fold.number)
     ids = list(found.store.index["id"])
-    embedded = dict(zip(ids, found.cache.embed(folder, model, ids), strict=True))
-    return Context(found, fold, trained, model, embedded, labels, met)
+    embedded = found.cache.embed(folder, model, ids)
+    took = dict(zip(ids, embedded.seconds, strict=True))
+    return Context(
+        found=found,
+        fold=fold,
+        trained=trained,
+        model=model,
+        embedded=dict(zip(ids, embedded.values, strict=True)),
+        seconds=float(sum(took[clip] for clip in fold.test)),
+        labels=labels,
+        met=met,
+    )
 
 
 def _measured(found: Opened, answers: list[list[Asked | Ranked]], reason: str) -> dict[str, Any]:

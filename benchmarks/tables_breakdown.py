@@ -9,7 +9,7 @@ Cost: a second.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,11 +113,12 @@ def _short(value: float, metric: str) -> str:
     return f"{value:.1f}" if metric in ("MedianR", "MeanR") else f"{value:.3f}"
 
 
-def notes(corpus: str, profile: str) -> list[str]:
+def notes(corpus: str, profile: str, seeds: Sequence[int]) -> list[str]:
     """What a reader must know to read the table rightly."""
     return [
-        f"{corpus}, profile `{profile}`, video to text among labels, clips of all folds. Intervals "
-        "stand in the other tables; a group has few clips, so its number says little alone.",
+        f"{corpus}, profile `{profile}`, seeds {', '.join(map(str, seeds))}, video to text among "
+        "labels, clips of all folds. Intervals stand in the other tables; a group has few clips, "
+        "so its number says little alone.",
         "*R@1 by class, language, signer*: the mean over groups, each counting as much. Who signs "
         "is not recorded in the embedded corpus; where that is so the cell is empty.",
         "DCG: 1 / log2(1 + rank), the text of a clip being the only right one. *texts*: the "
@@ -136,7 +137,7 @@ def write(
         ConfigError: predictions are missing.
     """
     clips = manifest.read(data / corpus).set_index("id", drop=False).rename_axis(None)
-    found = {}
+    found, seeds = {}, set()
     for split, rows in ROWS.items():
         for name in suites.expand(rows):
             path = predictions / name / split / CLIPS_FILE
@@ -144,7 +145,9 @@ def write(
                 raise ConfigError(
                     f"{path}: no predictions; python -m benchmarks evaluate {name} --split {split}"
                 )
-            found[split, name] = apart(parquet.read(path), clips)
+            predicted = parquet.read(path)
+            found[split, name] = apart(predicted, clips)
+            seeds |= set(predicted["seed"])
     frame = table(found)
     parts = {"All clips": summary(found)}
     for split in ROWS:
@@ -154,6 +157,8 @@ def write(
     with files.writing(out / TABLE):
         text = frame.to_csv(index=False, lineterminator="\n", float_format="%.4f")
         files.write_text(out / f"{TABLE}.csv", text)
-        files.write_text(out / f"{TABLE}.md", as_markdown(parts, TITLE, notes(corpus, profile)))
+        files.write_text(
+            out / f"{TABLE}.md", as_markdown(parts, TITLE, notes(corpus, profile, sorted(seeds)))
+        )
         files.write_text(out / f"{TABLE}.tex", as_latex(parts, TITLE, TABLE))
     return frame

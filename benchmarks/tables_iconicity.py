@@ -27,6 +27,7 @@ from benchmarks.opened import opened
 from benchmarks.tables import as_latex, as_markdown
 from benchmarks.tasks import space
 from signclip import files, manifest
+from signclip.errors import ConfigError
 from signclip.store import FeatureStore
 from signclip.text import label
 
@@ -48,8 +49,10 @@ def shares(embeddings: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
         share.
 
     Raises:
-        ConfigError: no label has so many clips.
+        ConfigError: no label has so many clips, or there are other numbers of clips and labels.
     """
+    if len(embeddings) != len(labels):
+        raise ConfigError(f"{len(embeddings)} clips have embeddings, {len(labels)} have labels")
     found = space.iconicity(embeddings, labels)
     found = found[found["clips"] >= LEAST]
     rng = np.random.default_rng(SEED)
@@ -117,10 +120,8 @@ def write(
     Raises:
         SignCLIPError: a run or the features are missing or damaged.
     """
-    clips = manifest.read(data / corpus)
-    spaces: dict[str, np.ndarray] = {}
-    for name in suites.expand(["everywhere"]):
-        found = opened(
+    asked = [
+        opened(
             name,
             profile=profile,
             corpus=corpus,
@@ -133,11 +134,18 @@ def write(
             runs=runs,
             embeddings=embeddings,
         )
+        for name in suites.expand(["everywhere"])
+    ]
+    clips = manifest.read(data / corpus)
+    shapes = FeatureStore.of(clips, features / corpus / VARIANT)
+    stores = [shapes, *(found.store for found in asked)]
+    clips = clips[[all(clip in store for store in stores) for clip in clips["id"]]]
+    ids = list(clips["id"])
+    spaces = {}
+    for found in asked:
         folder, _, model = found.each[0].open_fold(0)
-        clips = clips[[i in found.store for i in clips["id"]]]
-        spaces[name] = found.cache.embed(folder, model, list(clips["id"]))
-    shapes = FeatureStore.of(manifest.read(data / corpus), features / corpus / VARIANT)
-    spaces[SHAPE] = np.stack([hand_shape(shapes[clip]) for clip in clips["id"]])
+        spaces[found.encoder] = found.cache.embed(folder, model, ids).values
+    spaces[SHAPE] = np.stack([hand_shape(shapes[clip]) for clip in ids])
     frame = table(spaces, [label(text) for text in clips["text"]])
     parts = {"Share of the spread by chance": printed(frame)}
     out = results_folder / "tables"

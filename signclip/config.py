@@ -148,17 +148,21 @@ class RunConfig(_Strict):
         return Path(self.experiment, str(self.seed), run_name(self.split, self.fold))
 
 
-def checked(form: type[Form], what: str, values: dict[str, Any]) -> Form:
+def checked(form: type[Form], what: str, numbers: dict[str, Any], **place: Any) -> Form:
     """Values in their form.
 
     Args:
         what: they are of, for the error.
+        numbers: as files give them.
+        place: what they are for; no file may say it.
 
     Raises:
         ConfigError: a value is missing, unknown or out of range; the first such is named.
     """
+    if said := sorted(numbers.keys() & place.keys()):
+        raise ConfigError(f"{what}: {said[0]} is not for the tables to say")
     try:
-        return form(**values)
+        return form(**numbers, **place)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -283,11 +287,16 @@ def resolve(
     numbers |= given or {}
     if numbers.get("label_prompt") == numbers.get("prompt"):
         numbers["label_prompt"] = None  # the same text need not be learned twice
-    place = dict(profile=profile, corpus=corpus, split=split, fold=fold, seed=seed)
     config = checked(
         RunConfig,
         f"experiment {name!r}, profile {profile!r}",
-        {**numbers, "experiment": name, **place},
+        numbers,
+        experiment=name,
+        profile=profile,
+        corpus=corpus,
+        split=split,
+        fold=fold,
+        seed=seed,
     )
     if config.variant not in VARIANTS:
         raise ConfigError(f"experiment {name!r}: unknown variant {config.variant!r}")
