@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from baselines.labels import by_label
 from signclip.poses import HAND_POINTS, Features
 from signclip.text import label
 
 VARIANT = "dominant_hand"
+TOGETHER = 256  # clips that are scored at a time: memory alone
 MIDDLE = (0.25, 0.75)  # the frames, between lead-in and lead-out, that are averaged
 
 
@@ -47,16 +49,20 @@ class NearestNeighbour:
 
     def fit(self, clips: Sequence[Features], texts: Sequence[str]) -> None:
         """Remember the hand shapes of labelled clips."""
-        self._shapes = np.stack([hand_shape(clip) for clip in clips])
-        self._labels = np.array([label(text) for text in texts])
+        labels = np.array([label(text) for text in texts])
+        order = np.argsort(labels, kind="stable")
+        self._shapes = np.stack([hand_shape(clips[i]) for i in order])
+        self._labels, self._first = np.unique(labels[order], return_index=True)
 
     def score(self, clips: Sequence[Features], labels: Sequence[str]) -> np.ndarray:
         """Minus the distance to each label's nearest training clip: float32 (labels, clips).
 
         A label without a training clip scores below all others.
         """
-        shapes = np.stack([hand_shape(clip) for clip in clips])
-        distance = np.linalg.norm(self._shapes[:, None] - shapes[None], axis=-1)
-        names = sorted(set(self._labels))
-        nearest = np.stack([distance[self._labels == name].min(axis=0) for name in names])
-        return by_label(-nearest, names, [label(name) for name in labels])
+        nearest = []
+        for start in range(0, len(clips), TOGETHER):
+            shapes = np.stack([hand_shape(clip) for clip in clips[start : start + TOGETHER]])
+            distance = cdist(self._shapes, shapes)  # (training clips, clips)
+            nearest.append(np.minimum.reduceat(distance, self._first, axis=0))
+        found = -np.concatenate(nearest, axis=1)
+        return by_label(found, self._labels.tolist(), [label(name) for name in labels])

@@ -31,6 +31,8 @@ Splits = Annotated[list[str], typer.Option("--split", help="A split of the corpu
 Seeds = Annotated[
     list[int], typer.Option("--seed", help="Seed of the runs; repeatable: one measurement.")
 ]
+Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
+Predictions = Annotated[Path, typer.Option(help="Folder of the predictions.")]
 Revision = Annotated[str | None, typer.Option(help="Write under this name. Default: the profile.")]
 
 
@@ -58,6 +60,7 @@ def train(
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
     jobs: Annotated[int, typer.Option(help="Runs trained side by side.")] = 2,
+    runs: Runs = RUNS,
 ) -> None:
     """Train several experiments on all folds of splits, side by side; finished runs stay.
 
@@ -72,9 +75,9 @@ def train(
         profile=profile,
         corpus=corpus,
         jobs=jobs,
-        **PLACES,
+        **PLACES | {"runs": runs},
     )
-    typer.echo(f"{len(paths)} runs below {RUNS}")
+    typer.echo(f"{len(paths)} runs below {runs}")
 
 
 @app.command()
@@ -88,6 +91,8 @@ def evaluate(
     corpus: Corpus = CORPUS,
     seed: Seeds = SEEDS,
     revision: Revision = None,
+    runs: Runs = RUNS,
+    predictions: Predictions = PREDICTIONS,
 ) -> None:
     """Evaluate experiments' runs, or baselines, on splits.
 
@@ -110,13 +115,13 @@ def evaluate(
                 corpus=corpus,
                 split=place,
                 seeds=list(dict.fromkeys(seed)),
-                **PLACES,
+                **PLACES | {"runs": runs},
                 embeddings=EMBEDDINGS,
             )
             measured = measure(
                 found,
                 # what another revision predicts stays beside what the pipeline does
-                predictions=PREDICTIONS / encoder / (f"{place}.{revision}" if revision else place),
+                predictions=predictions / encoder / (f"{place}.{revision}" if revision else place),
                 leaderboard=RESULTS / "leaderboard",
                 revision=revision,
             )
@@ -149,6 +154,8 @@ def protocols(
             "split: zero-shot, too."
         ),
     ] = None,
+    runs: Runs = RUNS,
+    predictions: Predictions = PREDICTIONS,
 ) -> None:
     """Ask runs by the paper's other protocols: few-shot, prototypes, probe, identification, ...
 
@@ -173,11 +180,17 @@ def protocols(
                 corpus=corpus,
                 split=place,
                 seeds=list(dict.fromkeys(seed)),
-                **PLACES,
+                **PLACES | {"runs": runs},
                 embeddings=EMBEDDINGS,
                 run=run,
             )
-            measured = protocols.ask(found, leaderboard=RESULTS / "leaderboard", revision=revision)
+            name = ".".join(part for part in (place, run, revision) if part)
+            measured = protocols.ask(
+                found,
+                predictions=predictions / encoder / "protocols" / f"{name}.parquet",
+                leaderboard=RESULTS / "leaderboard",
+                revision=revision,
+            )
             for task, result in measured.items():
                 score = result.scores["V2T_R@1"]
                 typer.echo(

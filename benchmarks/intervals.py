@@ -109,8 +109,8 @@ def chance_v2t(n_labels: int, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float
         ks: depths; beyond the gallery R@k is 1 and P@k still divides by k.
 
     Returns:
-        R@k and P@k (= R@k / k) for each k, MedianR and MeanR (of the distribution of ranks), with
-        the definitions of `benchmarks.metrics.retrieval`.
+        R@k and P@k (= R@k / k) for each k, MRR, DCG, MedianR and MeanR (of the distribution of
+        ranks), with the definitions of `benchmarks.metrics.retrieval` and `dcg`.
 
     Raises:
         ValueError: no labels or a k below 1.
@@ -120,9 +120,12 @@ def chance_v2t(n_labels: int, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float
     _check_depths(ks)
     recall = {k: min(k, n_labels) / n_labels for k in ks}
     middle = (n_labels + 1) / 2
+    ranks = np.arange(1, n_labels + 1)
     return {
         **{f"R@{k}": recall[k] for k in ks},
         **{f"P@{k}": recall[k] / k for k in ks},
+        "MRR": float(np.mean(1 / ranks)),
+        "DCG": float(np.mean(1 / np.log2(1 + ranks))),
         "MedianR": middle,
         "MeanR": middle,
     }
@@ -145,7 +148,7 @@ def chance_t2v(
         ks: depths; beyond the gallery R@k is 1 and P@k still divides by k.
 
     Returns:
-        R@k and P@k for each k, MedianR and MeanR, with the definitions of
+        R@k and P@k for each k, MRR, MedianR and MeanR, with the definitions of
         `benchmarks.metrics.retrieval`.
 
     Raises:
@@ -166,9 +169,22 @@ def chance_t2v(
     return {
         **{f"R@{k}": (everything - beyond(k)) / everything for k in ks},
         **{f"P@{k}": hits[k] / k for k in ks},
+        "MRR": _mean_reciprocal(positives, n_clips),
         "MedianR": (ranks[lower] + ranks[upper]) / 2,
         "MeanR": float(np.mean((n_clips + 1) / (positives + 1))),
     }
+
+
+def _mean_reciprocal(positives: NDArray[np.int64], n_clips: int) -> float:
+    """Expected 1 / rank of the first hit, a mean over queries: the sum of P(rank r) / r."""
+    found = {}
+    for m in np.unique(positives).tolist():
+        # P(beyond rank r) by its factors: (N - r - m + 1) / (N - r + 1) a step
+        ranks = np.arange(1, n_clips - m + 2)
+        steps = (n_clips - ranks - m + 1) / (n_clips - ranks + 1)
+        beyond = np.concatenate([[1.0], np.cumprod(steps)])
+        found[m] = float(np.sum((beyond[:-1] - beyond[1:]) / ranks))
+    return float(np.mean([found[m] for m in positives.tolist()]))
 
 
 def _first_hit_beyond(rank: int, queries_with: list[int], n_clips: int) -> int:

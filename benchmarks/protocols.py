@@ -17,6 +17,7 @@ Cost: the linear probes, a second a fold.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,12 +25,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from benchmarks import galleries, metrics, results, tasks
 from benchmarks.encoders import RunEncoder, TransferredRun
 from benchmarks.opened import Fold, Opened
 from benchmarks.tasks import identification, recognition, space
-from signclip import manifest, splits
+from signclip import files, manifest
 from signclip.config import RunConfig
 from signclip.errors import ConfigError
 from signclip.inference import SignCLIPModel
@@ -44,7 +46,7 @@ class Context:
         embedded: id -> float32 (d,), of every clip of the store.
         seconds: that the fold's test clips took to embed.
         labels: the split's labels, in the gallery's order.
-        met: the labels of the clips that the encoder was trained on, where its corpus is here.
+        met: the labels of the corpus that the encoder comes from, one a clip, where it is here.
     """
 
     found: Opened
@@ -70,11 +72,12 @@ class Context:
 
 
 class Asked(NamedTuple):
-    """A fold's answers in one gallery: scores (texts, clips), each clip's own row, the clips."""
+    """A fold's answers in one gallery."""
 
-    scores: np.ndarray
-    own: np.ndarray
+    scores: np.ndarray  # (texts, clips)
+    own: np.ndarray  # int (clips,), each clip's own text
     ids: list[str]
+    names: Sequence[str]  # of the texts
 
 
 class Ranked(NamedTuple):
@@ -83,13 +86,18 @@ class Ranked(NamedTuple):
     ids: list[str]
     ranks: list[np.ndarray]  # of each clip's questions
     candidates: list[np.ndarray]
+    predicted: list[str]  # of each clip; empty: not one answer
+
+
+NOBODY = Ranked([], [], [], [])
 
 
 def _recognised(learn: Callable[..., np.ndarray], context: Context) -> Asked:
     train, test = context.fold.train, context.fold.test
     labels = list(context.labels)
     scores = learn(context.clips(train), context.label(train), context.clips(test), labels)
-    return Asked(scores, np.array([labels.index(own) for own in context.label(test)]), test)
+    own = np.array([labels.index(name) for name in context.label(test)])
+    return Asked(scores, own, test, labels)
 
 
 def _tags(context: Context) -> str:
@@ -123,19 +131,22 @@ def _identified(context: Context) -> Asked:
         ]
     )
     own = np.array([languages.index(one) for one in context.languages(test)])
-    return Asked(texts @ context.clips(test).T, own, test)
+    return Asked(texts @ context.clips(test).T, own, test, languages)
 
 
 def _conceptualised(context: Context) -> Asked:
     """Which label, where every prompt has the tag of American Sign Language?"""
     _tags(context)
+    there = context.found.clips
+    spoken = there.groupby(there["text"].map(label))["spoken_language"].first()
     texts = [
-        prompt(context.trained.prompt, text=name, sign_language="ase", spoken_language="en")
+        prompt(context.trained.prompt, text=name, sign_language="ase", spoken_language=spoken[name])
         for name in context.labels
     ]
     test = context.fold.test
     own = np.array([context.labels.index(one) for one in context.label(test)])
-    return Asked(context.model.embed_text(texts) @ context.clips(test).T, own, test)
+    scores = context.model.embed_text(texts) @ context.clips(test).T
+    return Asked(scores, own, test, context.labels)
 
 
 def _identified_by_oracle(context: Context) -> Ranked:
@@ -144,6 +155,9 @@ def _identified_by_oracle(context: Context) -> Ranked:
     test, clips = context.fold.test, context.found.clips
     there = clips.loc[sorted({*context.fold.train, *test})]
     asked = galleries.prompts(there, context.trained.prompt)
+    pairs = {(entry.label, entry.sign_language) for entry in asked.entries}
+    if max(Counter(name for name, _ in pairs).values()) < 2:
+        return NOBODY
     scores = context.model.embed_text(asked.names) @ context.clips(test).T
     found = identification.oracle(
         scores,
@@ -154,6 +168,7 @@ def _identified_by_oracle(context: Context) -> Ranked:
         [test[position] for position in found.asked],
         list(found.rank[:, None]),
         list(found.candidates[:, None]),
+        found.predicted,
     )
 
 
@@ -172,7 +187,8 @@ def _zero_shot_in_vocabulary(context: Context) -> Asked:
 def _asked_prompts(context: Context, test: list[str]) -> Asked:
     gallery = galleries.prompts(context.found.clips.loc[test], context.trained.prompt)
     scores = context.model.embed_text(gallery.names) @ context.clips(test).T
-    return Asked(scores, np.array([gallery.own[clip] for clip in test]), test)
+    own = np.array([gallery.own[clip] for clip in test])
+    return Asked(scores, own, test, gallery.names)
 
 
 def _analogies(context: Context) -> Ranked:
@@ -181,10 +197,13 @@ def _analogies(context: Context) -> Ranked:
     pairs = list(zip(context.languages(ids), context.label(ids), strict=True))
     place = {clip: position for position, clip in enumerate(ids)}
     asked = space.parallelograms(pairs, [place[clip] for clip in context.fold.test])
+    if not len(asked):
+        return NOBODY
     ranks = space.analogies(context.clips(ids), asked)
     of = [clip for clip in context.fold.test if (asked[:, 3] == place[clip]).any()]
     each = [ranks[asked[:, 3] == place[clip]] for clip in of]
-    return Ranked(of, each, [np.full(len(one), len(ids) - 3) for one in each])
+    candidates = [np.full(len(one), len(ids) - 3) for one in each]
+    return Ranked(of, each, candidates, [""] * len(of))
 
 
 Protocol = Callable[[Context], Asked | Ranked]
@@ -226,6 +245,8 @@ def asked_on(contexts: Sequence[Context]) -> list[str]:
         left.add("zero_shot_in_vocabulary")
     if not all(map(_each_pair_once, contexts)):
         left.add("analogies")
+    if any(len(set(context.label(context.fold.train))) < 2 for context in contexts):
+        left.add("linear_probe")
     return [name for name in PROTOCOLS if name not in left]
 
 
@@ -242,12 +263,13 @@ def _met(context: Context) -> bool:
 
 
 def ask(
-    found: Opened, *, leaderboard: Path, revision: str | None = None
+    found: Opened, *, predictions: Path, leaderboard: Path, revision: str | None = None
 ) -> dict[str, results.Result]:
     """Ask an experiment's runs by every protocol that makes sense, and write the results.
 
     Args:
         found: an experiment with runs; a recogniser has no embeddings.
+        predictions: the Parquet file of all answers, one row a question.
         revision: under which the results are written; default the profile, with the run that all
             folds are asked of behind it.
 
@@ -260,35 +282,80 @@ def ask(
     """
     if not isinstance(found.each[0], RunEncoder | TransferredRun):
         raise ConfigError(f"{found.encoder} has no embeddings: it is asked by `evaluate` alone")
-    labels = galleries.labels(
-        found.clips[found.clips["id"].isin(found.rows["id"][found.rows["role"] != "excluded"])]
-    ).names
+    [labelled] = galleries.of(found.split, found.clips, found.rows, "{label}")
+    labels = labelled.names
     contexts = []
     for one in found.each:
         met = _met_labels(found, one)
         contexts.append([_context(found, one, fold, labels, met) for fold in found.folds])
     common = found.described(revision, sum(one.seconds for of in contexts for one in of))
-    written = {}
+    written, tables = {}, []
     for name in asked_on(contexts[0]):
         answers = [[PROTOCOLS[name](context) for context in of_seed] for of_seed in contexts]
+        if not any(one.ids for one in answers[0]):
+            continue
         measured = _measured(found, answers, NOT_ASKED.get(name, ""))
+        if name == "identification":
+            measured["scores"]["F1"] = _f1(answers)
         written[name] = results.Result(**common | measured, task=name)
-    for result in written.values():
-        result.write(leaderboard)
+        written[name].write(leaderboard)
+        tables += [
+            _table(one, task=name, seed=seed, fold=fold.number)
+            for seed, of_seed in zip(found.seeds, answers, strict=True)
+            for fold, one in zip(found.folds, of_seed, strict=True)
+        ]
+    predictions.parent.mkdir(parents=True, exist_ok=True)
+    with files.writing(predictions), files.atomic_file(predictions) as partial:
+        pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
     return written
 
 
+def _table(one: Asked | Ranked, **where: Any) -> pd.DataFrame:
+    """One row a question: the clip, its rank among how many, and the answer where there is one."""
+    if isinstance(one, Asked):
+        predicted = [one.names[row] for row in one.scores.argmax(axis=0)]
+    else:
+        predicted = one.predicted
+    ranks, candidates = _ranks(one)
+    questions = [len(of) for of in ranks]
+    return pd.DataFrame(
+        {
+            **where,
+            "id": np.repeat(one.ids, questions),
+            "predicted": np.repeat(predicted, questions),
+            "rank": np.concatenate([np.empty(0, np.int64), *ranks]),
+            "candidates": np.concatenate([np.empty(0, np.int64), *candidates]),
+        }
+    )
+
+
+def _f1(answers: list[list[Asked | Ranked]]) -> results.Score:
+    """Macro F1 of identification over all folds; languages are numbered by name."""
+    names = sorted({name for one in answers[0] for name in one.names})
+    number = {name: i for i, name in enumerate(names)}
+
+    def numbers(one: Asked, rows: np.ndarray) -> list[int]:
+        return [number[one.names[row]] for row in rows]
+
+    own = np.array([i for one in answers[0] for i in numbers(one, one.own)])
+    predicted = [
+        [i for one in of_seed for i in numbers(one, one.scores.argmax(axis=0))]
+        for of_seed in answers
+    ]
+    return identification.f1(own, np.array(predicted), len(names))
+
+
 def _met_labels(found: Opened, one: RunEncoder | TransferredRun) -> tuple[str, ...]:
-    """The labels of the clips that a transferred run was trained on, where their corpus is here."""
+    """The labels of the corpus that a transferred run comes from, where it is here.
+
+    The paper counts concepts over the whole corpus of pretraining, clips held out included.
+    """
     if not isinstance(one, TransferredRun):
         return ()
     trained = one.trained
     if not (found.data / trained.corpus).is_dir():
         return ()
-    rows = splits.read(found.data / trained.corpus, trained.split)
-    rows = rows[(rows["fold"] == (trained.fold or 0)) & (rows["role"] == "train")]
-    clips = manifest.read(found.data / trained.corpus)
-    return tuple(clips["text"][clips["id"].isin(rows["id"])].map(label))
+    return tuple(manifest.read(found.data / trained.corpus)["text"].map(label))
 
 
 def _context(

@@ -126,7 +126,7 @@ def _chance_row(result: Result) -> dict[str, str]:
 
 def number(value: float, metric: str) -> str:
     """A metric's value as a table's CSV has it."""
-    return f"{value:.1f}" if "Median" in metric else f"{value:.4f}"
+    return f"{value:.1f}" if metric.endswith(("MedianR", "MeanR")) else f"{value:.4f}"
 
 
 def cell(row: Mapping[str, str], metric: str, *, whose: str = "ours") -> str:

@@ -40,7 +40,7 @@ SPLIT, PRETRAINED = "official", suites.IN_DOMAIN
 METRICS = ("V2T_R@1", "V2T_R@5", "V2T_MedianR")
 LEARNING = (*(f"few_shot_{k}" for k in recognition.SHOTS), "prototypes", "linear_probe")
 FLOOR, ZERO_SHOT, SCRATCH, FINE_TUNED = "floor", "zero-shot", "from scratch", "fine-tuned"
-RETRIEVAL = ("tagged_retrieval", "retrieval")  # prompts before labels
+LABELS, PROMPTS = ("retrieval",), ("tagged_retrieval", "retrieval")
 
 
 class Line(NamedTuple):
@@ -56,11 +56,11 @@ def lines(profile: str) -> list[Line]:
     """The table's lines, in order."""
     rows, tuned = suites.expand(["everywhere"]), suites.expand(["finetuned"])
     return [
-        *(Line(name, FLOOR, profile, RETRIEVAL) for name in BASELINES),
-        *(Line(name, SCRATCH, profile, ("retrieval",)) for name in skeletons.models()),
+        *(Line(name, FLOOR, profile, LABELS) for name in BASELINES),
+        *(Line(name, SCRATCH, profile, LABELS) for name in skeletons.models()),
         *(Line(name, ZERO_SHOT, f"{profile}.{PRETRAINED}", ("zero_shot",)) for name in rows),
-        *(Line(name, SCRATCH, profile, RETRIEVAL) for name in rows),
-        *(Line(name, FINE_TUNED, profile, RETRIEVAL) for name in tuned),
+        *(Line(name, SCRATCH, profile, PROMPTS) for name in rows),
+        *(Line(name, FINE_TUNED, profile, PROMPTS) for name in tuned),
     ]
 
 
@@ -140,9 +140,8 @@ def notes(found: Found) -> list[str]:
         f"*{ZERO_SHOT}*: trained on the embedded corpus (split {PRETRAINED}, fingerspelt letters), "
         "asked among this corpus's prompts without having met one of its clips. "
         f"*{FINE_TUNED}*: gone on with from there on this corpus's training clips.",
-        "*asked itself*: among the prompts of this corpus (a floor: among its pairs of language "
-        "and label), skeleton models among its labels. The columns behind it learn from the "
-        "embeddings of the training clips.",
+        "*asked itself*: among the prompts of the test clips, or among their labels (floors and "
+        "skeleton models). The columns behind it learn from the embeddings of the training clips.",
         INTERVALS,
         *(
             f"Signature, {line.encoder} {line.way}, {task or result.task}: `{result.signature}`."

@@ -8,11 +8,19 @@ from collections.abc import Iterable
 from importlib.metadata import distributions
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from baselines import BASELINES, TITLES, graph, recipe, table, training
-from benchmarks import suites, tables, tables_breakdown, tables_elsewhere, tables_protocols
+from benchmarks import (
+    galleries,
+    suites,
+    tables,
+    tables_breakdown,
+    tables_elsewhere,
+    tables_protocols,
+)
 from signclip import config, train
 
 ROOT = Path(__file__).parents[1]
@@ -138,13 +146,46 @@ def test_a_corpus_of_ones_own_is_a_stage_once_it_is_named(tmp_path):
     dvc = [shutil.which("dvc") or "dvc"]
     subprocess.run([*dvc, "init", "--no-scm", "--quiet"], cwd=tmp_path, check=True)
     listed = []
-    for wanted in ("elsewhere: {}", "elsewhere: {mine: {corpus: folder, path: ../mine}}"):
+    two = "{mine: {corpus: folder, path: ../mine}, others: {corpus: asl-citizen, path: ../ac}}"
+    for wanted in ("elsewhere: {}", f"elsewhere: {two}"):
         params = tmp_path / "params.yaml"
         params.write_text(params.read_text().replace("elsewhere: {}", wanted))
         command = [*dvc, "stage", "list", "--name-only"]
         done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
         listed.append(set(done.stdout.split()))
-    assert listed[1] - listed[0] == {"elsewhere@mine"}
+    assert listed[1] - listed[0] == {"elsewhere@mine", "elsewhere@others"}
+
+
+def test_what_a_corpus_of_ones_own_gives_is_what_its_table_shows():
+    outs = [next(iter(out)) for out in PIPELINE["elsewhere"]["do"]["outs"]]
+    # two corpora share nothing but the pretrained runs
+    assert all("${key}" in out for out in outs)
+    official = pd.DataFrame({"id": list("ab"), "role": ["train", "test"]})
+    clips = pd.DataFrame(
+        {
+            "id": list("ab"),
+            "text": ["tree", "sun"],
+            "sign_language": "ase",
+            "spoken_language": "en",
+        }
+    )
+    asked = {}
+    for template in (galleries.PAIR, "{label}", "<en> <{sign_language}> {text}"):
+        [gallery] = galleries.of("official", clips, official, template)
+        asked[template] = gallery.task
+        assert len(gallery.names) == 1  # of the test clip
+    expected = set()
+    for line in tables_elsewhere.lines("${profile}"):
+        template = "{label}" if line.encoder in table.models() else "<en> <{sign_language}> {text}"
+        template = galleries.PAIR if line.way == tables_elsewhere.FLOOR else template
+        own = "zero_shot" if line.way == tables_elsewhere.ZERO_SHOT else asked[template]
+        assert own in line.asked
+        tasks = [own]
+        if template.startswith("<en>"):
+            tasks += tables_elsewhere.LEARNING
+        folder = f"results/leaderboard/{line.encoder}/{line.revision}"
+        expected |= {f"{folder}/{task}.${{key}}.official.json" for task in tasks}
+    assert {out for out in outs if out.startswith("results/leaderboard")} == expected
 
 
 def test_what_the_tables_expect_on_a_split_is_what_the_pipeline_measures():
@@ -307,8 +348,6 @@ def test_no_tracked_file_holds_a_machines_path_or_a_download_address():
 
 
 def test_the_rows_beyond_the_paper_are_what_the_readme_says():
-    import pandas as pd
-
     rows = pd.read_csv(ROOT / "results/tables/beyond.csv", dtype=str, keep_default_na=False)
     rows = rows[~rows["revision"].str.endswith("-full")]
     rows = rows.set_index(["id", "split", "gallery"])
@@ -353,8 +392,6 @@ def test_published_results_are_what_the_readme_says():
         r"^\| (E3\S*|1-NN|DTW|LR) \|.*?\| (0\.\d\d) \[(0\.\d\d), (0\.\d\d)\]", readme, re.M
     )
     assert len(shown) == 8
-    import pandas as pd
-
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     names = dict(tables.published("fingerclip")[["config", "experiment"]].itertuples(index=False))
     floors = {"1-NN": "nearest-neighbour", "DTW": "dtw", "LR": "logistic-regression"}

@@ -17,8 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.results import Score
 from signclip.errors import ConfigError
 
+RESAMPLES = 2_000  # of F1's interval and of its chance
 TEMPLATE = "<{spoken_language}> <{sign_language}>"  # facts 1.7
 
 
@@ -50,7 +52,7 @@ def oracle(
 
     Args:
         scores: float (prompts, clips), higher is better; ties go to the first prompt.
-        prompts: (sign language, text) of each row, all different.
+        prompts: (sign language, text) of each row; of equal ones the better counts.
         clips: (sign language, text) of each column.
 
     Raises:
@@ -65,18 +67,19 @@ def oracle(
     if not np.isfinite(scores).all():
         row, column = np.argwhere(~np.isfinite(scores))[0]
         raise ConfigError(f"scores[{row}, {column}] is {scores[row, column]}")
-    rows_of: dict[str, list[int]] = {}
-    for row, (_, text) in enumerate(prompts):
-        rows_of.setdefault(text, []).append(row)
+    rows_of: dict[str, dict[str, list[int]]] = {}
+    for row, (language, text) in enumerate(prompts):
+        rows_of.setdefault(text, {}).setdefault(language, []).append(row)
     asked, rank, candidates, predicted = [], [], [], []
     for position, (language, text) in enumerate(clips):
-        rows = rows_of.get(text, [])
-        languages = [prompts[row][0] for row in rows]
-        if language not in languages:
+        rows = rows_of.get(text, {})
+        languages = list(rows)
+        if language not in rows:
             raise ConfigError(f"clip {position}: no prompt for {text!r} in {language!r}")
         if len(rows) < 2:
             continue
-        order = np.argsort(-scores[rows, position], kind="stable")
+        best = np.array([scores[of, position].max() for of in rows.values()])
+        order = np.argsort(-best, kind="stable")
         asked.append(position)
         rank.append(int(np.flatnonzero(order == languages.index(language))[0]) + 1)
         candidates.append(len(rows))
@@ -86,8 +89,34 @@ def oracle(
     return Oracle(np.array(asked), np.array(rank), np.array(candidates), predicted)
 
 
-def macro_f1(own: Sequence[str], predicted: Sequence[str]) -> float:
-    """Mean F1 of the languages that clips are in or were taken for (as the paper reports it)."""
-    from sklearn.metrics import f1_score
+def macro_f1(own: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean F1 of the languages that clips are in or were taken for (as the paper reports it).
 
-    return float(f1_score(list(own), list(predicted), average="macro", zero_division=0.0))
+    Args:
+        own, predicted: int (clips,), numbers of languages.
+    """
+    languages = 1 + max(int(own.max()), int(predicted.max()))
+    right = np.bincount(own[own == predicted], minlength=languages)
+    there = np.bincount(own, minlength=languages) + np.bincount(predicted, minlength=languages)
+    return float(np.mean(2 * right[there > 0] / there[there > 0]))
+
+
+def f1(own: np.ndarray, predicted: np.ndarray, languages: int, *, seed: int = 0) -> Score:
+    """:func:`macro_f1` with its bootstrap interval over clips, and that of random answers.
+
+    Args:
+        own: int (clips,).
+        predicted: int (seeds, clips); the mean over seeds is what is measured.
+        languages: that a clip may be taken for.
+    """
+
+    def mean(clips: np.ndarray) -> float:
+        return float(np.mean([macro_f1(own[clips], one[clips]) for one in predicted]))
+
+    rng = np.random.default_rng(seed)
+    clips = np.arange(len(own))
+    drawn = [mean(rng.integers(0, len(own), len(own))) for _ in range(RESAMPLES)]
+    guesses = rng.integers(0, languages, (RESAMPLES, len(own)))
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    chance = float(np.mean([macro_f1(own, guess) for guess in guesses]))
+    return Score(value=mean(clips), low=float(low), high=float(high), chance=chance)

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks import intervals, metrics
 from benchmarks.results import Score
 
-KS = (1, 5, 10)
+KS = (1, 5, 10, 20)
 
 
 class FoldScores(NamedTuple):
@@ -42,17 +42,7 @@ def retrieval(*seeds: Sequence[FoldScores]) -> dict[str, Score]:
     folds = seeds[0]
     each = [_units(chosen) for chosen in seeds]
     chance = {f"V2T_{name}": value for name, value in _chance_v2t(folds).items()}
-    chance |= {
-        f"T2V_{name}": value
-        for name, value in _mean_of(
-            [
-                intervals.chance_t2v(
-                    np.unique(fold.label_of_clip, return_counts=True)[1], fold.scores.shape[1], KS
-                )
-                for fold in folds
-            ]
-        ).items()
-    }
+    chance |= {f"T2V_{name}": value for name, value in _chance_t2v(folds).items()}
     return {
         name: _score(
             np.mean([units[name] for units in each], axis=0),
@@ -73,6 +63,17 @@ def _chance_v2t(folds: Sequence[FoldScores]) -> dict[str, float]:
         return each[0]
     clips = [fold.scores.shape[1] for fold in folds]
     return {name: float(np.average([of[name] for of in each], weights=clips)) for name in each[0]}
+
+
+def _chance_t2v(folds: Sequence[FoldScores]) -> dict[str, float]:
+    """The same of queries: a fold counts as often as it has any."""
+    positives = [np.unique(fold.label_of_clip, return_counts=True)[1] for fold in folds]
+    each = [
+        intervals.chance_t2v(of_fold, fold.scores.shape[1], KS)
+        for of_fold, fold in zip(positives, folds, strict=True)
+    ]
+    queries = [len(of_fold) for of_fold in positives]
+    return {name: float(np.average([of[name] for of in each], weights=queries)) for name in each[0]}
 
 
 def ranked(ranks: Sequence[np.ndarray], candidates: Sequence[np.ndarray]) -> dict[str, Score]:
@@ -96,7 +97,14 @@ def ranked(ranks: Sequence[np.ndarray], candidates: Sequence[np.ndarray]) -> dic
         )
         for k in KS
     }
-    middle = float(np.median(a_clip((counts + 1) / 2)))
+    by_count = {int(count): intervals.chance_v2t(int(count), KS) for count in np.unique(counts)}
+
+    def by_chance(name: str) -> np.ndarray:
+        return a_clip(np.array([by_count[int(count)][name] for count in counts]))
+
+    for name, values in (("MRR", 1 / flat), ("DCG", 1 / np.log2(1 + flat)), ("MeanR", flat)):
+        scores[f"V2T_{name}"] = _score(a_clip(values), np.mean, float(by_chance(name).mean()))
+    middle = float(np.median(by_chance("MedianR")))
     return scores | {"V2T_MedianR": _score(a_clip(flat), np.median, middle)}
 
 
@@ -106,17 +114,14 @@ def _units(folds: Sequence[FoldScores]) -> dict[str, np.ndarray]:
     hits = [metrics.t2v_hits(*fold, KS) for fold in folds]
     first = np.concatenate([fold.first_rank for fold in hits])
     units: dict[str, np.ndarray] = {f"V2T_R@{k}": ranks <= k for k in KS}
-    units["V2T_MedianR"] = ranks
+    units |= {"V2T_MRR": 1 / ranks, "V2T_DCG": 1 / np.log2(1 + ranks)}
+    units |= {"V2T_MedianR": ranks, "V2T_MeanR": ranks}
     units |= {f"T2V_P@{k}": np.concatenate([fold.hits[k] for fold in hits]) / k for k in KS}
     units |= {f"T2V_R@{k}": first <= k for k in KS}
-    units["T2V_MedianR"] = first
+    units |= {"T2V_MRR": 1 / first, "T2V_MedianR": first, "T2V_MeanR": first}
     return units
 
 
 def _score(values: np.ndarray, statistic: Callable, chance: float) -> Score:
     low, high = intervals.bootstrap_interval(values, statistic)
     return Score(value=float(statistic(values)), low=low, high=high, chance=chance)
-
-
-def _mean_of(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}

@@ -8,7 +8,7 @@ Decisions
 * An analogy a - b + c = d is counted right where d is the nearest of all candidates but a, b and c
   (as for words: king - man + woman = queen). By cosine, since sums differ in length.
 * Conceptualisation needs no function of its own: it is retrieval where every prompt has the same
-  language's tag (``<ase>`` in the reference), :data:`CONCEPT`.
+  language's tag (``<ase>`` in the reference).
 
 Cost: analogies x candidates dot products.
 """
@@ -22,7 +22,7 @@ import pandas as pd
 
 from signclip.errors import ConfigError
 
-CONCEPT = "<{spoken_language}> <ase> {label}"
+MOST = 1_000  # analogies that one item is asked for
 
 
 def iconicity(
@@ -54,7 +54,9 @@ def iconicity(
     return pd.DataFrame(rows).sort_values(["spread", "concept"], ignore_index=True)
 
 
-def parallelograms(pairs: Sequence[tuple[str, str]], targets: Sequence[int]) -> np.ndarray:
+def parallelograms(
+    pairs: Sequence[tuple[str, str]], targets: Sequence[int], *, most: int = MOST, seed: int = 0
+) -> np.ndarray:
     """Analogies over two independent properties, such as (sign language, letter).
 
     The target's language with another letter, minus another language with that letter, plus that
@@ -63,23 +65,39 @@ def parallelograms(pairs: Sequence[tuple[str, str]], targets: Sequence[int]) -> 
     Args:
         pairs: the two properties of each item; no two items have both in common.
         targets: items that are asked for.
+        most: analogies a target; of more, so many are drawn.
 
     Returns:
-        int64 (analogies, 4): a, b, c, d, positions in ``pairs``; all that there are, in order.
+        int64 (analogies, 4): a, b, c, d, positions in ``pairs``; in order.
+
+    Raises:
+        ConfigError: two items have both properties in common.
     """
     place = {pair: position for position, pair in enumerate(pairs)}
     if len(place) != len(pairs):
         raise ConfigError("two items have both properties in common")
-    found = []
+    of_language: dict[str, dict[str, int]] = {}
+    with_letter: dict[str, list[int]] = {}
+    for position, (language, letter) in enumerate(pairs):
+        of_language.setdefault(language, {})[letter] = position
+        with_letter.setdefault(letter, []).append(position)
+    rng = np.random.default_rng(seed)
+    parts = [np.empty((0, 4), dtype=np.int64)]
     for d in targets:
         language, letter = pairs[d]
-        for c, (other, same) in enumerate(pairs):
-            if same != letter or other == language:
-                continue
-            for b, (its, second) in enumerate(pairs):
-                if its == other and second != letter and (language, second) in place:
-                    found.append((place[language, second], b, c, d))
-    return np.array(found, dtype=np.int64).reshape(-1, 4)
+        own = of_language[language]
+        found = [
+            (own[second], b, c, d)
+            for c in with_letter[letter]
+            if pairs[c][0] != language
+            for second, b in of_language[pairs[c][0]].items()
+            if second != letter and second in own
+        ]
+        asked = np.array(found, dtype=np.int64).reshape(-1, 4)
+        if len(asked) > most:
+            asked = asked[np.sort(rng.choice(len(asked), most, replace=False))]
+        parts.append(asked)
+    return np.concatenate(parts)
 
 
 def analogies(

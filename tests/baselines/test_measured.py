@@ -122,6 +122,7 @@ def test_a_skeleton_model_has_no_embeddings_to_ask(measure, corpus, tmp_path):
                 runs=tmp_path / "runs",
                 embeddings=tmp_path / "embeddings",
             ),
+            predictions=tmp_path / "answers.parquet",
             leaderboard=tmp_path / "results/leaderboard",
         )
 

@@ -271,6 +271,15 @@ def test_runs_are_measured_without_a_look_at_the_training_clips(folders, tmp_pat
     assert not read  # embedded before
 
 
+def test_clips_of_a_store_are_a_sequence_that_can_be_cut(folders):
+    there = store.FeatureStore(folders["features"] / NAME / "dominant_hand")
+    ids = list(there.index["id"][:5])
+    clips = opening.Stored(there, ids)
+    assert len(clips) == len(list(clips)) == 5
+    assert len(clips[1:4]) == 3
+    assert (clips[1:4][-1].values == there[ids[3]].values).all()
+
+
 def test_only_excluded_clips_of_languages_under_test_are_test_clips():
     rows = pd.DataFrame(
         {

@@ -79,6 +79,8 @@ def test_chance_v2t_equals_enumeration(n_labels):
     for k in (1, 5, 10):
         assert got[f"R@{k}"] == pytest.approx(np.mean(ranks <= k))
         assert got[f"P@{k}"] == pytest.approx(np.mean(ranks <= k) / k)
+    assert got["MRR"] == pytest.approx(np.mean(1 / ranks))
+    assert got["DCG"] == pytest.approx(np.mean(1 / np.log2(1 + ranks)))
     assert got["MedianR"] == np.median(ranks)
     assert got["MeanR"] == pytest.approx(np.mean(ranks))
 
@@ -99,6 +101,7 @@ def test_chance_t2v_equals_the_hypergeometric_sum(positives, n_clips):
         assert got[f"R@{k}"] == pytest.approx(float(1 - beyond[min(k, n_clips)]))
         drawn = min(k, n_clips)
         assert got[f"P@{k}"] == pytest.approx(np.mean(positives) * drawn / n_clips / k)
+    assert got["MRR"] == pytest.approx(float(sum(p / r for r, p in enumerate(at) if r)))
     assert got["MedianR"] == (lower + upper) / 2
     assert got["MeanR"] == pytest.approx(float(sum(r * p for r, p in enumerate(at))))
 

@@ -1,13 +1,15 @@
 """Protocols on tiny runs: asked where they make sense, from embeddings that are computed once."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from benchmarks import galleries, protocols, results
+from benchmarks import embeddings, galleries, protocols, results
 from benchmarks.opened import opened
 from benchmarks.tasks import recognition
-from signclip import inference, manifest, splits
-from signclip.errors import ConfigError, RunError
+from signclip import files, inference, manifest, splits
+from signclip.errors import BusyError, ConfigError, RunError
+from signclip.store import FeatureStore
 from signclip.text import label
 
 NAME = "spreadthesign-fingerspelling"
@@ -28,13 +30,19 @@ def ask(folders, tmp_path):
             embeddings=tmp_path / "embeddings",
             **given,
         )
-        return protocols.ask(found, leaderboard=tmp_path / "leaderboard")
+        return protocols.ask(
+            found,
+            predictions=tmp_path / "predictions/answers.parquet",
+            leaderboard=tmp_path / "leaderboard",
+        )
 
     return run
 
 
 @pytest.mark.parametrize("encoder", ["E7.2", "X"])
-def test_every_protocol_is_asked_where_languages_and_labels_were_met(ask, encoder, tmp_path):
+def test_every_protocol_is_asked_where_languages_and_labels_were_met(
+    ask, folders, encoder, tmp_path
+):
     found = ask(encoder)
     assert set(found) == set(protocols.PROTOCOLS) - set(protocols.ELSEWHERE)
     for name, result in found.items():
@@ -48,6 +56,18 @@ def test_every_protocol_is_asked_where_languages_and_labels_were_met(ask, encode
     assert found["identification"].scores["V2T_R@1"].chance == 1 / 16
     assert found["identification_oracle"].scores["V2T_R@1"].chance > 1 / 16
     assert max(map(len, found["analogies"].ranks.values())) > 50
+    f1 = found["identification"].scores["F1"]
+    assert f1.low <= f1.value <= f1.high
+    answers = pd.read_parquet(tmp_path / "predictions/answers.parquet")
+    assert set(answers["task"]) == set(found)
+    for name, of_task in answers.groupby("task"):
+        of_clip = of_task.groupby("id")["rank"].agg(list)
+        assert of_clip.to_dict() == found[name].ranks
+        assert (of_task["rank"] <= of_task["candidates"]).all()
+    few = answers[answers["task"] == "few_shot_5"]
+    clips = manifest.read(folders["data"] / NAME).set_index("id")["text"].map(label)
+    right = few["predicted"].to_numpy() == clips[few["id"]].to_numpy()
+    assert (right == (few["rank"] == 1)).all()
 
 
 def test_prompts_without_languages_are_asked_for_no_language(ask):
@@ -133,6 +153,53 @@ def test_zero_shot_leaves_out_what_pretraining_seldom_met(ask, monkeypatch):
     assert 0 < some.n_evaluated < whole.n_evaluated
     assert some.n_dropped["its label was seldom met in the encoder's own training"] > 0
     assert some.n_evaluated + sum(some.n_dropped.values()) == some.n_total
+
+
+def test_what_was_asked_by_one_task_is_not_embedded_for_another(ask, folders, tmp_path):
+    store_of = FeatureStore(folders["features"] / NAME / "reduced_face")
+    run = folders["runs"] / "E7.2/0/in_domain"
+    model = inference.load(run)
+    cache = embeddings.Cache(tmp_path / "embeddings", store_of)
+    ids = list(store_of.index["id"])
+    some = cache.embed(run, model, ids[:3])
+    assert cache.saved_seconds == 0
+    again = embeddings.Cache(tmp_path / "embeddings", store_of)
+    more = again.embed(run, model, [*ids[5:8], *ids[1:3]])
+    assert again.saved_seconds == pytest.approx(some.seconds[1:].sum())
+    assert (more.values[3:] == some.values[1:]).all()
+    assert (more.seconds[3:] == some.seconds[1:]).all()
+    alone = model.embed_pose([store_of.values(i) for i in ids[5:8]])
+    assert np.allclose(more.values[:3], alone, atol=1e-5)
+
+
+def test_other_code_embeds_anew(folders, tmp_path, monkeypatch):
+    store_of = FeatureStore(folders["features"] / NAME / "reduced_face")
+    run = folders["runs"] / "E7.2/0/in_domain"
+    keys = {embeddings._key(run, store_of)}
+    monkeypatch.setattr(files, "sha256_code", lambda path: f"changed {path.name}")
+    keys.add(embeddings._key(run, store_of))
+    monkeypatch.setattr(embeddings, "version", lambda name: "0")
+    keys.add(embeddings._key(run, store_of))
+    assert len(keys) == 3
+
+
+def test_who_reads_known_embeddings_does_not_wait_for_who_writes(folders, tmp_path):
+    store_of = FeatureStore(folders["features"] / NAME / "reduced_face")
+    run = folders["runs"] / "E7.2/0/in_domain"
+    model, ids = inference.load(run), list(store_of.index["id"])
+    cache = embeddings.Cache(tmp_path / "embeddings", store_of)
+    cache.embed(run, model, ids[:2])
+    [path] = (tmp_path / "embeddings").rglob("*.npz")
+    with files.writing(path):
+        cache.embed(run, model, ids[:2])
+        with pytest.raises(BusyError):
+            cache.embed(run, model, ids[:3])
+
+
+def test_two_takes_of_one_sign_ask_no_analogy_and_the_others_are_asked(ask, monkeypatch):
+    monkeypatch.setattr(protocols, "_each_pair_once", lambda context: False)
+    found = ask("E7.2")
+    assert set(found) == set(protocols.PROTOCOLS) - {*protocols.ELSEWHERE, "analogies"}
 
 
 def test_who_has_no_embeddings_is_refused(ask):

@@ -31,7 +31,6 @@ def measured(result, tmp_path):
 
 def test_a_line_an_encoder_and_way_of_learning(measured, tmp_path):
     measured("dtw", "retrieval", value=0.41)
-    measured("dtw", "tagged_retrieval", value=0.99)  # not what a floor is asked here
     measured("X", "zero_shot", "cpu.in_domain", value=0.42)
     measured("X", "few_shot_5", "cpu.in_domain", value=0.43)
     measured("X", "tagged_retrieval", value=0.44)

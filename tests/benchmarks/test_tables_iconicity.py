@@ -33,6 +33,11 @@ def test_too_few_clips_are_an_error_not_an_empty_table():
         tables_iconicity.shares(np.ones((3, 2)), list("abc"))
 
 
+def test_other_numbers_of_labels_and_clips_are_refused():
+    with pytest.raises(ConfigError, match="3 clips have embeddings, 4 have labels"):
+        tables_iconicity.shares(np.ones((3, 2)), list("abcd"))
+
+
 def test_the_table_is_written_from_runs(folders, tmp_path):
     frame = tables_iconicity.write(
         profile="smoke",

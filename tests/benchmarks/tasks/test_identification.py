@@ -37,7 +37,28 @@ def test_what_cannot_be_asked_is_refused(scores, clips, message):
         identification.oracle(scores, PROMPTS, clips)
 
 
-def test_f1_is_a_mean_over_languages():
-    own, predicted = ["ase", "ase", "bfi"], ["ase", "bfi", "bfi"]
-    expected = f1_score(own, predicted, average="macro")
+def test_two_prompts_of_one_language_count_as_the_better_of_them():
+    prompts = [("ase", "a"), ("bfi", "a"), ("bfi", "a")]
+    scores = np.array([[2.0], [1.0], [3.0]])
+    found = identification.oracle(scores, prompts, [("bfi", "a")])
+    assert (found.rank.tolist(), found.candidates.tolist()) == ([1], [2])
+    assert found.predicted == ["bfi"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_f1_is_scikit_learns_mean_over_languages(seed):
+    rng = np.random.default_rng(seed)
+    own, predicted = rng.integers(0, 4, (2, 9))
+    expected = f1_score(own, predicted, average="macro", zero_division=0.0)
     assert identification.macro_f1(own, predicted) == pytest.approx(expected)
+
+
+def test_f1_stands_beside_what_guessing_gets():
+    own = np.repeat(np.arange(5), 20)
+    found = identification.f1(own, np.stack([own, own]), 5)
+    assert found.value == found.low == found.high == 1
+    assert found.chance == pytest.approx(0.2, abs=0.02)
+    half = np.where(np.arange(100) % 2, own, (own + 1) % 5)
+    found = identification.f1(own, half[None], 5)
+    assert found.low < found.value < found.high
+    assert found.value == pytest.approx(f1_score(own, half, average="macro"))

@@ -10,6 +10,7 @@ from benchmarks.tasks import recognition
 from signclip.errors import ConfigError
 
 CLASSES = ["a", "b", "c", "d"]
+SHOTS = 10
 
 
 @pytest.fixture
@@ -41,15 +42,15 @@ def test_clouds_are_told_apart_from_a_few_shots(data, learn, k):
 @pytest.mark.parametrize("neighbours", ["root", "classes"])
 def test_votes_are_those_of_scikit_learn_with_the_papers_settings(data, neighbours):
     training, labels, clips, _ = data
-    chosen = recognition.shots(labels, CLASSES, 5)
-    assert len(chosen) == 20
+    chosen = recognition.shots(labels, CLASSES, SHOTS)
     scaler = StandardScaler().fit(training[chosen])
-    count = {"root": 4, "classes": 4}[neighbours]  # round(sqrt(20)) is 4, too
+    count = {"root": round(len(chosen) ** 0.5), "classes": 4}[neighbours]
+    assert round(len(chosen) ** 0.5) != 4  # else the two would be one
     voters = KNeighborsClassifier(count).fit(
         scaler.transform(training[chosen]), [labels[i] for i in chosen]
     )
     expected = voters.predict_proba(scaler.transform(clips)).T
-    scores = recognition.few_shot(training, labels, clips, CLASSES, k=5, neighbours=neighbours)
+    scores = recognition.few_shot(training, labels, clips, CLASSES, k=SHOTS, neighbours=neighbours)
     assert np.allclose(scores, expected)
 
 
@@ -142,3 +143,18 @@ def test_zero_shot_asks_for_concepts_of_more_than_twenty_clips():
     found = recognition.in_vocabulary(["house", "tree", "sun", "house"], seen)
     assert found.tolist() == [True, False, False, True]
     assert recognition.known(["tree", "sun"], seen).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_probe_ranks_by_logits_however_far_apart_they_are(data, classes):
+    training, labels, clips, _ = data
+    kept = [i for i, x in enumerate(labels) if x in CLASSES[:classes]]
+    given = [labels[i] for i in kept]
+    far = 1e4 * training[kept]
+    scores = recognition.linear_probe(far, given, 1e4 * clips, CLASSES[:classes])
+    assert np.isfinite(scores).all()
+    probe = LogisticRegression(random_state=recognition.SEED, max_iter=100).fit(far, given)
+    assert [CLASSES[row] for row in scores.argmax(axis=0)] == probe.predict(1e4 * clips).tolist()
+    if classes > 2:
+        order = probe.decision_function(1e4 * clips).T.argsort(axis=0)
+        assert (scores.argsort(axis=0) == order).all()

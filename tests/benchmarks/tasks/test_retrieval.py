@@ -71,10 +71,18 @@ def test_questions_of_a_clip_are_averaged_before_the_bootstrap():
     assert found["V2T_R@1"].chance == pytest.approx(((0.5 + 0.5 + 0.25 + 0.25) / 4 + 0.1) / 2)
     assert found["V2T_R@10"].value == found["V2T_R@10"].chance == 1
     assert found["V2T_MedianR"].value == pytest.approx((1.5 + 7) / 2)
+    assert found["V2T_MRR"].value == pytest.approx((0.75 + 1 / 7) / 2)
+    harmonic = {n: sum(1 / r for r in range(1, n + 1)) / n for n in (2, 4, 10)}
+    of_clips = (harmonic[2] + harmonic[4]) / 2, harmonic[10]
+    assert found["V2T_MRR"].chance == pytest.approx(sum(of_clips) / 2)
+    assert found["V2T_MeanR"].chance == pytest.approx(((1.5 + 2.5) / 2 + 5.5) / 2)
 
 
 def test_chance_is_that_of_each_folds_own_gallery():
     small = tasks.FoldScores(np.zeros((2, 1), np.float32), np.array([0]))
     large = tasks.FoldScores(np.zeros((10, 3), np.float32), np.array([0, 1, 2]))
-    found = tasks.retrieval([small, large])["V2T_R@1"]
-    assert found.chance == pytest.approx((1 / 2 + 3 * 1 / 10) / 4)
+    found = tasks.retrieval([small, large])
+    assert found["V2T_R@1"].chance == pytest.approx((1 / 2 + 3 * 1 / 10) / 4)
+    # one query among one clip, three among three
+    assert found["T2V_R@1"].chance == pytest.approx((1 + 3 * 1 / 3) / 4)
+    assert found["T2V_MRR"].chance == pytest.approx((1 + (1 + 1 / 2 + 1 / 3)) / 4)

@@ -43,6 +43,16 @@ def test_all_parallelograms_and_nothing_else_are_asked():
         space.parallelograms([("l", "x"), ("l", "x")], [0])
 
 
+def test_of_many_analogies_some_are_drawn_the_same_each_time():
+    pairs = [(language, letter) for language in "lmnop" for letter in "vwxyz"]
+    whole = space.parallelograms(pairs, [0, 9])
+    assert len(whole) == 2 * 4 * 4
+    some = space.parallelograms(pairs, [0, 9], most=5)
+    assert np.bincount(some[:, 3]).tolist() == [5, *[0] * 8, 5]
+    assert {tuple(row) for row in some} < {tuple(row) for row in whole}
+    assert (some == space.parallelograms(pairs, [0, 9], most=5)).all()
+
+
 def test_sums_of_two_properties_are_solved_and_noise_is_not():
     rng = np.random.default_rng(0)
     of = {name: rng.normal(size=20) for name in "lmnxyz"}
