@@ -72,10 +72,11 @@ def table(spaces: Mapping[str, np.ndarray], labels: Sequence[str]) -> pd.DataFra
 
 
 def printed(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row a letter, in the first space's order; one column a space."""
+    """One row a letter, in the last model's order; one column a space."""
     wide = frame.pivot(index="concept", columns="space", values="share")
     names = list(dict.fromkeys(frame["space"]))
-    wide = wide[names].sort_values(names[0])
+    by = [name for name in names if name != SHAPE][-1]
+    wide = wide[names].sort_values(by)
     out = wide.map(lambda share: f"{share:.3f}").rename_axis("letter").reset_index()
     clips = frame.drop_duplicates("concept").set_index("concept")["clips"]
     out.insert(1, "languages", out["letter"].map(clips).astype(str))

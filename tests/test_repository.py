@@ -226,7 +226,7 @@ def test_the_pipeline_asks_every_protocol_that_the_table_shows():
         for row in rows
         for split in tables_protocols.SPLITS
         for name in tables_protocols.expected(split)
-    }
+    } | {f"predictions/{row}/protocols" for row in rows}
     asked = {path for path in PIPELINE["protocols"]["deps"] if path.startswith("runs/")}
     made = {
         next(iter(out))
