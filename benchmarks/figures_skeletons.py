@@ -29,7 +29,10 @@ from signclip.curves import CURVES
 from signclip.errors import RunError
 
 CONFUSION, LEARNING = "skeletons_confusion", "skeletons_curves"
-_DRAWN = {"loss": "loss on training clips, streams added up", "validation_V2T_R@1": "R@1 on validation clips"}
+_DRAWN = {
+    "loss": "loss on training clips, streams added up",
+    "validation_V2T_R@1": "R@1 on validation clips",
+}
 
 
 def confusions(predictions: dict[str, Path]) -> tuple[Figure, pd.DataFrame]:
