@@ -339,16 +339,23 @@ def iconicity(profile: Profile = "cpu", seed: Seed = 0, corpus: Corpus = CORPUS)
 
     Example: python -m benchmarks iconicity
     """
+    from benchmarks import suites
+    from benchmarks.opened import opened
     from benchmarks.tables_iconicity import TABLE, write
 
-    write(
-        profile=profile,
-        corpus=corpus,
-        seed=seed,
-        **PLACES,
-        embeddings=EMBEDDINGS,
-        results_folder=RESULTS,
-    )
+    asked = [
+        opened(
+            name,
+            profile=profile,
+            corpus=corpus,
+            split=suites.IN_DOMAIN,
+            seeds=[seed],
+            **PLACES,
+            embeddings=EMBEDDINGS,
+        )
+        for name in suites.expand(["everywhere"])
+    ]
+    write(asked, features=FEATURES, results_folder=RESULTS)
     typer.echo((RESULTS / "tables" / f"{TABLE}.md").read_text(encoding="utf-8"))
 
 

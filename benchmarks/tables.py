@@ -98,14 +98,7 @@ def ceiling(result: Result, k: int) -> float:
 def _own_columns(result: Result | None) -> dict[str, str]:
     if result is None:
         return {}
-    columns = {}
-    for names in METRICS.values():
-        for name in names:
-            score = result.scores[name]
-            columns[f"ours_{name}"] = number(score.value, name)
-            columns[f"ours_{name}_low"] = number(score.low, name)
-            columns[f"ours_{name}_high"] = number(score.high, name)
-            columns[f"chance_{name}"] = number(score.chance, name)
+    columns = score_columns(result, [name for names in METRICS.values() for name in names])
     dropped = "; ".join(f"{count} {reason}" for reason, count in result.n_dropped.items())
     return columns | {
         "n_total": str(result.n_total),
@@ -122,6 +115,18 @@ def _chance_row(result: Result) -> dict[str, str]:
         for name in names:
             row[f"ours_{name}"] = row[f"chance_{name}"] = number(result.scores[name].chance, name)
     return row
+
+
+def score_columns(result: Result, metrics: Sequence[str]) -> dict[str, str]:
+    """Of each metric ``ours_<metric>``, its ``_low`` and ``_high``, and ``chance_<metric>``."""
+    columns = {}
+    for name in metrics:
+        score = result.scores[name]
+        columns[f"ours_{name}"] = number(score.value, name)
+        columns[f"ours_{name}_low"] = number(score.low, name)
+        columns[f"ours_{name}_high"] = number(score.high, name)
+        columns[f"chance_{name}"] = number(score.chance, name)
+    return columns
 
 
 def number(value: float, metric: str) -> str:

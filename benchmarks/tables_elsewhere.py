@@ -29,7 +29,7 @@ from benchmarks.tables import (
     as_markdown,
     cell,
     dropped,
-    number,
+    score_columns,
     write_files,
 )
 from benchmarks.tables_protocols import TITLES
@@ -106,12 +106,7 @@ def table(found: Found) -> pd.DataFrame:
                 "n_total": str(result.n_total),
                 "texts": str(result.labels),
             }
-            for metric in METRICS:
-                score = result.scores[metric]
-                row[f"ours_{metric}"] = number(score.value, metric)
-                row[f"ours_{metric}_low"] = number(score.low, metric)
-                row[f"ours_{metric}_high"] = number(score.high, metric)
-                row[f"chance_{metric}"] = number(score.chance, metric)
+            row |= score_columns(result, METRICS)
             out.append(row | {"signature": result.signature})
     return pd.DataFrame(out).fillna("")
 

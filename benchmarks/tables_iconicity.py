@@ -22,8 +22,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from baselines.nearest_neighbour import VARIANT, hand_shape
-from benchmarks import suites
-from benchmarks.opened import opened
+from benchmarks.opened import Opened
 from benchmarks.tables import as_latex, as_markdown
 from benchmarks.tasks import space
 from signclip import files, manifest
@@ -83,7 +82,7 @@ def printed(frame: pd.DataFrame) -> pd.DataFrame:
     return out.assign(letter=out["letter"].str.upper())
 
 
-def notes(frame: pd.DataFrame, corpus: str, profile: str, seed: int) -> list[str]:
+def notes(frame: pd.DataFrame, some: Opened) -> list[str]:
     """What a reader must know to read the table rightly."""
     wide = frame.pivot(index="concept", columns="space", values="share")
     agreed = [
@@ -92,7 +91,8 @@ def notes(frame: pd.DataFrame, corpus: str, profile: str, seed: int) -> list[str
         if name != SHAPE
     ]
     return [
-        f"{corpus}, runs of split {suites.IN_DOMAIN}, profile `{profile}`, seed {seed}; letters "
+        f"{some.corpus}, runs of split {some.split}, profile `{some.profile}`, seed "
+        f"{some.seeds[0]}; letters "
         f"with clips of {LEAST} sign languages or more. Another corpus than the paper's, and "
         "letters are no concepts of a lexicon: what is measured is how alike the alphabets are.",
         "The spread of a letter's clips over sign languages, as a share of that of as many clips "
@@ -103,42 +103,19 @@ def notes(frame: pd.DataFrame, corpus: str, profile: str, seed: int) -> list[str
     ]
 
 
-def write(
-    *,
-    profile: str,
-    corpus: str,
-    seed: int,
-    experiments: Path,
-    params: Path,
-    data: Path,
-    features: Path,
-    runs: Path,
-    embeddings: Path,
-    results_folder: Path,
-) -> pd.DataFrame:
+def write(asked: Sequence[Opened], *, features: Path, results_folder: Path) -> pd.DataFrame:
     """Write ``tables/iconicity.{csv,md,tex}``.
+
+    Args:
+        asked: encoders on one corpus and split; the last decides the order of the letters.
+        features: folder of the corpora's features.
 
     Raises:
         SignCLIPError: a run or the features are missing or damaged.
     """
-    asked = [
-        opened(
-            name,
-            profile=profile,
-            corpus=corpus,
-            split=suites.IN_DOMAIN,
-            seeds=[seed],
-            experiments=experiments,
-            params=params,
-            data=data,
-            features=features,
-            runs=runs,
-            embeddings=embeddings,
-        )
-        for name in suites.expand(["everywhere"])
-    ]
-    clips = manifest.read(data / corpus)
-    shapes = FeatureStore.of(clips, features / corpus / VARIANT)
+    some = asked[0]
+    clips = manifest.read(some.data / some.corpus)
+    shapes = FeatureStore.of(clips, features / some.corpus / VARIANT)
     stores = [shapes, *(found.store for found in asked)]
     clips = clips[[all(clip in store for store in stores) for clip in clips["id"]]]
     ids = list(clips["id"])
@@ -153,7 +130,7 @@ def write(
     with files.writing(out / TABLE):
         text = frame.to_csv(index=False, lineterminator="\n", float_format="%.4f")
         files.write_text(out / f"{TABLE}.csv", text)
-        remarks = notes(frame, corpus, profile, seed)
+        remarks = notes(frame, some)
         files.write_text(out / f"{TABLE}.md", as_markdown(parts, TITLE, remarks))
         files.write_text(out / f"{TABLE}.tex", as_latex(parts, TITLE, TABLE))
     return frame

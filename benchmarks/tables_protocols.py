@@ -26,7 +26,7 @@ from benchmarks.tables import (
     as_latex,
     as_markdown,
     cell,
-    number,
+    score_columns,
     write_files,
 )
 from benchmarks.tasks import recognition
@@ -74,12 +74,7 @@ def table(ours: dict[tuple[str, str], dict[str, Result]]) -> pd.DataFrame:
                 "n_total": str(result.n_total),
                 "texts": str(result.labels),
             }
-            for metric in METRICS:
-                score = result.scores[metric]
-                row[f"ours_{metric}"] = number(score.value, metric)
-                row[f"ours_{metric}_low"] = number(score.low, metric)
-                row[f"ours_{metric}_high"] = number(score.high, metric)
-                row[f"chance_{metric}"] = number(score.chance, metric)
+            row |= score_columns(result, METRICS)
             if name != names[0]:
                 difference = compare(result, found[names[0]], METRICS[0])
                 row |= {

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import tables_iconicity
+from benchmarks.opened import opened
 from signclip.errors import ConfigError
 
 NAME = "spreadthesign-fingerspelling"
@@ -39,13 +40,20 @@ def test_other_numbers_of_labels_and_clips_are_refused():
 
 
 def test_the_table_is_written_from_runs(folders, tmp_path):
+    asked = [
+        opened(
+            name,
+            profile="smoke",
+            corpus=NAME,
+            split="in_domain",
+            seeds=[0],
+            **folders,
+            embeddings=tmp_path / "embeddings",
+        )
+        for name in ("E7.2", "X")
+    ]
     frame = tables_iconicity.write(
-        profile="smoke",
-        corpus=NAME,
-        seed=0,
-        **folders,
-        embeddings=tmp_path / "embeddings",
-        results_folder=tmp_path / "results",
+        asked, features=folders["features"], results_folder=tmp_path / "results"
     )
     assert set(frame["space"]) == {"E7.2", "X", tables_iconicity.SHAPE}
     assert frame["clips"].between(10, 16).all()
