@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,6 +51,38 @@ def _folder_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", name) or set(name) == {"."}:
         raise typer.BadParameter(f"{name!r}: letters, digits, dots, - and _ make a name")
     return name
+
+
+def _encoders(named: list[str], revision: str) -> list[str]:
+    """Rows and suites to encoders, all of them and the revision names of folders."""
+    from benchmarks import suites
+
+    names = suites.expand(named)
+    for name in (*names, revision):
+        _folder_name(name)
+    return names
+
+
+def _opened(
+    names: list[str], split: list[str], seed: list[int], *, runs: Path, **given: Any
+) -> Iterator[tuple[str, str, Any]]:
+    """Each encoder on each split, with its name and the split's, opened when its turn comes."""
+    from benchmarks.opened import opened
+
+    for place in dict.fromkeys(split):
+        for encoder in names:
+            yield (
+                encoder,
+                place,
+                opened(
+                    encoder,
+                    split=place,
+                    seeds=list(dict.fromkeys(seed)),
+                    **PLACES | {"runs": runs},
+                    embeddings=EMBEDDINGS,
+                    **given,
+                ),
+            )
 
 
 @app.command()
@@ -100,41 +133,29 @@ def evaluate(
 
     Example: python -m benchmarks evaluate E3.2 --split letters
     """
-    from benchmarks import suites
     from benchmarks.evaluate import evaluate as measure
-    from benchmarks.opened import opened
 
-    names = suites.expand(encoders)
-    for name in (*names, revision or profile):
-        _folder_name(name)
-    for place in dict.fromkeys(split):
-        for encoder in names:
-            found = opened(
-                encoder,
-                profile=profile,
-                corpus=corpus,
-                split=place,
-                seeds=list(dict.fromkeys(seed)),
-                **PLACES | {"runs": runs},
-                embeddings=EMBEDDINGS,
-            )
-            measured = measure(
-                found,
-                # what another revision predicts stays beside what the pipeline does
-                predictions=predictions / encoder / (f"{place}.{revision}" if revision else place),
-                leaderboard=RESULTS / "leaderboard",
-                revision=revision,
-            )
-            for task, result in measured.items():
-                typer.echo(f"{encoder}, {place}, {task}: {result.labels} texts")
-                shown = result.scores if len(names) == 1 else ["V2T_R@1"]
-                for name in shown:
-                    score = result.scores[name]
-                    typer.echo(
-                        f"  {name:12} {score.value:7.4f}  [{score.low:.4f}, {score.high:.4f}]  "
-                        f"chance {score.chance:.4f}"
-                    )
-                typer.echo(f"  {result.n_evaluated} of {result.n_total} clips; {result.signature}")
+    names = _encoders(encoders, revision or profile)
+    for encoder, place, found in _opened(
+        names, split, seed, profile=profile, corpus=corpus, runs=runs
+    ):
+        measured = measure(
+            found,
+            # what another revision predicts stays beside what the pipeline does
+            predictions=predictions / encoder / (f"{place}.{revision}" if revision else place),
+            leaderboard=RESULTS / "leaderboard",
+            revision=revision,
+        )
+        for task, result in measured.items():
+            typer.echo(f"{encoder}, {place}, {task}: {result.labels} texts")
+            shown = result.scores if len(names) == 1 else ["V2T_R@1"]
+            for name in shown:
+                score = result.scores[name]
+                typer.echo(
+                    f"  {name:12} {score.value:7.4f}  [{score.low:.4f}, {score.high:.4f}]  "
+                    f"chance {score.chance:.4f}"
+                )
+            typer.echo(f"  {result.n_evaluated} of {result.n_total} clips; {result.signature}")
 
 
 @app.command()
@@ -166,38 +187,26 @@ def protocols(
 
     Example: python -m benchmarks protocols E8 --corpus asl-citizen --split official --run official
     """
-    from benchmarks import protocols, suites
-    from benchmarks.opened import opened
+    from benchmarks import protocols
 
-    names = suites.expand(encoders)
-    for name in (*names, revision or profile):
-        _folder_name(name)
-    for place in dict.fromkeys(split):
-        for encoder in names:
-            found = opened(
-                encoder,
-                profile=profile,
-                corpus=corpus,
-                split=place,
-                seeds=list(dict.fromkeys(seed)),
-                **PLACES | {"runs": runs},
-                embeddings=EMBEDDINGS,
-                run=run,
+    names = _encoders(encoders, revision or profile)
+    for encoder, place, found in _opened(
+        names, split, seed, profile=profile, corpus=corpus, runs=runs, run=run
+    ):
+        name = ".".join(part for part in (place, run, revision) if part)
+        measured = protocols.ask(
+            found,
+            predictions=predictions / encoder / "protocols" / f"{name}.parquet",
+            leaderboard=RESULTS / "leaderboard",
+            revision=revision,
+        )
+        for task, result in measured.items():
+            score = result.scores["V2T_R@1"]
+            typer.echo(
+                f"{encoder}, {place}, {task:22} V2T_R@1 {score.value:7.4f}  "
+                f"[{score.low:.4f}, {score.high:.4f}]  chance {score.chance:.4f}  "
+                f"{result.n_evaluated} of {result.n_total} clips"
             )
-            name = ".".join(part for part in (place, run, revision) if part)
-            measured = protocols.ask(
-                found,
-                predictions=predictions / encoder / "protocols" / f"{name}.parquet",
-                leaderboard=RESULTS / "leaderboard",
-                revision=revision,
-            )
-            for task, result in measured.items():
-                score = result.scores["V2T_R@1"]
-                typer.echo(
-                    f"{encoder}, {place}, {task:22} V2T_R@1 {score.value:7.4f}  "
-                    f"[{score.low:.4f}, {score.high:.4f}]  chance {score.chance:.4f}  "
-                    f"{result.n_evaluated} of {result.n_total} clips"
-                )
 
 
 @app.command()
@@ -340,21 +349,11 @@ def iconicity(profile: Profile = "cpu", seed: Seed = 0, corpus: Corpus = CORPUS)
     Example: python -m benchmarks iconicity
     """
     from benchmarks import suites
-    from benchmarks.opened import opened
     from benchmarks.tables_iconicity import TABLE, write
 
-    asked = [
-        opened(
-            name,
-            profile=profile,
-            corpus=corpus,
-            split=suites.IN_DOMAIN,
-            seeds=[seed],
-            **PLACES,
-            embeddings=EMBEDDINGS,
-        )
-        for name in suites.expand(["everywhere"])
-    ]
+    names = suites.expand(["everywhere"])
+    given = dict(profile=profile, corpus=corpus, runs=RUNS)
+    asked = [found for *_, found in _opened(names, [suites.IN_DOMAIN], [seed], **given)]
     write(asked, features=FEATURES, results_folder=RESULTS)
     typer.echo((RESULTS / "tables" / f"{TABLE}.md").read_text(encoding="utf-8"))
 
