@@ -16,10 +16,12 @@ Decisions
 * A bone is the step from the parent (:mod:`baselines.graph`), motion the step to the next frame,
   each with the mean score of both ends, as in MMAction2's ``JointToBone`` and ``ToMotion``. Unlike
   there a step is 0 unless both ends are seen: else a hand that appears would be a leap.
-* Heat maps are ``GeneratePoseTarget``'s, number for number, of all points and frames at once; the
-  square that they show lies around the seen points of the taken frames (``PoseCompact``).
+* Maps of points and of limbs (a point and its parent) are ``GeneratePoseTarget``'s, number for
+  number, all frames at once; the square that they show lies around the seen points of the taken
+  frames (``PoseCompact``).
 
-Cost, a clip of 24 frames and 57 points: 0.1 ms; 22 heat maps of 28 x 28 for 8 frames: 1 ms.
+Cost, a clip of 24 frames and 57 points: 0.1 ms; 22 maps of points of 28 x 28 for 8 frames: 1 ms, of
+limbs 2 to 4 ms. (A published clip: 48 frames, 57 points, 56 x 56: 25 ms and 160 ms.)
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from signclip.points import Features
 
 Array = TypeVar("Array")  # of numbers: numpy's, or a tensor
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+MAPS = ("heat_map", "limb_map")  # of points, of limbs
 HALF_PICTURE = 2.0  # shoulder widths from a picture's middle to its edge, see baselines.annotations
 PADDING = 0.25  # PoseCompact's, of the square that heat maps show
 LEAST = 1e-3  # half of that square's side, shoulder widths: points that coincide are still shown
@@ -153,6 +156,34 @@ def heat_maps(clips: Sequence[Track], size: int, sigma: float) -> np.ndarray:
     return np.stack(maps)
 
 
+def limb_maps(clips: Sequence[Track], skeleton: Skeleton, size: int, sigma: float) -> np.ndarray:
+    """Maps of the steps to parents: float32 (clips, limbs, frames, size, size), rows are y.
+
+    A limb shows where both its ends are seen; one shorter than a pixel shows as its point.
+    """
+    points, parents = map(list, zip(*skeleton.inward, strict=True))
+    maps = []
+    for clip in clips:
+        places = in_square(clip, size)
+        start, along = places[:, points], places[:, parents] - places[:, points]
+        squared = (along**2).sum(axis=-1)[..., None, None]  # (frames, limbs, 1, 1)
+        along *= squared[..., 0] >= 1
+        at = np.arange(size, dtype=np.float32)
+        off = [at - start[..., axis, None] for axis in (0, 1)]  # of each column, of each row
+        off = [off[0][..., None, :], off[1][..., :, None]]
+        step = [along[..., axis, None, None] for axis in (0, 1)]
+        share = (off[0] * step[0] + off[1] * step[1]) / np.maximum(squared, 1)
+        share = share.clip(0, 1)  # of the way to the parent, where the nearest place is
+        distance = (off[0] - share * step[0]) ** 2 + (off[1] - share * step[1]) ** 2
+        shown = np.exp(-distance / np.float32(2 * sigma**2))
+        low, high = np.minimum(start, start + along), np.maximum(start, start + along)
+        near = [_near(low[..., axis], high[..., axis], at, sigma) for axis in (0, 1)]
+        both = (clip.seen[:, points] & clip.seen[:, parents])[..., None, None]
+        shown = shown * (near[0][..., None, :] & near[1][..., :, None] & both)
+        maps.append(shown.swapaxes(0, 1).astype(np.float32))
+    return np.stack(maps)
+
+
 def in_square(clip: Track, size: int) -> np.ndarray:
     """Places in pixels of the square around all seen points: float32 (frames, points, 2)."""
     there = clip.places[clip.seen]
@@ -166,7 +197,11 @@ def in_square(clip: Track, size: int) -> np.ndarray:
 def _bumps(centres: np.ndarray, size: int, sigma: float) -> np.ndarray:
     """Gaussian bumps on a line, cut off as in ``GeneratePoseTarget``: (..., size)."""
     at = np.arange(size, dtype=np.float32)
-    centres = centres[..., None]
-    shown = np.exp(-((at - centres) ** 2) / np.float32(2 * sigma**2))
-    near = (at >= np.trunc(centres - 3 * sigma)) & (at < np.trunc(centres + 3 * sigma) + 1)
-    return (shown * near).astype(np.float32)
+    shown = np.exp(-((at - centres[..., None]) ** 2) / np.float32(2 * sigma**2))
+    return (shown * _near(centres, centres, at, sigma)).astype(np.float32)
+
+
+def _near(low: np.ndarray, high: np.ndarray, at: np.ndarray, sigma: float) -> np.ndarray:
+    """Which pixels ``GeneratePoseTarget`` draws for what reaches from low to high: (..., size)."""
+    first, last = np.trunc(low - 3 * sigma), np.trunc(high + 3 * sigma)
+    return (at >= first[..., None]) & (at <= last[..., None])

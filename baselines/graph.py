@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from signclip import poses
@@ -87,17 +87,17 @@ class Skeleton:
     centre: int
     columns: tuple[int, ...]
 
-    @property
+    @cached_property
     def inward(self) -> list[tuple[int, int]]:
         """Edges as MMAction2 has them: (point, parent)."""
         return [(i, parent) for i, parent in enumerate(self.parents) if i != parent]
 
-    @property
+    @cached_property
     def of_hands(self) -> list[list[int]]:
         """Places of each hand's points, its wrist first."""
         return [[i for i, (part, _) in enumerate(self.names) if part == side] for side in HANDS]
 
-    @property
+    @cached_property
     def hands(self) -> list[int]:
         """Places of both hands' points."""
         return [place for hand in self.of_hands for place in hand]

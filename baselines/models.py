@@ -42,12 +42,14 @@ def config(
     skeleton: Skeleton,
     classes: int,
     *,
+    stream: str,
     backbone: Mapping[str, Any],
     dropout: float = 0.0,
 ) -> dict[str, Any]:
     """What MMAction2 builds a recogniser of one stream from.
 
     Args:
+        stream: that it takes, of :data:`baselines.adapter.STREAMS` or ``MAPS``.
         backbone: what a profile says of it, beside its row.
         dropout: before the last layer.
     """
@@ -61,12 +63,17 @@ def config(
         channels = body["base_channels"] * 2 ** sum(stage in stages for stage in inflated)
         head = {**about["head"], "dropout": dropout}
     else:
-        body["in_channels"] = len(skeleton.names)
+        body["in_channels"] = channels_of(stream, skeleton)
         body.setdefault("base_channels", 64)
         channels = EXPANSION * body["base_channels"] * 2 ** (body["num_stages"] - 1)
         head = {**about["head"], "dropout_ratio": dropout}
     head |= {"num_classes": classes, "in_channels": channels, "average_clips": "prob"}
     return {"type": about["recognizer"], "backbone": body, "cls_head": head}
+
+
+def channels_of(stream: str, skeleton: Skeleton) -> int:
+    """How many maps a frame of a stream has."""
+    return len(skeleton.inward if stream == "limb_map" else skeleton.names)
 
 
 @contextmanager
@@ -136,13 +143,13 @@ class Streams(BaseModel):
 
         Args:
             inputs: of :class:`baselines.training.Clips`: (clips, views, frames, points, 3) or
-                maps (clips, views, points, frames, size, size).
+                maps (clips, views, maps, frames, size, size), one stream's after the other's.
             labels: int (clips,).
 
         Returns:
             ``loss``; or float (clips, classes), the mean over streams and views.
         """
-        logits = [self._logits(name, inputs) for name in self.streams]
+        logits = [self._logits(name, of) for name, of in self._apart(inputs).items()]
         if mode == "loss":
             losses = [
                 F.cross_entropy(one.mean(dim=1), labels, label_smoothing=self.label_smoothing)
@@ -151,10 +158,17 @@ class Streams(BaseModel):
             return {"loss": sum(losses[1:], start=losses[0])}
         return torch.stack([one.softmax(dim=-1).mean(dim=1) for one in logits]).mean(dim=0)
 
+    def _apart(self, inputs: Tensor) -> dict[str, Tensor]:
+        """What each stream takes; joints are derived when their turn comes, maps lie together."""
+        if inputs.ndim == 5:
+            return dict.fromkeys(self.streams, inputs)
+        widths = [channels_of(name, self.skeleton) for name in self.streams]
+        return dict(zip(self.streams, inputs.split(widths, dim=2), strict=True))
+
     def _logits(self, name: str, inputs: Tensor) -> Tensor:
         """(clips, views, classes)."""
         clips, views = inputs.shape[:2]
-        if inputs.ndim == 5:
+        if name in adapter.STREAMS:
             of_stream = adapter.stream(name, inputs.flatten(0, 1), self.skeleton)
             inputs = of_stream[:, None, None]  # one view, one person
         else:

@@ -13,12 +13,11 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from baselines import graph, table
-from baselines.adapter import STREAMS
+from baselines.adapter import MAPS, STREAMS
 from signclip.config import checked, of_profile, run_name
 from signclip.errors import ConfigError
 
 BLOCK = "skeletons"  # of a profile
-HEAT_MAP = "heat_map"  # the one stream of a model that takes maps
 
 
 class Recipe(BaseModel):
@@ -63,7 +62,7 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
         takes = table.row(self.model)["takes"]
-        known = STREAMS if takes == table.GRAPH else (HEAT_MAP,)
+        known = STREAMS if takes == table.GRAPH else MAPS
         unknown = set(self.streams) - set(known)
         if unknown or not self.streams or len(set(self.streams)) < len(self.streams):
             raise ValueError(f"streams are some of {', '.join(known)}, each once")

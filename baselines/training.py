@@ -146,11 +146,17 @@ class Conversion:
 
     def tensor(self, clips: Sequence[Track], views: int = 1) -> torch.Tensor:
         """Tracks, the views of a clip one after the other, to the network's input."""
-        if self.recipe.map_size is None:
-            values = adapter.joints(clips)
-        else:
-            values = adapter.heat_maps(clips, self.recipe.map_size, self.recipe.sigma)
+        values = adapter.joints(clips) if self.recipe.map_size is None else self._maps(clips)
         return torch.from_numpy(values).unflatten(0, (-1, views))
+
+    def _maps(self, clips: Sequence[Track]) -> np.ndarray:
+        """The maps of each stream, one stream's after the other's."""
+        about = self.recipe.map_size, self.recipe.sigma
+        maps = {
+            "heat_map": lambda: adapter.heat_maps(clips, *about),
+            "limb_map": lambda: adapter.limb_maps(clips, self.skeleton, *about),
+        }
+        return np.concatenate([maps[name]() for name in self.recipe.streams], axis=1)
 
 
 class Clips(Dataset):
@@ -189,12 +195,18 @@ class Clips(Dataset):
 def network(recipe: Recipe, classes: int) -> models.Streams:
     """The model before its first update."""
     skeleton = graph.skeleton(recipe.points)
-    wanted = models.config(
-        recipe.model, skeleton, classes, backbone=recipe.backbone, dropout=recipe.dropout
-    )
-    return models.Streams(
-        dict.fromkeys(recipe.streams, wanted), skeleton, label_smoothing=recipe.label_smoothing
-    )
+    wanted = {
+        stream: models.config(
+            recipe.model,
+            skeleton,
+            classes,
+            stream=stream,
+            backbone=recipe.backbone,
+            dropout=recipe.dropout,
+        )
+        for stream in recipe.streams
+    }
+    return models.Streams(wanted, skeleton, label_smoothing=recipe.label_smoothing)
 
 
 @torch.no_grad()

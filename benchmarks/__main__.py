@@ -257,28 +257,31 @@ def paper(
 
     Example: python -m benchmarks paper elsewhere --corpus asl-words
     """
-    from benchmarks import (
-        tables,
-        tables_beyond,
-        tables_elsewhere,
-        tables_pretraining,
-        tables_protocols,
-    )
-
     given = dict(revision=profile, corpus=corpus, results_folder=RESULTS)
-    of_all_splits = {one.TABLE: one for one in (tables_beyond, tables_protocols)}
+    if split is not None and table not in ("fingerclip", "pretraining"):
+        raise typer.BadParameter(f"the table {table} has no choice of split")
     written = table
-    if table == "elsewhere":
+    if table == "fingerclip":
+        from benchmarks import tables
+
+        tables.write(table, **given, split=split or "letters")
+    elif table == "pretraining":
+        from benchmarks import tables_pretraining
+
+        tables_pretraining.write(**given, split=split or "in_domain")
+    elif table == "beyond":
+        from benchmarks import tables_beyond
+
+        tables_beyond.write(**given)
+    elif table == "protocols":
+        from benchmarks import tables_protocols
+
+        tables_protocols.write(**given)
+    elif table == "elsewhere":
+        from benchmarks import tables_elsewhere
+
         tables_elsewhere.write(profile=profile, corpus=corpus, results_folder=RESULTS)
         written = _folder_name(corpus)
-    elif table in of_all_splits:
-        if split is not None:
-            raise typer.BadParameter(f"the table {table} shows all splits")
-        of_all_splits[table].write(**given)
-    elif table == tables_pretraining.TABLE:
-        tables_pretraining.write(**given, split=split or "in_domain")
-    elif table in tables.TABLES:
-        tables.write(table, **given, split=split or "letters")
     else:
         raise typer.BadParameter(
             f"no table {table!r}: fingerclip, pretraining, beyond, protocols or elsewhere"

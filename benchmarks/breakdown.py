@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.metrics import RECALL_AT
+from benchmarks.metrics import rank_units
 from signclip.text import label
 
 GROUPINGS = {"class": "text", "language": "sign_language", "signer": "signer"}  # of a manifest
@@ -132,23 +132,17 @@ def coverage(own: ArrayLike, predicted: ArrayLike, texts: int) -> Coverage:
 
 
 def _units(ranks: ArrayLike) -> pd.DataFrame:
-    """One row a clip, means over seeds; columns as in the tables, and the rank."""
+    """One row a clip, means over seeds; columns as in the tables."""
     ranks = np.atleast_2d(np.asarray(ranks))
-    if ranks.ndim != 2 or ranks.size == 0 or ranks.dtype.kind not in "iu":
-        raise ValueError(
-            f"ranks must be ints (clips,) or (seeds, clips), got {ranks.dtype} of {ranks.shape}"
-        )
-    if ranks.min() < 1:
-        seed, clip = np.argwhere(ranks < 1)[0]
-        raise ValueError(f"clip {clip} has the rank {ranks[seed, clip]}; ranks begin at 1")
-    units = {f"R@{k}": (ranks <= k).mean(axis=0) for k in RECALL_AT}
-    units |= {"MRR": (1 / ranks).mean(axis=0), "DCG": (1 / np.log2(1 + ranks)).mean(axis=0)}
-    return pd.DataFrame(units | {"rank": ranks.mean(axis=0)})
+    if ranks.ndim != 2:
+        raise ValueError(f"ranks must be (clips,) or (seeds, clips), got {ranks.shape}")
+    units = {name: values.mean(axis=0) for name, values in rank_units(ranks).items()}
+    return pd.DataFrame(units)
 
 
 def _summary(grouped: pd.core.groupby.DataFrameGroupBy) -> pd.DataFrame:
-    table = grouped.mean().rename(columns={"rank": "MeanR"})
-    table.insert(len(table.columns) - 1, "MedianR", grouped["rank"].median())
+    table = grouped.mean()
+    table["MedianR"] = grouped["MedianR"].median()
     return table
 
 

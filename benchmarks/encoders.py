@@ -32,6 +32,7 @@ from baselines import BASELINES, TITLES
 from benchmarks import galleries, suites
 from benchmarks.embeddings import Cache
 from benchmarks.galleries import Gallery
+from benchmarks.predictions import Embedded, Recognised
 from signclip import checkpoint, config, inference
 from signclip.config import RunConfig, run_name
 from signclip.errors import RunError
@@ -46,14 +47,6 @@ class Training(NamedTuple):
     clips: Sequence[Features]  # none for who does not
     texts: Sequence[str]
     languages: Sequence[tuple[str, str]]  # sign language and spoken language of each clip
-
-
-class Scored(NamedTuple):
-    """An encoder's answer for one fold and gallery."""
-
-    scores: np.ndarray  # float32 (texts, clips)
-    clips: np.ndarray | None = None  # float32 (clips, d): embeddings, where the encoder has them
-    gallery: np.ndarray | None = None  # float32 (texts, d)
 
 
 class Expected(NamedTuple):
@@ -211,8 +204,8 @@ class RunEncoder:
         asked: Sequence[Gallery],
         ids: Sequence[str] | None = None,
         cache: Cache | None = None,
-    ) -> list[Scored]:
-        """Score a fold's test clips with the fold's run, in each gallery.
+    ) -> list[Embedded]:
+        """Embed a fold's test clips, and each gallery, with the fold's run.
 
         Of the training clips their languages alone are used.
 
@@ -224,8 +217,10 @@ class RunEncoder:
             embedded = cache.embed(folder, model, ids).values
         else:
             embedded = model.embed_pose([clip.values for clip in clips], ids=ids)
-        texts = [gallery_embeddings(model, trained, gallery, training) for gallery in asked]
-        return [Scored(one @ embedded.T, embedded, one) for one in texts]
+        return [
+            Embedded(embedded, gallery_embeddings(model, trained, gallery, training))
+            for gallery in asked
+        ]
 
 
 class TransferredRun:
@@ -302,7 +297,7 @@ class Recogniser:
         asked: Sequence[Gallery],
         ids: Sequence[str] | None = None,
         cache: Cache | None = None,
-    ) -> list[Scored]:
+    ) -> list[Recognised]:
         """Fit fresh recognisers on the training clips and score the test clips."""
         of_label = self._fitted(training.clips, training.texts)
         tagged = any(gallery.task == galleries.TAGGED_RETRIEVAL for gallery in asked)
@@ -311,7 +306,9 @@ class Recogniser:
             if tagged
             else None
         )
-        return [Scored(self._scores(gallery, clips, of_label, of_language)) for gallery in asked]
+        return [
+            Recognised(self._scores(gallery, clips, of_label, of_language)) for gallery in asked
+        ]
 
     def _fitted(self, clips: Sequence[Features], texts: Sequence[str]) -> Any:
         recogniser = self._class()

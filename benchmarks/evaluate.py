@@ -7,9 +7,10 @@ Decisions
   gets to see: :mod:`benchmarks.encoders`.
 * Encoders whose prompts name the sign language are asked twice, among labels and among (language,
   label) prompts, from one embedding of the clip.
+* Embeddings are ranked without a matrix of scores (:mod:`benchmarks.streaming`).
 
-Outputs: a result for each gallery (:mod:`benchmarks.results`), and per-clip predictions and
-embeddings as Parquet, those of the tagged gallery in files of their own.
+Outputs: a result for each gallery (:mod:`benchmarks.results`), and every clip's answer
+(:mod:`benchmarks.predictions`).
 """
 
 from __future__ import annotations
@@ -17,28 +18,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from benchmarks import galleries, metrics, results, tasks
-from benchmarks.encoders import Scored, Training
+from benchmarks import galleries, results, tasks
+from benchmarks.encoders import Training
 from benchmarks.galleries import Gallery
 from benchmarks.opened import Fold, Opened, Stored
-from signclip import files
-
-CLIPS_FILE, GALLERY_FILE = "clips.parquet", "gallery.parquet"
-TAGGED = "tagged_"  # what the names of the tagged gallery's files begin with
-
-
-class Answer(NamedTuple):
-    """What one seed's encoder said of one fold, in one gallery."""
-
-    seed: int
-    fold: Fold
-    own: np.ndarray  # int (clips,): each clip's row of the gallery
-    scored: Scored
+from benchmarks.predictions import Answer, Embedded, Recognised
+from benchmarks.predictions import write as write_predictions
 
 
 def evaluate(
@@ -47,7 +36,7 @@ def evaluate(
     """Measure retrieval on a split and write results and predictions.
 
     Args:
-        predictions: folder that becomes ``clips.parquet`` and ``gallery.parquet``.
+        predictions: folder of the predictions.
         revision: under which the results are written; default the profile.
 
     Returns:
@@ -62,45 +51,41 @@ def evaluate(
     scored = [[_score_fold(one, fold, asked, found) for fold in folds] for one in found.each]
     seconds = time.perf_counter() - start + found.cache.saved_seconds
     common = found.described(revision, seconds)
-    written, tables = {}, {}
+    answers: list[tuple[Gallery, list[Answer]]] = []
+    written = {}
     for place, gallery in enumerate(asked):
-        answers = [
-            Answer(seed, fold, np.array([gallery.own[clip] for clip in fold.test]), of_fold[place])
+        of_gallery = [
+            _answer(seed, fold, gallery, of_fold[place])
             for seed, of_seed in zip(found.seeds, scored, strict=True)
             for fold, of_fold in zip(folds, of_seed, strict=True)
         ]
-        predicted = pd.concat(
-            [_clip_table(answer, gallery, clips, embeddings=not place) for answer in answers],
-            ignore_index=True,
-        )
-        prefix = TAGGED if gallery.task == galleries.TAGGED_RETRIEVAL else ""
-        tables[prefix + CLIPS_FILE] = predicted
-        tables[prefix + GALLERY_FILE] = pd.concat(
-            [_gallery_table(answer, gallery) for answer in answers], ignore_index=True
-        )
-        by_seed = [
-            [tasks.FoldScores(a.scored.scores, a.own) for a in answers if a.seed == seed]
-            for seed in found.seeds
-        ]
+        by_seed = [[one.ranks for one in of_gallery if one.seed == seed] for seed in found.seeds]
+        ranks: dict[str, list[int]] = {}
+        for one in of_gallery:
+            for clip, rank in zip(one.fold.test, one.ranks.v2t.tolist(), strict=True):
+                ranks.setdefault(clip, []).append(rank)
         written[gallery.task] = results.Result(
             **common,
             task=gallery.task,
             scores=tasks.retrieval(*by_seed),
             labels=len(gallery.names),
-            ranks={
-                str(clip): [int(rank) for rank in ranks]
-                for clip, ranks in predicted.groupby("id")["rank"]
-            },
+            ranks=ranks,
         )
-    with files.writing(predictions), files.atomic_folder(predictions) as partial:
-        for name, table in tables.items():
-            table.to_parquet(partial / name, index=False)
+        answers.append((gallery, of_gallery))
+    write_predictions(predictions, answers, clips["sign_language"])
     for result in written.values():
         result.write(leaderboard)
     return written
 
 
-def _score_fold(encoder: Any, fold: Fold, asked: Sequence[Gallery], found: Opened) -> list[Scored]:
+def _answer(seed: int, fold: Fold, gallery: Gallery, scored: Recognised | Embedded) -> Answer:
+    own = np.array([gallery.own[clip] for clip in fold.test])
+    return Answer(seed, fold, own, scored, scored.ranks(own))
+
+
+def _score_fold(
+    encoder: Any, fold: Fold, asked: Sequence[Gallery], found: Opened
+) -> list[Recognised] | list[Embedded]:
     """A fold's test clips in each gallery."""
     known = found.clips.loc[fold.train]
     languages = list(zip(known["sign_language"], known["spoken_language"], strict=True))
@@ -108,33 +93,3 @@ def _score_fold(encoder: Any, fold: Fold, asked: Sequence[Gallery], found: Opene
     training = Training(features, list(known["text"]), languages)
     tested = Stored(found.store, fold.test)
     return encoder.score_fold(fold.number, training, tested, asked, fold.test, found.cache)
-
-
-def _clip_table(
-    answer: Answer, gallery: Gallery, clips: pd.DataFrame, *, embeddings: bool
-) -> pd.DataFrame:
-    ids, scored = answer.fold.test, answer.scored
-    table = pd.DataFrame(
-        {
-            "seed": answer.seed,
-            "fold": answer.fold.number,
-            "id": ids,
-            "sign_language": list(clips.loc[ids, "sign_language"]),
-            "label": [gallery.names[i] for i in answer.own],
-            "predicted": [gallery.names[i] for i in scored.scores.argmax(axis=0)],
-            "rank": metrics.v2t_ranks(scored.scores, answer.own),
-            "scores": list(scored.scores.T),
-        }
-    )
-    if embeddings and scored.clips is not None:
-        table["embedding"] = list(scored.clips)
-    return table
-
-
-def _gallery_table(answer: Answer, gallery: Gallery) -> pd.DataFrame:
-    table = pd.DataFrame(
-        {"seed": answer.seed, "fold": answer.fold.number, "label": list(gallery.names)}
-    )
-    if answer.scored.gallery is not None:
-        table["embedding"] = list(answer.scored.gallery)
-    return table

@@ -15,7 +15,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
-from benchmarks.evaluate import CLIPS_FILE, GALLERY_FILE
+from benchmarks.predictions import CLIPS_FILE, GALLERY_FILE
 from signclip import files, parquet
 from signclip.text import sign_languages
 

@@ -22,8 +22,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from benchmarks import results
-from benchmarks.evaluate import CLIPS_FILE
 from benchmarks.figures import STYLE, save
+from benchmarks.predictions import CLIPS_FILE
 from signclip import files, parquet
 from signclip.curves import CURVES
 from signclip.errors import RunError

@@ -49,6 +49,38 @@ class T2VHits(NamedTuple):
     positives: NDArray[np.int64]
 
 
+class Ranks(NamedTuple):
+    """How clips and the texts of a gallery find each other.
+
+    Attributes:
+        v2t: int64 (clips,), 1-based rank of each clip's own text among all texts.
+        predicted: int64 (clips,), the text that ranks first for each clip.
+        t2v: for each text with a clip, where its clips rank among all clips.
+        texts: how many texts the gallery has.
+    """
+
+    v2t: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    t2v: T2VHits
+    texts: int
+
+
+def ranks(
+    scores_label_x_clip: ArrayLike, label_of_clip: ArrayLike, k: Sequence[int] = PRECISION_AT
+) -> Ranks:
+    """Both directions from a matrix of scores; from embeddings: `benchmarks.streaming.ranks`.
+
+    Args, Raises: as `v2t_ranks` and `t2v_hits`.
+    """
+    scores = _checked_scores(scores_label_x_clip)
+    return Ranks(
+        v2t=v2t_ranks(scores, label_of_clip),
+        predicted=scores.argmax(axis=0),
+        t2v=t2v_hits(scores, label_of_clip, k),
+        texts=len(scores),
+    )
+
+
 def v2t_ranks(
     scores_label_x_clip: ArrayLike, label_of_clip: ArrayLike, *, chunk: int = CHUNK
 ) -> NDArray[np.int64]:
@@ -128,36 +160,31 @@ def t2v_metrics(hits: T2VHits) -> Metrics:
     return _rank_metrics(hits.first_rank) | precision
 
 
-def dcg(ranks: NDArray[np.int64]) -> float:
-    """Discounted cumulative gain of queries with one right answer each: mean of 1 / log2(1 + rank).
+def rank_units(ranks: ArrayLike) -> dict[str, NDArray]:
+    """What each query with one right answer, as in V2T, adds to every metric of ranks.
 
-    Relevance is binary and nothing is cut off, so a query gives 1 at rank 1, 0.63 at 2, 0.5 at 3;
-    the best possible is 1, and DCG is therefore NDCG too. This is how isolated-sign papers report
-    it (ASL Citizen, Desai et al., 2023).
+    DCG is 1 / log2(1 + rank): relevance is binary and nothing is cut off, so the best possible is 1
+    and DCG is NDCG too, as isolated-sign papers report it (ASL Citizen, Desai et al., 2023).
+    (A sum over all right answers, as T2V would need, is another DCG.)
 
     Args:
-        ranks: ints (queries,), 1-based.
+        ranks: ints of any shape, 1-based.
+
+    Returns:
+        Metric -> array of that shape; the metric is its mean, of MedianR its median.
 
     Raises:
-        ValueError: no ranks, or one below 1.
+        ValueError: no ranks, no whole numbers, or one below 1.
     """
     ranks = np.asarray(ranks)
-    if ranks.size == 0 or ranks.min() < 1:
-        raise ValueError("DCG needs ranks, and these begin at 1")
-    return float(np.mean(1 / np.log2(1 + ranks)))
-
-
-def rank_summary(ranks: NDArray[np.int64]) -> Metrics:
-    """R@1, R@5, R@10, R@20, MRR, DCG, MedianR and MeanR of ranks (queries,), 1-based.
-
-    For queries with one right answer, as in V2T: a sum over all right answers (T2V) has another
-    DCG.
-
-    Raises:
-        ValueError: as `dcg`.
-    """
-    gain = dcg(ranks)
-    return _rank_metrics(ranks) | {"DCG": gain}
+    if ranks.size == 0 or ranks.dtype.kind not in "iu":
+        raise ValueError(f"ranks must be ints and not empty, got {ranks.dtype} of {ranks.shape}")
+    if ranks.min() < 1:
+        cell = tuple(int(i) for i in np.argwhere(ranks < 1)[0])
+        raise ValueError(f"ranks{list(cell)} is {ranks[cell]}; ranks begin at 1")
+    units = {f"R@{k}": ranks <= k for k in RECALL_AT}
+    units |= {"MRR": 1 / ranks, "DCG": 1 / np.log2(1 + ranks)}
+    return units | {"MedianR": ranks, "MeanR": ranks}
 
 
 def retrieval(
@@ -288,11 +315,10 @@ def _adjacent_run_ranks(
 
 def _rank_metrics(ranks: NDArray[np.int64]) -> Metrics:
     """R@k, MRR, MedianR, MeanR of 1-based ranks (queries,)."""
-    return {f"R@{k}": float(np.mean(ranks <= k)) for k in RECALL_AT} | {
-        "MRR": float(np.mean(1.0 / ranks)),
-        "MedianR": float(np.median(ranks)),
-        "MeanR": float(np.mean(ranks)),
-    }
+    units = rank_units(ranks)
+    middle = {"MedianR": float(np.median(units["MedianR"]))}
+    means = {name: float(np.mean(of)) for name, of in units.items() if name != "DCG"}
+    return means | middle
 
 
 def _chunks(total: int, chunk: int) -> Iterator[slice]:

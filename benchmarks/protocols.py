@@ -6,6 +6,8 @@ Decisions
   protocol is a task's name to whoever reads them.
 * Recognition learns from the fold's training clips alone, those that the encoder was trained on:
   embeddings of clips that a model was fitted to are further apart than those of new ones.
+* Recognition is asked among up to :data:`MOST_CLASSES` labels (the paper's corpora have up to
+  2,731): beyond, a matrix of classes x clips is held and a probe fitted that nobody asks for.
 * Questions of language (identification, conceptualisation) need prompts with a language's tag, and
   languages that were met: they are asked on splits whose test languages train, two or more.
 * A run that was trained elsewhere (``run``) is asked zero-shot, too: among the prompts of the test
@@ -17,7 +19,6 @@ Cost: the linear probes, a second a fold.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,10 +28,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks import galleries, metrics, results, tasks
+from benchmarks import galleries, metrics, results, streaming, tasks
 from benchmarks.encoders import RunEncoder, TransferredRun
+from benchmarks.metrics import Ranks
 from benchmarks.opened import Fold, Opened
 from benchmarks.tasks import identification, recognition, space
+from benchmarks.tasks.names import ELSEWHERE, OF_LANGUAGES, RECOGNITION, SHOTS
 from signclip import files, manifest
 from signclip.config import RunConfig
 from signclip.errors import ConfigError
@@ -74,7 +77,7 @@ class Context:
 class Asked(NamedTuple):
     """A fold's answers in one gallery."""
 
-    scores: np.ndarray  # (texts, clips)
+    ranks: Ranks
     own: np.ndarray  # int (clips,), each clip's own text
     ids: list[str]
     names: Sequence[str]  # of the texts
@@ -96,8 +99,21 @@ def _recognised(learn: Callable[..., np.ndarray], context: Context) -> Asked:
     train, test = context.fold.train, context.fold.test
     labels = list(context.labels)
     scores = learn(context.clips(train), context.label(train), context.clips(test), labels)
-    own = np.array([labels.index(name) for name in context.label(test)])
-    return Asked(scores, own, test, labels)
+    own = _places(context.label(test), labels)
+    return Asked(metrics.ranks(scores, own, tasks.KS), own, test, labels)
+
+
+def _retrieved(
+    context: Context, test: list[str], texts: np.ndarray, own: np.ndarray, names: Sequence[str]
+) -> Asked:
+    """Clips among texts (texts, d), by dot product."""
+    return Asked(streaming.ranks(context.clips(test), texts, own, tasks.KS), own, test, names)
+
+
+def _places(wanted: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """Where each stands among the names: int (wanted,)."""
+    place = {name: i for i, name in enumerate(names)}
+    return np.array([place[name] for name in wanted], np.int64)
 
 
 def _tags(context: Context) -> str:
@@ -130,8 +146,8 @@ def _identified(context: Context) -> Asked:
             for one in languages
         ]
     )
-    own = np.array([languages.index(one) for one in context.languages(test)])
-    return Asked(texts @ context.clips(test).T, own, test, languages)
+    own = _places(context.languages(test), languages)
+    return _retrieved(context, test, texts, own, languages)
 
 
 def _conceptualised(context: Context) -> Asked:
@@ -144,9 +160,8 @@ def _conceptualised(context: Context) -> Asked:
         for name in context.labels
     ]
     test = context.fold.test
-    own = np.array([context.labels.index(one) for one in context.label(test)])
-    scores = context.model.embed_text(texts) @ context.clips(test).T
-    return Asked(scores, own, test, context.labels)
+    own = _places(context.label(test), context.labels)
+    return _retrieved(context, test, context.model.embed_text(texts), own, context.labels)
 
 
 def _identified_by_oracle(context: Context) -> Ranked:
@@ -155,13 +170,10 @@ def _identified_by_oracle(context: Context) -> Ranked:
     test, clips = context.fold.test, context.found.clips
     there = clips.loc[sorted({*context.fold.train, *test})]
     asked = galleries.prompts(there, context.trained.prompt)
-    pairs = {(entry.label, entry.sign_language) for entry in asked.entries}
-    if max(Counter(name for name, _ in pairs).values()) < 2:
-        return NOBODY
-    scores = context.model.embed_text(asked.names) @ context.clips(test).T
     found = identification.oracle(
-        scores,
+        context.model.embed_text(asked.names),
         [(entry.sign_language, entry.label) for entry in asked.entries],
+        context.clips(test),
         list(zip(context.languages(test), context.label(test), strict=True)),
     )
     return Ranked(
@@ -186,9 +198,8 @@ def _zero_shot_in_vocabulary(context: Context) -> Asked:
 
 def _asked_prompts(context: Context, test: list[str]) -> Asked:
     gallery = galleries.prompts(context.found.clips.loc[test], context.trained.prompt)
-    scores = context.model.embed_text(gallery.names) @ context.clips(test).T
     own = np.array([gallery.own[clip] for clip in test])
-    return Asked(scores, own, test, gallery.names)
+    return _retrieved(context, test, context.model.embed_text(gallery.names), own, gallery.names)
 
 
 def _analogies(context: Context) -> Ranked:
@@ -208,10 +219,7 @@ def _analogies(context: Context) -> Ranked:
 
 Protocol = Callable[[Context], Asked | Ranked]
 PROTOCOLS: dict[str, Protocol] = {  # task -> answers of a fold
-    **{
-        f"few_shot_{k}": partial(_recognised, partial(recognition.few_shot, k=k))
-        for k in recognition.SHOTS
-    },
+    **{f"few_shot_{k}": partial(_recognised, partial(recognition.few_shot, k=k)) for k in SHOTS},
     "prototypes": partial(_recognised, recognition.prototypes),
     "linear_probe": partial(_recognised, recognition.linear_probe),
     "identification": _identified,
@@ -221,8 +229,7 @@ PROTOCOLS: dict[str, Protocol] = {  # task -> answers of a fold
     "zero_shot": _zero_shot,
     "zero_shot_in_vocabulary": _zero_shot_in_vocabulary,
 }
-OF_LANGUAGES = ("identification", "identification_oracle", "conceptualisation", "analogies")
-ELSEWHERE = ("zero_shot", "zero_shot_in_vocabulary")  # of runs that were trained elsewhere
+MOST_CLASSES = 5_000
 NOT_ASKED = {  # why a protocol leaves clips out
     "identification_oracle": "its label is in one sign language alone",
     "analogies": "no parallelogram of other clips has it as a corner",
@@ -247,6 +254,8 @@ def asked_on(contexts: Sequence[Context]) -> list[str]:
         left.add("analogies")
     if any(len(set(context.label(context.fold.train))) < 2 for context in contexts):
         left.add("linear_probe")
+    if len(contexts[0].labels) > MOST_CLASSES:
+        left |= set(RECOGNITION)
     return [name for name in PROTOCOLS if name not in left]
 
 
@@ -313,7 +322,7 @@ def ask(
 def _table(one: Asked | Ranked, **where: Any) -> pd.DataFrame:
     """One row a question: the clip, its rank among how many, and the answer where there is one."""
     if isinstance(one, Asked):
-        predicted = [one.names[row] for row in one.scores.argmax(axis=0)]
+        predicted = [one.names[row] for row in one.ranks.predicted]
     else:
         predicted = one.predicted
     ranks, candidates = _ranks(one)
@@ -339,8 +348,7 @@ def _f1(answers: list[list[Asked | Ranked]]) -> results.Score:
 
     own = np.array([i for one in answers[0] for i in numbers(one, one.own)])
     predicted = [
-        [i for one in of_seed for i in numbers(one, one.scores.argmax(axis=0))]
-        for of_seed in answers
+        [i for one in of_seed for i in numbers(one, one.ranks.predicted)] for of_seed in answers
     ]
     return identification.f1(own, np.array(predicted), len(names))
 
@@ -394,9 +402,7 @@ def _measured(found: Opened, answers: list[list[Asked | Ranked]], reason: str) -
             ranks.setdefault(clip, []).extend(map(int, of_clip))
             counts.setdefault(clip, []).extend(map(int, among))
     if isinstance(answers[0][0], Asked):
-        scores = tasks.retrieval(
-            *([tasks.FoldScores(one.scores, one.own) for one in of_seed] for of_seed in answers)
-        )
+        scores = tasks.retrieval(*([one.ranks for one in of_seed] for of_seed in answers))
     else:
         clips = sorted(ranks)
         scores = tasks.ranked(
@@ -416,5 +422,5 @@ def _ranks(one: Asked | Ranked) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Of each clip the ranks of its questions, and among how many."""
     if isinstance(one, Ranked):
         return one.ranks, one.candidates
-    ranks = metrics.v2t_ranks(one.scores, one.own)[:, None]
-    return list(ranks), [np.array([len(one.scores)])] * len(ranks)
+    ranks = one.ranks.v2t[:, None]
+    return list(ranks), [np.array([one.ranks.texts])] * len(ranks)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from baselines import own, recipe, table, training
 from benchmarks.embeddings import Cache
-from benchmarks.encoders import Expected, Scored, Training, check_clips, check_settings
+from benchmarks.encoders import Expected, Recognised, Training, check_clips, check_settings
 from benchmarks.galleries import Gallery
 from signclip import checkpoint
 from signclip.config import run_name
@@ -105,7 +105,7 @@ class SkeletonEncoder:
         asked: Sequence[Gallery],
         ids: Sequence[str] | None = None,
         cache: Cache | None = None,
-    ) -> list[Scored]:
+    ) -> list[Recognised]:
         """Score a fold's test clips with the fold's run, in each gallery."""
         model = self._opened(fold)
         self.parameters = model.metrics["parameters"]
@@ -124,7 +124,7 @@ class SkeletonEncoder:
                     ", ".join(unknown),
                     tested,
                 )
-            scored.append(Scored(model.score(clips, labels)))
+            scored.append(Recognised(model.score(clips, labels)))
         return scored
 
     @staticmethod

@@ -1,7 +1,7 @@
 """Exact ranks of hundreds of thousands of clips, straight from embeddings, in flat memory.
 
-`ranks` gives what `metrics.v2t_ranks` and `metrics.t2v_hits` give on the matrix of scores, without
-that matrix: 453,000 clips x 18,423 texts would be 33 GB of it.
+`ranks` gives what `metrics.ranks` gives on the matrix of scores, without that matrix: 453,000
+clips x 18,423 texts would be 33 GB of it.
 
 Decides:
 - A score is the float32 dot product of a clip and a text (for a cosine, normalise before). Ranks
@@ -28,13 +28,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmarks.metrics import PRECISION_AT, T2VHits
+from benchmarks.metrics import PRECISION_AT, Ranks, T2VHits
 
 TILE = 512  # clips and texts of a tile; scores of other tiles would differ in their last bits
 BUDGET = 128 * 2**20  # bytes of working memory, of all workers together
@@ -44,20 +43,6 @@ _BYTE_COUNTS = 128  # rows of a mask summed in bytes, which hold up to 255
 _SAFE = float(np.finfo(np.float32).max) / 4
 _LOWEST = np.finfo(np.float32).min
 _EMPTY = np.iinfo(np.int64).min  # a key below that of every clip
-
-
-class Ranks(NamedTuple):
-    """Both directions of a retrieval.
-
-    Attributes:
-        v2t: int64 (clips,), 1-based rank of each clip's own text among all texts.
-        predicted: int64 (clips,), the text that ranks first for each clip.
-        t2v: for each text with a clip, where its clips rank among all clips.
-    """
-
-    v2t: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    t2v: T2VHits
 
 
 def ranks(
@@ -81,7 +66,7 @@ def ranks(
             of clips and one of texts need). Changes time, never the result.
 
     Returns:
-        What `metrics.v2t_ranks` and `metrics.t2v_hits` return on `score_matrix`, and predictions.
+        What `metrics.ranks` returns on `score_matrix`.
 
     Raises:
         ValueError: wrong or empty shapes, a row of clips or texts that is not finite (the first is
@@ -99,7 +84,7 @@ def ranks(
         _each_worker(pool, workers, chunks, lambda mine: _own_scores(job, mine))
         job.choose_best()
         found = _each_worker(pool, workers, chunks, lambda mine: _pass(job, mine, max(k)))
-    return Ranks(job.v2t, job.predicted, job.t2v(found, k))
+    return Ranks(job.v2t, job.predicted, job.t2v(found, k), len(job.texts))
 
 
 def score_matrix(clips: ArrayLike, texts: ArrayLike, own: ArrayLike) -> NDArray[np.float32]:

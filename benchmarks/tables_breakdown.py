@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks import breakdown, suites
-from benchmarks.evaluate import CLIPS_FILE
+from benchmarks.predictions import CLIPS_FILE, GALLERY_FILE
 from benchmarks.tables import NOTHING, as_latex, as_markdown
 from signclip import files, manifest, parquet
 from signclip.errors import ConfigError
@@ -43,19 +43,19 @@ class Apart(NamedTuple):
     coverage: breakdown.Coverage
 
 
-def apart(predictions: pd.DataFrame, clips: pd.DataFrame) -> Apart:
+def apart(predictions: pd.DataFrame, clips: pd.DataFrame, texts: int) -> Apart:
     """Take predictions apart.
 
     Args:
-        predictions: ``clips.parquet``: id, seed, label, predicted, rank; whole galleries' scores.
+        predictions: ``clips.parquet``: id, seed, label, predicted, rank.
         clips: the manifest, by id.
+        texts: of the gallery.
     """
     by_clip = predictions.pivot(index="id", columns="seed", values="rank").sort_index()
     ranks = by_clip.to_numpy().T
     names = sorted({*predictions["label"], *predictions["predicted"]})
     place = {name: i for i, name in enumerate(names)}
     own = predictions.drop_duplicates("id").set_index("id")["label"].loc[by_clip.index].map(place)
-    texts = len(predictions["scores"].iloc[0])
     covered = breakdown.coverage(
         own.to_numpy(), predictions["predicted"].map(place).to_numpy(), texts
     )
@@ -140,13 +140,17 @@ def write(
     found, seeds = {}, set()
     for split, rows in ROWS.items():
         for name in suites.expand(rows):
-            path = predictions / name / split / CLIPS_FILE
-            if not path.is_file():
-                raise ConfigError(
-                    f"{path}: no predictions; python -m benchmarks evaluate {name} --split {split}"
-                )
-            predicted = parquet.read(path)
-            found[split, name] = apart(predicted, clips)
+            folder = predictions / name / split
+            for file in (CLIPS_FILE, GALLERY_FILE):
+                if not (folder / file).is_file():
+                    raise ConfigError(
+                        f"{folder / file}: no predictions; "
+                        f"python -m benchmarks evaluate {name} --split {split}"
+                    )
+            predicted = parquet.read(folder / CLIPS_FILE)
+            gallery = parquet.read(folder / GALLERY_FILE)
+            texts = gallery.groupby(["seed", "fold"]).size().max()
+            found[split, name] = apart(predicted, clips, int(texts))
             seeds |= set(predicted["seed"])
     frame = table(found)
     parts = {"All clips": summary(found)}

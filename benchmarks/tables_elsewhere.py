@@ -33,12 +33,11 @@ from benchmarks.tables import (
     write_files,
 )
 from benchmarks.tables_protocols import TITLES
-from benchmarks.tasks import recognition
+from benchmarks.tasks.names import RECOGNITION
 from signclip.errors import ConfigError
 
 SPLIT, PRETRAINED = "official", suites.IN_DOMAIN
 METRICS = ("V2T_R@1", "V2T_R@5", "V2T_MedianR")
-LEARNING = (*(f"few_shot_{k}" for k in recognition.SHOTS), "prototypes", "linear_probe")
 FLOOR, ZERO_SHOT, SCRATCH, FINE_TUNED = "floor", "zero-shot", "from scratch", "fine-tuned"
 LABELS, PROMPTS = ("retrieval",), ("tagged_retrieval", "retrieval")
 
@@ -81,7 +80,7 @@ def read(board: Path, corpus: str, profile: str) -> Found:
 
         own = [task for task in line.asked if path(task).is_file()][:1]
         there = {"": own[0]} if own else {}
-        there |= {task: task for task in LEARNING if path(task).is_file()}
+        there |= {task: task for task in RECOGNITION if path(task).is_file()}
         if there:
             found[line] = {key: results.read(path(task)) for key, task in there.items()}
     if not found:
@@ -116,9 +115,9 @@ def printed(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     out = []
     for (name, way), part in frame.groupby(["id", "learning"], sort=False):
         rows = {row["task"]: row for row in part.to_dict("records")}
-        own = next((row for task, row in rows.items() if task not in LEARNING), {})
+        own = next((row for task, row in rows.items() if task not in RECOGNITION), {})
         line = {"id": name, "learning": way, "asked itself": cell(own, metric)}
-        line |= {TITLES[task]: cell(rows.get(task, {}), metric) for task in LEARNING}
+        line |= {TITLES[task]: cell(rows.get(task, {}), metric) for task in RECOGNITION}
         out.append(line)
     return pd.DataFrame(out)
 

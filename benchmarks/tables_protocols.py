@@ -17,7 +17,6 @@ import pandas as pd
 
 from benchmarks import results, suites
 from benchmarks.compare import compare
-from benchmarks.protocols import ELSEWHERE, OF_LANGUAGES, PROTOCOLS
 from benchmarks.results import Result
 from benchmarks.tables import (
     INTERVALS,
@@ -29,7 +28,7 @@ from benchmarks.tables import (
     score_columns,
     write_files,
 )
-from benchmarks.tasks import recognition
+from benchmarks.tasks.names import OF_LANGUAGES, RECOGNITION, SHOTS
 from signclip import files
 
 TABLE, TITLE = "protocols", "Protocols beside retrieval"
@@ -38,9 +37,8 @@ METRICS = (
     *("V2T_MRR", "V2T_DCG", "V2T_MedianR", "V2T_MeanR"),
 )
 SPLITS = (suites.LETTERS, suites.IN_DOMAIN, suites.UNSEEN)
-ANYWHERE = tuple(name for name in PROTOCOLS if name not in (*OF_LANGUAGES, *ELSEWHERE))
 TITLES = {
-    **{f"few_shot_{k}": f"{k}-shot nearest neighbours" for k in recognition.SHOTS},
+    **{f"few_shot_{k}": f"{k}-shot nearest neighbours" for k in SHOTS},
     "prototypes": "class means",
     "linear_probe": "linear probe",
     "identification": "sign language",
@@ -52,7 +50,7 @@ TITLES = {
 
 def expected(split: str) -> tuple[str, ...]:
     """The protocols that the pipeline asks on a split."""
-    return (*ANYWHERE, *OF_LANGUAGES) if split == suites.IN_DOMAIN else ANYWHERE
+    return (*RECOGNITION, *OF_LANGUAGES) if split == suites.IN_DOMAIN else RECOGNITION
 
 
 def table(ours: dict[tuple[str, str], dict[str, Result]]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -60,7 +61,12 @@ def first_changed(folder: Path, digests: Mapping[str, str]) -> Path | None:
 
 def sha256_code(path: Path | str) -> str:
     """Hex digest of what a Python file does: comments, docstrings and layout do not count."""
-    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    return _sha256_source(Path(path).read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=256)  # whoever has many runs asks for the same files again
+def _sha256_source(source: str) -> str:
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             node.value.value = None  # a docstring, or another constant that does nothing

@@ -9,6 +9,5 @@ They know nothing of files, encoders or result schemas but :class:`benchmarks.re
 """
 
 from benchmarks.tasks.retrieval import KS as KS
-from benchmarks.tasks.retrieval import FoldScores as FoldScores
 from benchmarks.tasks.retrieval import ranked as ranked
 from benchmarks.tasks.retrieval import retrieval as retrieval

@@ -21,7 +21,6 @@ from benchmarks.results import Score
 from signclip.errors import ConfigError
 
 RESAMPLES = 2_000  # of F1's interval and of its chance
-TEMPLATE = "<{spoken_language}> <{sign_language}>"  # facts 1.7
 
 
 class Oracle(NamedTuple):
@@ -39,34 +38,33 @@ class Oracle(NamedTuple):
     candidates: np.ndarray
     predicted: list[str]
 
-    @property
-    def chance(self) -> float:
-        """R@1 of random scores."""
-        return float(np.mean(1 / self.candidates))
-
 
 def oracle(
-    scores: np.ndarray, prompts: Sequence[tuple[str, str]], clips: Sequence[tuple[str, str]]
+    texts: np.ndarray,
+    prompts: Sequence[tuple[str, str]],
+    embeddings: np.ndarray,
+    clips: Sequence[tuple[str, str]],
 ) -> Oracle:
-    """Identify languages where the text is known.
+    """Identify languages where the text is known, by dot product.
 
     Args:
-        scores: float (prompts, clips), higher is better; ties go to the first prompt.
-        prompts: (sign language, text) of each row; of equal ones the better counts.
-        clips: (sign language, text) of each column.
+        texts: float (prompts, d), embeddings.
+        prompts: (sign language, text) of each; of equal ones the better counts, ties go to the
+            first.
+        embeddings: float (clips, d).
+        clips: (sign language, text) of each.
 
     Raises:
-        ConfigError: shapes do not fit, a score is not finite, a clip's own prompt is not there, or
-            no text is shared by two languages.
+        ConfigError: shapes do not fit, an embedding is not finite, or a clip's own prompt is not
+            there.
     """
-    scores = np.asarray(scores, dtype=np.float32)
-    if scores.shape != (len(prompts), len(clips)):
-        raise ConfigError(
-            f"scores of shape {scores.shape} for {len(prompts)} prompts and {len(clips)} clips"
-        )
-    if not np.isfinite(scores).all():
-        row, column = np.argwhere(~np.isfinite(scores))[0]
-        raise ConfigError(f"scores[{row}, {column}] is {scores[row, column]}")
+    texts, embeddings = (np.asarray(of, dtype=np.float32) for of in (texts, embeddings))
+    for name, values, rows in (("prompt", texts, prompts), ("clip", embeddings, clips)):
+        if values.ndim != 2 or len(values) != len(rows):
+            raise ConfigError(f"embeddings of shape {values.shape} for {len(rows)} {name}s")
+        odd = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if len(odd):
+            raise ConfigError(f"{name} {odd[0]}: an embedding is not finite")
     rows_of: dict[str, dict[str, list[int]]] = {}
     for row, (language, text) in enumerate(prompts):
         rows_of.setdefault(text, {}).setdefault(language, []).append(row)
@@ -78,15 +76,18 @@ def oracle(
             raise ConfigError(f"clip {position}: no prompt for {text!r} in {language!r}")
         if len(rows) < 2:
             continue
-        best = np.array([scores[of, position].max() for of in rows.values()])
+        best = np.array([(texts[of] @ embeddings[position]).max() for of in rows.values()])
         order = np.argsort(-best, kind="stable")
         asked.append(position)
         rank.append(int(np.flatnonzero(order == languages.index(language))[0]) + 1)
         candidates.append(len(rows))
         predicted.append(languages[order[0]])
-    if not asked:
-        raise ConfigError("no text occurs in two sign languages: nothing to identify")
-    return Oracle(np.array(asked), np.array(rank), np.array(candidates), predicted)
+    return Oracle(
+        np.array(asked, np.int64),
+        np.array(rank, np.int64),
+        np.array(candidates, np.int64),
+        predicted,
+    )
 
 
 def macro_f1(own: np.ndarray, predicted: np.ndarray) -> float:

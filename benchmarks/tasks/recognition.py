@@ -5,7 +5,7 @@ Decisions
   tables are then those of every other encoder (:mod:`benchmarks.tasks.retrieval`).
 * The classes are given, in a fixed order that also decides ties. A class without a training clip
   scores below all others (:mod:`baselines.labels`): a test clip of it stays in the count, as a
-  miss. (The paper drops such clips; :func:`known` says which they are.)
+  miss. (The paper drops such clips.)
 * The settings are the paper's: standardised embeddings and as many neighbours as the root of the
   number of shots in all (its later code) or as there are classes (its earlier), an unscaled
   logistic regression of at most 100 iterations, shots drawn once with seed 42 (facts 6). With one
@@ -38,7 +38,6 @@ from sklearn.preprocessing import StandardScaler
 from baselines.labels import by_label
 from signclip.errors import ConfigError
 
-SHOTS = (1, 5, 10, 100)  # the paper's
 SEED = 42  # of the shots and the probe, the paper's
 IN_VOCABULARY = 20  # a concept of pretraining counts where it has more clips than these
 Neighbours = Literal["root", "classes"]
@@ -58,12 +57,6 @@ def in_vocabulary(
     """
     seen = Counter(pretraining_labels)
     return np.array([seen[label] > more_than for label in labels], dtype=bool)
-
-
-def known(labels: Sequence[str], training_labels: Sequence[str]) -> np.ndarray:
-    """Which clips' labels occur in training: bool (clips,)."""
-    there = set(training_labels)
-    return np.array([label in there for label in labels], dtype=bool)
 
 
 def shots(labels: Sequence[str], classes: Sequence[str], k: int, *, seed: int = SEED) -> np.ndarray:

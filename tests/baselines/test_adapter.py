@@ -137,6 +137,29 @@ def test_heat_maps_are_mmaction2s_number_for_number():
     assert theirs.max() > 0.5
 
 
+def test_limb_maps_are_mmaction2s_number_for_number():
+    skeleton = graph.skeleton("hands")
+    clip = made_up(points=22, unseen=0.2)
+    clip.places[1, 3] = clip.places[1, skeleton.parents[3]] + 1e-3  # a limb of no length
+    size, sigma = 28, 0.6
+    places = adapter.in_square(clip, size)
+    transform = GeneratePoseTarget(
+        sigma=sigma, with_kp=False, with_limb=True, skeletons=tuple(skeleton.inward)
+    )
+    theirs = transform.transform(
+        {
+            "keypoint": places[None],
+            "keypoint_score": clip.seen[None].astype(np.float32),
+            "img_shape": (size, size),
+        }
+    )["imgs"]
+    ours = adapter.limb_maps([clip, clip], skeleton, size, sigma)
+    assert ours.shape == (2, 21, 6, size, size)
+    assert np.allclose(ours[1].swapaxes(0, 1), theirs, atol=1e-5)
+    assert np.array_equal(ours[0], ours[1])
+    assert (theirs > 0.5).sum() > 6 * 21  # longer than a point each
+
+
 def test_maps_show_all_seen_points_wherever_and_however_large_they_are():
     clip = made_up(points=22)
     places = adapter.in_square(clip, 28)[clip.seen]
@@ -149,6 +172,7 @@ def test_maps_show_all_seen_points_wherever_and_however_large_they_are():
 def test_clips_without_any_point_or_of_one_have_finite_maps():
     none = Track(np.zeros((2, 22, 2), np.float32), np.zeros((2, 22), bool))
     assert not adapter.heat_maps([none], 12, 0.6).any()
+    assert not adapter.limb_maps([none], graph.skeleton("hands"), 12, 0.6).any()
     one = none._replace(seen=none.seen.copy())
     one.seen[0, 0] = True
     shown = adapter.heat_maps([one], 12, 0.6)

@@ -106,7 +106,7 @@ def test_an_export_that_makes_no_sense_is_refused(corpus, make_corpus, tmp_path,
 def users(tmp_path, corpus, make_recipe):
     """A user's configuration and checkpoint; importing them."""
     backbone = make_recipe().backbone
-    model = models.config("stgcn", graph.skeleton("signing"), 3, backbone=backbone)
+    model = models.config("stgcn", graph.skeleton("signing"), 3, stream="joint", backbone=backbone)
     config, weights = tmp_path / "mine.py", tmp_path / "mine.pth"
     config.write_text(f"model = {model!r}\ntest_pipeline = {PIPELINE!r}\n")
     torch.manual_seed(0)

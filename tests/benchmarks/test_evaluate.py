@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from baselines import BASELINES
-from benchmarks import encoders, galleries, metrics, results
+from benchmarks import encoders, galleries, predictions, results
 from benchmarks import evaluate as evaluation
 from benchmarks import opened as opening
 from benchmarks.opened import opened
@@ -50,7 +50,12 @@ class Case(NamedTuple):
         """Every gallery's scores of the clips, (texts of all galleries, clips)."""
         scored = self.encoder.score_fold(0, self.training, clips, self.asked)
         assert len(scored) == len(self.asked)
-        return np.concatenate([one.scores for one in scored])
+        return np.concatenate(
+            [
+                one.scores if isinstance(one, predictions.Recognised) else one.gallery @ one.clips.T
+                for one in scored
+            ]
+        )
 
 
 # a row without and with languages in its prompts, one with language-free prompts beside them, one
@@ -160,7 +165,7 @@ def test_a_clip_that_cannot_be_scored_is_named_by_its_id(folders, tmp_path, monk
 
 def test_the_gallery_is_the_same_26_prompts_for_every_clip(folders, tmp_path):
     measured("E3.2", folders, tmp_path)
-    gallery = pd.read_parquet(tmp_path / "predictions" / evaluation.GALLERY_FILE)
+    gallery = pd.read_parquet(tmp_path / "predictions" / predictions.GALLERY_FILE)
     for _, fold in gallery.groupby("fold"):
         assert tuple(fold["label"]) == splits.LATIN
 
@@ -304,7 +309,7 @@ def test_every_clip_of_a_language_that_shares_letters_is_a_test_clip_once():
 
 def test_every_clip_is_tested_once_and_counted(folders, tmp_path):
     result = measured("nearest-neighbour", folders, tmp_path)["retrieval"]
-    clips = pd.read_parquet(tmp_path / "predictions" / evaluation.CLIPS_FILE)
+    clips = pd.read_parquet(tmp_path / "predictions" / predictions.CLIPS_FILE)
     assert clips["id"].is_unique
     assert result.n_total == result.n_evaluated == len(clips) == 410
     assert result.n_dropped == {}
@@ -420,7 +425,7 @@ def test_several_seeds_are_one_measurement_over_the_same_clips(folders, tmp_path
             assert pooled.scores[name].value == pytest.approx(mean)
         for clip, ranks in pooled.ranks.items():
             assert ranks == [*one.ranks[clip], *other.ranks[clip]]
-    clips = pd.read_parquet(tmp_path / "predictions" / evaluation.CLIPS_FILE)
+    clips = pd.read_parquet(tmp_path / "predictions" / predictions.CLIPS_FILE)
     assert not clips.duplicated(["seed", "id"]).any()
     assert set(clips["seed"]) == {0, 1}
 
@@ -440,7 +445,7 @@ def test_a_recogniser_of_languages_is_a_factor_of_its_tagged_scores(folders):
         0, training, training.clips, asked
     )
     own = np.array([asked[0].own[i] for i in chosen["id"]])
-    assert (metrics.v2t_ranks(scored.scores, own) == 1).mean() > 0.95  # they are its own clips
+    assert (scored.ranks(own).v2t == 1).mean() > 0.95  # they are its own clips
     best = [asked[0].entries[i].sign_language for i in scored.scores.argmax(axis=0)]
     assert set(best) <= {"ase", "gsg"}
 

@@ -269,21 +269,46 @@ def test_a_depth_or_a_chunk_below_one_is_refused():
 # sums over ranks
 
 
-def test_dcg_is_one_over_the_binary_logarithm_of_one_more_than_the_rank():
-    assert metrics.dcg(np.array([1])) == 1
-    assert metrics.dcg(np.array([3, 7])) == pytest.approx((1 / 2 + 1 / 3) / 2)
-    for ranks in ([], [1, 0]):
-        with pytest.raises(ValueError, match="begin at 1"):
-            metrics.dcg(np.array(ranks))
+def test_what_a_rank_adds_to_each_metric():
+    units = metrics.rank_units([1, 3, 7, 12])
+    assert units["DCG"].tolist() == pytest.approx([1, 1 / 2, 1 / 3, 1 / np.log2(13)])
+    assert units["MRR"].tolist() == pytest.approx([1, 1 / 3, 1 / 7, 1 / 12])
+    hits = {k: units[f"R@{k}"].tolist() for k in metrics.RECALL_AT}
+    assert hits[1] == [True, False, False, False]
+    assert hits[5] == [True, True, False, False]
+    assert (hits[10], hits[20]) == ([True, True, True, False], [True] * 4)
+    assert units["MedianR"].tolist() == units["MeanR"].tolist() == [1, 3, 7, 12]
+    for ranks, message in (([], "not empty"), ([[2, 1], [3, 0]], r"ranks\[1, 1\] is 0")):
+        with pytest.raises(ValueError, match=message):
+            metrics.rank_units(np.array(ranks, int))
+    with pytest.raises(ValueError, match="must be ints"):
+        metrics.rank_units([1.5])
 
 
-def test_a_summary_of_ranks_agrees_with_retrieval_and_adds_dcg():
+def test_units_of_ranks_are_retrievals():
     scores, texts = tied_case()
     texts = [str(i) for i in range(len(texts))]
-    ranks = metrics.v2t_ranks(scores, np.arange(len(texts)))
-    summary = metrics.rank_summary(ranks)
+    units = metrics.rank_units(metrics.v2t_ranks(scores, np.arange(len(texts))))
     v2t = metrics.retrieval(scores, texts)["v2t"]
-    assert summary == {key: v2t[key] for key in v2t if key[0] != "P"} | {"DCG": metrics.dcg(ranks)}
+    for name in v2t:
+        if name in units:
+            statistic = np.median if name == "MedianR" else np.mean
+            assert v2t[name] == statistic(units[name])
+
+
+def test_both_directions_at_once_are_each_by_itself():
+    rng = np.random.default_rng(0)
+    scores, own = rng.integers(0, 3, (5, 40)).astype(float), np.arange(40) % 4
+    found = metrics.ranks(scores, own, (1, 7))
+    assert np.array_equal(found.v2t, metrics.v2t_ranks(scores, own))
+    assert np.array_equal(found.predicted, [column.argmax() for column in scores.T])
+    expected = metrics.t2v_hits(scores, own, (1, 7))
+    for ours, theirs in zip(found.t2v[:2], expected[:2], strict=True):
+        assert np.array_equal(ours, theirs)
+    assert {k: of.tolist() for k, of in found.t2v.hits.items()} == {
+        k: of.tolist() for k, of in expected.hits.items()
+    }
+    assert found.texts == 5
 
 
 @pytest.mark.parametrize("labels", [metrics.ROWS, metrics.ROWS + 1, 3 * metrics.ROWS + 7])

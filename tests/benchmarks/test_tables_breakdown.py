@@ -1,11 +1,10 @@
 """Predictions taken apart: small ones by hand, and from files."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks import suites, tables_breakdown
-from benchmarks.evaluate import CLIPS_FILE
+from benchmarks.predictions import CLIPS_FILE, GALLERY_FILE
 from signclip import manifest
 from signclip.errors import ConfigError
 
@@ -19,7 +18,10 @@ CLIPS = pd.DataFrame(
 ).set_index("id", drop=False)
 
 
-def predicted(ranks: dict[str, list[int]], texts: int = 9) -> pd.DataFrame:
+TEXTS = 9
+
+
+def predicted(ranks: dict[str, list[int]]) -> pd.DataFrame:
     """Two seeds' predictions; whoever is wrong says c."""
     rows = [
         {
@@ -28,7 +30,6 @@ def predicted(ranks: dict[str, list[int]], texts: int = 9) -> pd.DataFrame:
             "label": CLIPS.loc[clip, "text"].lower(),
             "predicted": CLIPS.loc[clip, "text"].lower() if rank == 1 else "c",
             "rank": rank,
-            "scores": np.zeros(texts),
         }
         for clip, of_seed in ranks.items()
         for seed, rank in enumerate(of_seed)
@@ -38,7 +39,7 @@ def predicted(ranks: dict[str, list[int]], texts: int = 9) -> pd.DataFrame:
 
 def test_letters_and_languages_are_counted_by_clip_and_seed():
     found = tables_breakdown.apart(
-        predicted({"p": [1, 1], "q": [1, 3], "r": [2, 2], "s": [1, 1]}), CLIPS
+        predicted({"p": [1, 1], "q": [1, 3], "r": [2, 2], "s": [1, 1]}), CLIPS, TEXTS
     )
     table = tables_breakdown.table({("letters", "x"): found}).fillna("")
     table = table.set_index(["by", "group"])
@@ -56,7 +57,9 @@ def test_letters_and_languages_are_counted_by_clip_and_seed():
 
 def test_a_column_an_encoder_and_a_row_a_language():
     both = {
-        ("letters", name): tables_breakdown.apart(predicted({c: [rank] for c in "pqrs"}), CLIPS)
+        ("letters", name): tables_breakdown.apart(
+            predicted({c: [rank] for c in "pqrs"}), CLIPS, TEXTS
+        )
         for name, rank in (("good", 1), ("bad", 2))
     }
     part = tables_breakdown.groups(both, "letters", "language")
@@ -82,10 +85,14 @@ def test_the_tables_are_written_from_files_and_a_missing_one_is_named(tmp_path, 
             folder = tmp_path / "predictions" / name / split
             folder.mkdir(parents=True)
             predicted({c: [1, 2] for c in "pqrs"}).to_parquet(folder / CLIPS_FILE)
+            texts = [{"seed": seed, "fold": 0, "label": c} for seed in (0, 1) for c in "abcdefg"]
+            pd.DataFrame(texts).to_parquet(folder / GALLERY_FILE)
     tables_breakdown.write(**given)
     text = (tmp_path / "results/tables/breakdown.md").read_text()
     assert "## R@1 by letter, letters" in text
     assert "posec3d" in text
+    asked, answered, texts = text.split("\n| letters ")[1].split("\n")[0].split("|")[-4:-1]
+    assert (asked.strip(), answered.strip(), texts.strip()) == ("2", "3", "7")
     (tmp_path / "predictions/X/in_domain" / CLIPS_FILE).unlink()
     with pytest.raises(ConfigError, match="evaluate X --split in_domain"):
         tables_breakdown.write(**given)

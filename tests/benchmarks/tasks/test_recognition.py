@@ -142,7 +142,6 @@ def test_zero_shot_asks_for_concepts_of_more_than_twenty_clips():
     seen = ["house"] * 21 + ["tree"] * 20
     found = recognition.in_vocabulary(["house", "tree", "sun", "house"], seen)
     assert found.tolist() == [True, False, False, True]
-    assert recognition.known(["tree", "sun"], seen).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("classes", [2, 4])

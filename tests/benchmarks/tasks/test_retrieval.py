@@ -8,19 +8,27 @@ from benchmarks import metrics, tasks
 LABELS, CLIPS = 6, 30
 
 
-def fold(seed: int) -> tasks.FoldScores:
+def made(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (labels, clips) and each clip's label."""
     rng = np.random.default_rng(seed)
     own = np.arange(CLIPS) % LABELS
     scores = rng.normal(size=(LABELS, CLIPS)) + 1.5 * (np.arange(LABELS)[:, None] == own)
-    return tasks.FoldScores(scores.astype(np.float32), own)
+    return scores.astype(np.float32), own
+
+
+def ranks(scores: np.ndarray, own: np.ndarray) -> metrics.Ranks:
+    return metrics.ranks(scores, own, tasks.KS)
+
+
+def fold(seed: int) -> metrics.Ranks:
+    return ranks(*made(seed))
 
 
 def test_one_folds_metrics_are_the_references():
-    one = fold(0)
-    square = one.scores[one.label_of_clip]
-    texts = [f"letter {i}" for i in one.label_of_clip]
-    reference = metrics.reference_retrieval(square, texts)
-    ours = tasks.retrieval([one])
+    scores, own = made(0)
+    texts = [f"letter {i}" for i in own]
+    reference = metrics.reference_retrieval(scores[own], texts)
+    ours = tasks.retrieval([ranks(scores, own)])
     for k in (1, 5, 10):
         assert ours[f"V2T_R@{k}"].value == pytest.approx(reference["v2t"][f"R{k}"], abs=1e-12)
         assert ours[f"T2V_P@{k}"].value == pytest.approx(reference["t2v"][f"P{k}"], abs=1e-12)
@@ -43,7 +51,7 @@ def test_every_score_lies_in_its_interval_and_names_its_chance():
 def test_random_scores_come_out_at_chance():
     rng = np.random.default_rng(0)
     own = np.arange(600) % LABELS
-    random = tasks.FoldScores(rng.normal(size=(LABELS, 600)).astype(np.float32), own)
+    random = ranks(rng.normal(size=(LABELS, 600)).astype(np.float32), own)
     for name, score in tasks.retrieval([random]).items():
         if name.startswith("V2T_R"):
             assert score.low <= score.chance <= score.high, name
@@ -53,20 +61,19 @@ def test_several_seeds_average_each_clip_before_the_bootstrap():
     folds = [fold(1), fold(2)]
     one, same = tasks.retrieval(folds), tasks.retrieval(folds, folds)
     assert same == one  # seeds that agree add no certainty
-    other = [tasks.FoldScores(-f.scores, f.label_of_clip) for f in folds]
+    other = [ranks(-scores, own) for scores, own in (made(1), made(2))]
     both = tasks.retrieval(folds, other)
     for name in ("V2T_R@1", "T2V_P@5"):
         mean = (one[name].value + tasks.retrieval(other)[name].value) / 2
         assert both[name].value == pytest.approx(mean)
-    ranks = [np.concatenate([metrics.v2t_ranks(*f) for f in side]) for side in (folds, other)]
-    assert both["V2T_MedianR"].value == np.median(np.mean(ranks, axis=0))
+    each = [np.concatenate([one.v2t for one in side]) for side in (folds, other)]
+    assert both["V2T_MedianR"].value == np.median(np.mean(each, axis=0))
     assert both["V2T_R@1"].chance == one["V2T_R@1"].chance
 
 
 def test_questions_of_a_clip_are_averaged_before_the_bootstrap():
-    ranks = [np.array([1, 2, 2, 1]), np.array([7])]
     candidates = [np.array([2, 2, 4, 4]), np.array([10])]
-    found = tasks.ranked(ranks, candidates)
+    found = tasks.ranked([np.array([1, 2, 2, 1]), np.array([7])], candidates)
     assert found["V2T_R@1"].value == pytest.approx((0.5 + 0) / 2)
     assert found["V2T_R@1"].chance == pytest.approx(((0.5 + 0.5 + 0.25 + 0.25) / 4 + 0.1) / 2)
     assert found["V2T_R@10"].value == found["V2T_R@10"].chance == 1
@@ -79,8 +86,8 @@ def test_questions_of_a_clip_are_averaged_before_the_bootstrap():
 
 
 def test_chance_is_that_of_each_folds_own_gallery():
-    small = tasks.FoldScores(np.zeros((2, 1), np.float32), np.array([0]))
-    large = tasks.FoldScores(np.zeros((10, 3), np.float32), np.array([0, 1, 2]))
+    small = ranks(np.zeros((2, 1), np.float32), np.array([0]))
+    large = ranks(np.zeros((10, 3), np.float32), np.array([0, 1, 2]))
     found = tasks.retrieval([small, large])
     assert found["V2T_R@1"].chance == pytest.approx((1 / 2 + 3 * 1 / 10) / 4)
     # one query among one clip, three among three
