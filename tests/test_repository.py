@@ -6,6 +6,7 @@ import subprocess
 import sysconfig
 from collections.abc import Iterable
 from importlib.metadata import distributions
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ import yaml
 
 from baselines import BASELINES, TITLES, graph, recipe, table, training
 from benchmarks import (
+    encoders,
     galleries,
     suites,
     tables,
@@ -141,19 +143,58 @@ def test_a_corpus_of_ones_own_is_a_stage_once_it_is_named(tmp_path):
     assert set(suites.expand(["finetuned"])) == {
         f"{row}-finetuned" for row in suites.expand(["everywhere"])
     }
-    for name in ("dvc.yaml", "params.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
-    dvc = [shutil.which("dvc") or "dvc"]
-    subprocess.run([*dvc, "init", "--no-scm", "--quiet"], cwd=tmp_path, check=True)
-    listed = []
     two = "{mine: {corpus: folder, path: ../mine}, others: {corpus: asl-citizen, path: ../ac}}"
-    for wanted in ("elsewhere: {}", f"elsewhere: {two}"):
-        params = tmp_path / "params.yaml"
-        params.write_text(params.read_text().replace("elsewhere: {}", wanted))
+    own = "{spreadthesign: {corpus: spreadthesign, path: ../sts}}"
+    assert stages_more(tmp_path, f"elsewhere: {two}", f"pretraining: {own}") == {
+        "elsewhere@mine",
+        "elsewhere@others",
+        "pretrain@spreadthesign",
+    }
+
+
+def stages_more(folder: Path, *named: str) -> set[str]:
+    """Stages that there are once params.yaml names corpora, and not before."""
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, folder)
+    dvc = [shutil.which("dvc") or "dvc"]
+    subprocess.run([*dvc, "init", "--no-scm", "--quiet"], cwd=folder, check=True)
+    listed, params = [], folder / "params.yaml"
+    for wanted in ((), named):
+        text = params.read_text()
+        for line in wanted:
+            text = text.replace(f"{line.split(':')[0]}: {{}}", line)
+        params.write_text(text)
         command = [*dvc, "stage", "list", "--name-only"]
-        done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
         listed.append(set(done.stdout.split()))
-    assert listed[1] - listed[0] == {"elsewhere@mine", "elsewhere@others"}
+    return listed[1] - listed[0]
+
+
+def test_the_papers_corpus_gets_every_row_of_the_pretraining_table():
+    stage = PIPELINE["pretrain"]["do"]
+    outs = {next(iter(out)) for out in stage["outs"]}
+    assert all("${key}" in out for out in outs)
+    table, params = ROOT / "benchmarks/experiments.yaml", ROOT / "params.yaml"
+    rows = [*tables.published("pretraining")["experiment"], "X"]
+    variants, expected = set(), set()
+    for name in rows:
+        trained, other = encoders.trained_as(table, name)
+        resolved = config.resolve(
+            *(table, params, trained),
+            profile="paper",
+            corpus="spreadthesign",
+            split="official",
+            fold=None,
+            seed=0,
+        )
+        assert galleries.is_tagged(resolved.prompt)
+        variants |= {resolved.variant, other.get("variant", resolved.variant)}
+        expected.add(
+            f"results/leaderboard/{name}/${{profile}}/tagged_retrieval.${{key}}.official.json"
+        )
+    assert {out for out in outs if out.startswith("results/")} == expected
+    packed = next(line for line in stage["cmd"] if "signclip pack" in line).split()
+    assert {after for word, after in pairwise(packed) if word == "--variant"} == variants
 
 
 def test_what_a_corpus_of_ones_own_gives_is_what_its_table_shows():
