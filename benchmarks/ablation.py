@@ -5,8 +5,8 @@ Decisions
   (both on ``in_domain``, where all are measured), and row X against E7.2 and the floor on every
   split; the floor among labels alone, since among pairs it is 0 by construction. A dot
   is the difference of V2T R@1, the line its 95 % paired bootstrap interval.
-* Measurements over several seeds are drawn in place of the pipeline's where all of a split's rows
-  have them, on the same clips; the panel's title says how many seeds.
+* Measurements over several seeds are drawn in place of the pipeline's where all rows that a panel
+  draws of a split have them, on the same clips; the panel's title says how many seeds.
 * Galleries and opponents differ in colour (Okabe and Ito's, told apart by the colour-blind) and in
   the marker's form.
 
@@ -71,12 +71,13 @@ class Line(NamedTuple):
     high: float
 
 
-def differences(papers: Ours, beyond: Ours) -> pd.DataFrame:
+def differences(papers: Ours, beyond: Ours, full: Ours) -> pd.DataFrame:
     """All differences that are drawn; a side that is not measured makes none.
 
     Args:
         papers: results of the paper's rows.
         beyond: of the rows beyond, of E7.2 and of the floor.
+        full: the same over several seeds, as far as they are there.
 
     Returns:
         the columns of :class:`Line`; panels paper, beyond and best.
@@ -86,9 +87,16 @@ def differences(papers: Ours, beyond: Ours) -> pd.DataFrame:
         *(("beyond", name, BASE, p) for p in IN_DOMAIN for name in suites.expand(["beyond"])),
         *(("best", BEST, against, p) for p in PLACES for against in _opponents(p)),
     ]
+    drawn: dict[tuple[str, Place], set[str]] = {}
+    for panel, name, against, place in asked:
+        drawn.setdefault((panel, place), set()).update((name, against))
     lines = []
     for panel, name, against, place in asked:
-        found = (papers if panel == "paper" else beyond).get(place, {})
+        if panel == "paper":
+            found = papers.get(place, {})
+        else:
+            several = full.get(place, {})
+            found = several if several.keys() >= drawn[panel, place] else beyond.get(place, {})
         if name in found and against in found:
             one = found[name]
             lines.append(
@@ -223,7 +231,6 @@ def write(*, revision: str, corpus: str, results_folder: Path) -> pd.DataFrame:
     ours = tables_beyond.read(board, revision, corpus, expected=True)
     more = tables_beyond.read(board, revision + tables_beyond.FULL, corpus, expected=False)
     full, _ = tables_beyond.of_same_clips(ours, more)
-    beyond = {p: full[p] if full[p].keys() >= ours[p].keys() else ours[p] for p in PLACES}
     names = [PAPERS_BASE, *papers_rows()]
     papers = {
         place: {
@@ -234,7 +241,7 @@ def write(*, revision: str, corpus: str, results_folder: Path) -> pd.DataFrame:
         }
         for place in IN_DOMAIN
     }
-    numbers = differences(papers, beyond)
+    numbers = differences(papers, ours, full)
     out = results_folder / "figures"
     with files.writing(out / NAME):
         save(draw(numbers, corpus), numbers, out, NAME)

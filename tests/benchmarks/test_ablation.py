@@ -44,12 +44,23 @@ def test_the_numbers_are_the_paired_differences(board, tmp_path):
         assert tuple(row[["difference", "low", "high"]]) == pytest.approx(compare(one, other))
 
 
-@pytest.mark.parametrize(("left", "seeds"), [([], {"0 1 2"}), (["X4"], {"0"})])
-def test_several_seeds_are_drawn_where_all_rows_have_them(board, tmp_path, left, seeds):
+@pytest.mark.parametrize(
+    ("left", "seeds", "of_best"),
+    [
+        ([], {"0 1 2"}, {"0 1 2"}),
+        (["X4"], {"0"}, {"0 1 2"}),  # the panel of X alone does not draw it
+        (["E7.2"], {"0"}, {"0"}),
+        (["stgcn"], {"0 1 2"}, {"0 1 2"}),
+    ],
+)
+def test_several_seeds_are_drawn_where_all_drawn_rows_have_them(
+    board, tmp_path, left, seeds, of_best
+):
     board(tmp_path)
     board(tmp_path, revision="cpu-full", seeds=range(3), leave=left)
     numbers = drawn(tmp_path)
     assert set(numbers.query("panel == 'beyond'")["seeds"]) == seeds
+    assert set(numbers.query("panel == 'best'")["seeds"]) == of_best
     assert set(numbers.query("panel == 'paper'")["seeds"]) == {"0"}
 
 
