@@ -144,44 +144,45 @@ def stream(name: str, points: Array, skeleton: Skeleton) -> Array:
     return motion(points) if name.endswith("motion") else points
 
 
-def heat_maps(clips: Sequence[Track], size: int, sigma: float) -> np.ndarray:
-    """Maps of where each point is: float32 (clips, points, frames, size, size), rows are y."""
-    maps = []
-    for clip in clips:
-        places = in_square(clip, size)
-        along = [_bumps(places[..., axis], size, sigma) for axis in (1, 0)]
-        along[0] *= clip.seen[..., None]
-        shown = along[0][..., :, None] * along[1][..., None, :]  # (frames, points, size, size)
-        maps.append(shown.swapaxes(0, 1))
-    return np.stack(maps)
+def maps_of(name: str, clip: Track, skeleton: Skeleton, size: int, sigma: float) -> np.ndarray:
+    """A stream of :data:`MAPS` of a clip: float32 (maps, frames, size, size), rows are y."""
+    if name == "heat_map":
+        return heat_maps(clip, size, sigma)
+    return limb_maps(clip, skeleton, size, sigma)
 
 
-def limb_maps(clips: Sequence[Track], skeleton: Skeleton, size: int, sigma: float) -> np.ndarray:
-    """Maps of the steps to parents: float32 (clips, limbs, frames, size, size), rows are y.
+def heat_maps(clip: Track, size: int, sigma: float) -> np.ndarray:
+    """Maps of where each point is: float32 (points, frames, size, size), rows are y."""
+    places = in_square(clip, size)
+    along = [_bumps(places[..., axis], size, sigma) for axis in (1, 0)]
+    along[0] *= clip.seen[..., None]
+    shown = along[0][..., :, None] * along[1][..., None, :]  # (frames, points, size, size)
+    return shown.swapaxes(0, 1)
+
+
+def limb_maps(clip: Track, skeleton: Skeleton, size: int, sigma: float) -> np.ndarray:
+    """Maps of the steps to parents: float32 (limbs, frames, size, size), rows are y.
 
     A limb shows where both its ends are seen; one shorter than a pixel shows as its point.
     """
     points, parents = map(list, zip(*skeleton.inward, strict=True))
-    maps = []
-    for clip in clips:
-        places = in_square(clip, size)
-        start, along = places[:, points], places[:, parents] - places[:, points]
-        squared = (along**2).sum(axis=-1)[..., None, None]  # (frames, limbs, 1, 1)
-        along *= squared[..., 0] >= 1
-        at = np.arange(size, dtype=np.float32)
-        off = [at - start[..., axis, None] for axis in (0, 1)]  # of each column, of each row
-        off = [off[0][..., None, :], off[1][..., :, None]]
-        step = [along[..., axis, None, None] for axis in (0, 1)]
-        share = (off[0] * step[0] + off[1] * step[1]) / np.maximum(squared, 1)
-        share = share.clip(0, 1)  # of the way to the parent, where the nearest place is
-        distance = (off[0] - share * step[0]) ** 2 + (off[1] - share * step[1]) ** 2
-        shown = np.exp(-distance / np.float32(2 * sigma**2))
-        low, high = np.minimum(start, start + along), np.maximum(start, start + along)
-        near = [_near(low[..., axis], high[..., axis], at, sigma) for axis in (0, 1)]
-        both = (clip.seen[:, points] & clip.seen[:, parents])[..., None, None]
-        shown = shown * (near[0][..., None, :] & near[1][..., :, None] & both)
-        maps.append(shown.swapaxes(0, 1).astype(np.float32))
-    return np.stack(maps)
+    places = in_square(clip, size)
+    start, along = places[:, points], places[:, parents] - places[:, points]
+    squared = (along**2).sum(axis=-1)[..., None, None]  # (frames, limbs, 1, 1)
+    along *= squared[..., 0] >= 1
+    at = np.arange(size, dtype=np.float32)
+    # how far each column and each row lies from the start
+    off = [(at - start[..., 0, None])[..., None, :], (at - start[..., 1, None])[..., :, None]]
+    step = [along[..., axis, None, None] for axis in (0, 1)]
+    share = (off[0] * step[0] + off[1] * step[1]) / np.maximum(squared, 1)
+    share = share.clip(0, 1)  # of the way to the parent, where the nearest place is
+    distance = (off[0] - share * step[0]) ** 2 + (off[1] - share * step[1]) ** 2
+    low, high = np.minimum(start, start + along), np.maximum(start, start + along)
+    near = [_near(low[..., axis], high[..., axis], at, sigma) for axis in (0, 1)]
+    both = (clip.seen[:, points] & clip.seen[:, parents])[..., None, None]
+    shown = np.exp(-distance / np.float32(2 * sigma**2))
+    shown = shown * (near[0][..., None, :] & near[1][..., :, None] & both)
+    return shown.swapaxes(0, 1).astype(np.float32)
 
 
 def in_square(clip: Track, size: int) -> np.ndarray:

@@ -104,7 +104,7 @@ class Skeleton:
 
     def layout(self) -> dict[str, Any]:
         """What ``mmaction.models.utils.Graph`` takes as its layout."""
-        return {"num_node": len(self.names), "inward": self.inward, "center": self.centre}
+        return {"num_node": len(self.names), "inward": list(self.inward), "center": self.centre}
 
 
 def of(names: Sequence[Name]) -> Skeleton:

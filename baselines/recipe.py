@@ -37,7 +37,7 @@ class Recipe(BaseModel):
     frames: int = Field(gt=1)
     hand_reach: float | None = Field(None, gt=0)  # shoulder widths, see baselines.adapter
     views: int = Field(1, gt=0)  # samplings of a measured clip that are averaged
-    map_size: int | None = Field(None, gt=0)  # of heat maps, pixels
+    map_size: int | None = Field(None, gt=0)  # of maps, pixels
     sigma: float = Field(0.6, gt=0)  # of their bumps, pixels
     affine_std: float = Field(0.0, ge=0)  # of shear, turn and scale in training
     hands_alone: float = Field(0.0, ge=0, le=1)  # share of training clips without body and lips

@@ -150,13 +150,18 @@ class Conversion:
         return torch.from_numpy(values).unflatten(0, (-1, views))
 
     def _maps(self, clips: Sequence[Track]) -> np.ndarray:
-        """The maps of each stream, one stream's after the other's."""
-        about = self.recipe.map_size, self.recipe.sigma
-        maps = {
-            "heat_map": lambda: adapter.heat_maps(clips, *about),
-            "limb_map": lambda: adapter.limb_maps(clips, self.skeleton, *about),
-        }
-        return np.concatenate([maps[name]() for name in self.recipe.streams], axis=1)
+        """The maps of each stream, one stream's after the other's: (clips, maps, frames, y, x)."""
+        size, streams = self.recipe.map_size, self.recipe.streams
+        widths = [models.channels_of(name, self.skeleton) for name in streams]
+        ends = np.cumsum(widths)
+        # written in place: a batch of the published size is gigabytes
+        maps = np.empty((len(clips), ends[-1], self.recipe.frames, size, size), np.float32)
+        for clip, of_clip in zip(clips, maps, strict=True):
+            for name, end, width in zip(streams, ends, widths, strict=True):
+                of_clip[end - width : end] = adapter.maps_of(
+                    name, clip, self.skeleton, size, self.recipe.sigma
+                )
+        return maps
 
 
 class Clips(Dataset):

@@ -41,7 +41,7 @@ _CODE = (
 _PACKAGES = ("torch", "transformers")
 
 
-class Embedded(NamedTuple):
+class ClipEmbeddings(NamedTuple):
     """Clips in a model's space."""
 
     values: np.ndarray  # float32 (n, d)
@@ -66,7 +66,7 @@ class Cache:
         self._folder, self._store = folder, store
         self.saved_seconds = 0.0  # what clips took that were read and not embedded again
 
-    def embed(self, run: Path, model: SignCLIPModel, ids: Sequence[str]) -> Embedded:
+    def embed(self, run: Path, model: SignCLIPModel, ids: Sequence[str]) -> ClipEmbeddings:
         """Embeddings of clips.
 
         Args:
@@ -90,7 +90,7 @@ class Cache:
                 _write(path, key, known)
         else:
             self._saved(known, wanted)
-        return Embedded(
+        return ClipEmbeddings(
             np.stack([known.embeddings[clip] for clip in ids]),
             np.array([known.seconds[clip] for clip in ids]),
         )

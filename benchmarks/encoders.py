@@ -30,9 +30,9 @@ from pydantic import BaseModel
 
 from baselines import BASELINES, TITLES
 from benchmarks import galleries, suites
+from benchmarks.answers import Embedded, Recognised
 from benchmarks.embeddings import Cache
 from benchmarks.galleries import Gallery
-from benchmarks.predictions import Embedded, Recognised
 from signclip import checkpoint, config, inference
 from signclip.config import RunConfig, run_name
 from signclip.errors import RunError

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import galleries, results, tasks
+from benchmarks.answers import Answer, Embedded, Fold, Recognised
 from benchmarks.encoders import Training
 from benchmarks.galleries import Gallery
-from benchmarks.opened import Fold, Opened, Stored
-from benchmarks.predictions import Answer, Embedded, Recognised
+from benchmarks.opened import Opened, Stored
 from benchmarks.predictions import write as write_predictions
 
 

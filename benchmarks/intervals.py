@@ -110,7 +110,7 @@ def chance_v2t(n_labels: int, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float
 
     Returns:
         R@k and P@k (= R@k / k) for each k, MRR, DCG, MedianR and MeanR (of the distribution of
-        ranks), with the definitions of `benchmarks.metrics.retrieval` and `dcg`.
+        ranks), with the definitions of `benchmarks.metrics.rank_units`.
 
     Raises:
         ValueError: no labels or a k below 1.

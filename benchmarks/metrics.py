@@ -66,7 +66,7 @@ class Ranks(NamedTuple):
 
 
 def ranks(
-    scores_label_x_clip: ArrayLike, label_of_clip: ArrayLike, k: Sequence[int] = PRECISION_AT
+    scores_label_x_clip: ArrayLike, label_of_clip: ArrayLike, k: Sequence[int] = RECALL_AT
 ) -> Ranks:
     """Both directions from a matrix of scores; from embeddings: `benchmarks.streaming.ranks`.
 

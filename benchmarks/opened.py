@@ -19,20 +19,13 @@ import pandas as pd
 
 from baselines import BASELINES
 from benchmarks import results, skeletons
+from benchmarks.answers import Fold
 from benchmarks.embeddings import Cache
 from benchmarks.encoders import Expected, Recogniser, RunEncoder, TransferredRun, trained_as
 from signclip import manifest, splits
 from signclip.errors import ConfigError
 from signclip.poses import Features
 from signclip.store import FeatureStore, corpus_fingerprint
-
-
-class Fold(NamedTuple):
-    """A fold's clips that the store has, by id."""
-
-    number: int
-    train: list[str]
-    test: list[str]
 
 
 class Stored(Sequence[Features]):

@@ -1,7 +1,6 @@
-"""What an encoder answers, and what is kept of it: Parquet in ``predictions/<encoder>/<split>/``.
+"""What is kept of every test clip: Parquet files in ``predictions/<encoder>/<split>/``.
 
 Decisions
-* Embeddings are ranked without a matrix of scores; a recogniser's answer is such a matrix.
 * ``clips.parquet``: a row a seed and test clip: what it is, what it was taken for, the rank of its
   own text, and its embedding; ``gallery.parquet``: the texts it was asked among, with theirs. Both
   with ``tagged_`` before the name for the gallery of (language, label) prompts, where the clips'
@@ -15,52 +14,16 @@ Cost: 4 bytes a number of an embedding, or a text for a recogniser.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from benchmarks import galleries, metrics, streaming, tasks
+from benchmarks import galleries
+from benchmarks.answers import Answer, Embedded, Recognised
 from benchmarks.galleries import Gallery
-from benchmarks.metrics import Ranks
 from signclip import files
-
-if TYPE_CHECKING:  # it imports torch, and who reads predictions need not wait for that
-    from benchmarks.opened import Fold
 
 CLIPS_FILE, GALLERY_FILE = "clips.parquet", "gallery.parquet"
 TAGGED = "tagged_"  # what the names of the tagged gallery's files begin with
-
-
-class Recognised(NamedTuple):
-    """A recogniser's answer for one fold and gallery."""
-
-    scores: np.ndarray  # float32 (texts, clips)
-
-    def ranks(self, own: np.ndarray) -> Ranks:
-        """Where clips and texts find each other; ``own`` int (clips,), each clip's text."""
-        return metrics.ranks(self.scores, own, tasks.KS)
-
-
-class Embedded(NamedTuple):
-    """An encoder's answer: embeddings, whose dot products are the scores."""
-
-    clips: np.ndarray  # float32 (clips, d)
-    gallery: np.ndarray  # float32 (texts, d)
-
-    def ranks(self, own: np.ndarray) -> Ranks:
-        """As :meth:`Recognised.ranks`, streamed."""
-        return streaming.ranks(self.clips, self.gallery, own, tasks.KS)
-
-
-class Answer(NamedTuple):
-    """What one seed's encoder said of one fold, in one gallery."""
-
-    seed: int
-    fold: Fold
-    own: np.ndarray  # int (clips,): each clip's row of the gallery
-    scored: Recognised | Embedded
-    ranks: Ranks
 
 
 def write(folder: Path, answers: list[tuple[Gallery, list[Answer]]], languages: pd.Series) -> None:

@@ -1,13 +1,14 @@
 """The paper's protocols beside retrieval, on an encoder's runs: from embeddings to result files.
 
 Decisions
-* A protocol is a row of :data:`PROTOCOLS`: a function from one fold, opened, to class scores of its
-  test clips. Intervals, chance, ranks, comparison and files are those of every other result, so a
-  protocol is a task's name to whoever reads them.
+* A protocol is a row of :data:`PROTOCOLS`: a function from one fold, opened, to the ranks of its
+  test clips' answers. Intervals, chance, comparison and files are those of every other result, so
+  a protocol is a task's name to whoever reads them.
 * Recognition learns from the fold's training clips alone, those that the encoder was trained on:
   embeddings of clips that a model was fitted to are further apart than those of new ones.
-* Recognition is asked among up to :data:`MOST_CLASSES` labels (the paper's corpora have up to
-  2,731): beyond, a matrix of classes x clips is held and a probe fitted that nobody asks for.
+* Recognition holds a matrix, of the labels and the clips that they are asked of, the probe one of
+  the labels and the clips that it learns from. Where that has more than :data:`MOST_CELLS` numbers
+  (ASL Citizen's has a fifth of them) the protocol is left out, and a warning says so.
 * Questions of language (identification, conceptualisation) need prompts with a language's tag, and
   languages that were met: they are asked on splits whose test languages train, two or more.
 * A run that was trained elsewhere (``run``) is asked zero-shot, too: among the prompts of the test
@@ -19,6 +20,7 @@ Cost: the linear probes, a second a fold.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,9 +31,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import galleries, metrics, results, streaming, tasks
+from benchmarks.answers import Fold
 from benchmarks.encoders import RunEncoder, TransferredRun
 from benchmarks.metrics import Ranks
-from benchmarks.opened import Fold, Opened
+from benchmarks.opened import Opened
 from benchmarks.tasks import identification, recognition, space
 from benchmarks.tasks.names import ELSEWHERE, OF_LANGUAGES, RECOGNITION, SHOTS
 from signclip import files, manifest
@@ -39,6 +42,8 @@ from signclip.config import RunConfig
 from signclip.errors import ConfigError
 from signclip.inference import SignCLIPModel
 from signclip.text import apart, label, prompt
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -100,14 +105,14 @@ def _recognised(learn: Callable[..., np.ndarray], context: Context) -> Asked:
     labels = list(context.labels)
     scores = learn(context.clips(train), context.label(train), context.clips(test), labels)
     own = _places(context.label(test), labels)
-    return Asked(metrics.ranks(scores, own, tasks.KS), own, test, labels)
+    return Asked(metrics.ranks(scores, own), own, test, labels)
 
 
 def _retrieved(
     context: Context, test: list[str], texts: np.ndarray, own: np.ndarray, names: Sequence[str]
 ) -> Asked:
     """Clips among texts (texts, d), by dot product."""
-    return Asked(streaming.ranks(context.clips(test), texts, own, tasks.KS), own, test, names)
+    return Asked(streaming.ranks(context.clips(test), texts, own), own, test, names)
 
 
 def _places(wanted: Sequence[str], names: Sequence[str]) -> np.ndarray:
@@ -229,7 +234,7 @@ PROTOCOLS: dict[str, Protocol] = {  # task -> answers of a fold
     "zero_shot": _zero_shot,
     "zero_shot_in_vocabulary": _zero_shot_in_vocabulary,
 }
-MOST_CLASSES = 5_000
+MOST_CELLS = 500_000_000  # 4 GB of float64
 NOT_ASKED = {  # why a protocol leaves clips out
     "identification_oracle": "its label is in one sign language alone",
     "analogies": "no parallelogram of other clips has it as a corner",
@@ -254,9 +259,18 @@ def asked_on(contexts: Sequence[Context]) -> list[str]:
         left.add("analogies")
     if any(len(set(context.label(context.fold.train))) < 2 for context in contexts):
         left.add("linear_probe")
-    if len(contexts[0].labels) > MOST_CLASSES:
-        left |= set(RECOGNITION)
+    for name, cells in _cells(contexts).items():
+        if cells > MOST_CELLS:
+            left.add(name)
+            _log.warning("%s is left out: %d scores at once, see benchmarks.protocols", name, cells)
     return [name for name in PROTOCOLS if name not in left]
+
+
+def _cells(contexts: Sequence[Context]) -> dict[str, int]:
+    """How many numbers the largest matrix of each recognition protocol has."""
+    asked = max(len(one.labels) * len(one.fold.test) for one in contexts)
+    learnt = max(len(set(one.label(one.fold.train))) * len(one.fold.train) for one in contexts)
+    return dict.fromkeys(RECOGNITION, asked) | {"linear_probe": max(asked, learnt)}
 
 
 def _each_pair_once(context: Context) -> bool:
@@ -293,10 +307,10 @@ def ask(
         raise ConfigError(f"{found.encoder} has no embeddings: it is asked by `evaluate` alone")
     [labelled] = galleries.of(found.split, found.clips, found.rows, "{label}")
     labels = labelled.names
-    contexts = []
+    contexts, shared = [], {}  # a run that all folds are asked of is held once
     for one in found.each:
         met = _met_labels(found, one)
-        contexts.append([_context(found, one, fold, labels, met) for fold in found.folds])
+        contexts.append([_context(found, one, fold, labels, met, shared) for fold in found.folds])
     common = found.described(revision, sum(one.seconds for of in contexts for one in of))
     written, tables = {}, []
     for name in asked_on(contexts[0]):
@@ -372,17 +386,20 @@ def _context(
     fold: Fold,
     labels: tuple[str, ...],
     met: tuple[str, ...],
+    shared: dict[Path, tuple[dict[str, np.ndarray], dict[str, float]]],
 ) -> Context:
     folder, trained, model = one.open_fold(fold.number)
-    ids = list(found.store.index["id"])
-    embedded = found.cache.embed(folder, model, ids)
-    took = dict(zip(ids, embedded.seconds, strict=True))
+    if folder not in shared:
+        ids = list(found.store.index["id"])
+        values, seconds = found.cache.embed(folder, model, ids)
+        shared[folder] = tuple(dict(zip(ids, of, strict=True)) for of in (values, seconds))
+    embedded, took = shared[folder]
     return Context(
         found=found,
         fold=fold,
         trained=trained,
         model=model,
-        embedded=dict(zip(ids, embedded.values, strict=True)),
+        embedded=embedded,
         seconds=float(sum(took[clip] for clip in fold.test)),
         labels=labels,
         met=met,

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baselines import own, recipe, table, training
+from benchmarks.answers import Recognised
 from benchmarks.embeddings import Cache
-from benchmarks.encoders import Expected, Recognised, Training, check_clips, check_settings
+from benchmarks.encoders import Expected, Training, check_clips, check_settings
 from benchmarks.galleries import Gallery
 from signclip import checkpoint
 from signclip.config import run_name

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmarks.metrics import PRECISION_AT, Ranks, T2VHits
+from benchmarks.metrics import RECALL_AT, Ranks, T2VHits
 
 TILE = 512  # clips and texts of a tile; scores of other tiles would differ in their last bits
 BUDGET = 128 * 2**20  # bytes of working memory, of all workers together
@@ -49,7 +49,7 @@ def ranks(
     clips: ArrayLike,
     texts: ArrayLike,
     own: ArrayLike,
-    k: Sequence[int] = PRECISION_AT,
+    k: Sequence[int] = RECALL_AT,
     *,
     workers: int = WORKERS,
     budget: int = BUDGET,

@@ -93,6 +93,9 @@ def train(
         for row, of in wanted
         if not _is_skeleton(row)
     ]
+    # the longest first, else the others' processes wait for them in the end
+    skeletons.sort(key=lambda recipe: recipe.epochs * len(recipe.streams), reverse=True)
+    configs.sort(key=lambda config: config.epochs, reverse=True)
     folders = dict(corpus=data / corpus, features=features / corpus, runs=runs, jobs=jobs)
     paths = training.train_all(skeletons, **folders) if skeletons else []
     return paths + (signclip_training.train_all(configs, **folders) if configs else [])

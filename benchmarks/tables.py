@@ -220,7 +220,12 @@ def encoders(table: str) -> list[str]:
 
 
 def write(
-    table: str, *, revision: str, corpus: str, split: str, results_folder: Path
+    *,
+    revision: str,
+    corpus: str,
+    results_folder: Path,
+    split: str = "letters",
+    table: str = "fingerclip",
 ) -> pd.DataFrame:
     """Write ``tables/<table>.{csv,md,tex}`` and ``costs/<table>.csv`` below ``results_folder``.
 

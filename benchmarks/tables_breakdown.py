@@ -148,8 +148,8 @@ def write(
                         f"python -m benchmarks evaluate {name} --split {split}"
                     )
             predicted = parquet.read(folder / CLIPS_FILE)
-            gallery = parquet.read(folder / GALLERY_FILE)
-            texts = gallery.groupby(["seed", "fold"]).size().max()
+            gallery = parquet.read(folder / GALLERY_FILE, ["seed", "fold"])
+            texts = gallery.value_counts().max()
             found[split, name] = apart(predicted, clips, int(texts))
             seeds |= set(predicted["seed"])
     frame = table(found)

@@ -145,13 +145,13 @@ def notes(found: Found) -> list[str]:
     ]
 
 
-def write(*, profile: str, corpus: str, results_folder: Path) -> pd.DataFrame:
+def write(*, revision: str, corpus: str, results_folder: Path) -> pd.DataFrame:
     """Write ``tables/<corpus>.{csv,md,tex}`` and ``costs/<corpus>.csv``.
 
     Raises:
         ConfigError: there is no result on the corpus, or one is invalid.
     """
-    found = read(results_folder / "leaderboard", corpus, profile)
+    found = read(results_folder / "leaderboard", corpus, revision)
     frame = table(found)
     parts = {metric.replace("_", " "): printed(frame, metric) for metric in ("V2T_R@1", "V2T_R@5")}
     title = f"{corpus}: recognition"

@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
 
-def read(path: Path | str) -> pd.DataFrame:
-    """A file's rows.
+def read(path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
+    """A file's rows, all columns or some.
 
     Raises:
         pyarrow.ArrowException, OSError: there is no such file, or it is no whole Parquet file.
     """
-    return pd.read_parquet(path, filesystem=LocalFileSystem())  # noqa: TID251
+    return pd.read_parquet(path, columns=columns, filesystem=LocalFileSystem())  # noqa: TID251
 
 
 def parse(data: bytes, columns: list[str]) -> pa.Table:

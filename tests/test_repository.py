@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterable
 from importlib.metadata import distributions
@@ -168,6 +169,16 @@ def stages_more(folder: Path, *named: str) -> set[str]:
         done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
         listed.append(set(done.stdout.split()))
     return listed[1] - listed[0]
+
+
+def test_tables_need_no_torch():
+    modules = ("predictions", "tables", "tables_beyond", "tables_breakdown", "tables_elsewhere")
+    modules += ("tables_pretraining", "tables_protocols")
+    asked = "import sys, " + ", ".join(f"benchmarks.{name}" for name in modules)
+    asked += "; print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    command = [sys.executable, "-c", asked]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_papers_corpus_gets_every_row_of_the_pretraining_table():

@@ -1,4 +1,4 @@
-"""Tasks: pure functions from embeddings or scores to numbers.
+"""Tasks: pure functions from embeddings, scores or ranks to numbers.
 
 * :mod:`benchmarks.tasks.retrieval`: text to video and video to text, over folds and seeds.
 * :mod:`benchmarks.tasks.recognition`: zero-shot, few-shot, prototypes, linear probe.

@@ -76,7 +76,12 @@ def oracle(
             raise ConfigError(f"clip {position}: no prompt for {text!r} in {language!r}")
         if len(rows) < 2:
             continue
-        best = np.array([(texts[of] @ embeddings[position]).max() for of in rows.values()])
+        # one by one: a matrix product's last bits depend on how many rows it has
+        best = np.array(
+            [max((texts[row] * embeddings[position]).sum() for row in of) for of in rows.values()]
+        )
+        if not np.isfinite(best).all():
+            raise ConfigError(f"clip {position}: a score is not finite in float32")
         order = np.argsort(-best, kind="stable")
         asked.append(position)
         rank.append(int(np.flatnonzero(order == languages.index(language))[0]) + 1)
@@ -117,7 +122,8 @@ def f1(own: np.ndarray, predicted: np.ndarray, languages: int, *, seed: int = 0)
     rng = np.random.default_rng(seed)
     clips = np.arange(len(own))
     drawn = [mean(rng.integers(0, len(own), len(own))) for _ in range(RESAMPLES)]
-    guesses = rng.integers(0, languages, (RESAMPLES, len(own)))
     low, high = np.quantile(drawn, [0.025, 0.975])
-    chance = float(np.mean([macro_f1(own, guess) for guess in guesses]))
-    return Score(value=mean(clips), low=float(low), high=float(high), chance=chance)
+    guessed = [macro_f1(own, rng.integers(0, languages, len(own))) for _ in range(RESAMPLES)]
+    return Score(
+        value=mean(clips), low=float(low), high=float(high), chance=float(np.mean(guessed))
+    )

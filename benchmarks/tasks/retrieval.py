@@ -29,7 +29,7 @@ def retrieval(*seeds: Sequence[Ranks]) -> dict[str, Score]:
     Folds are pooled over their units. Over unique texts these are the reference's numbers.
 
     Args:
-        seeds: for each seed the same folds, with the same clips and labels; hits counted at `KS`.
+        seeds: for each seed the same folds, with the same clips and labels.
     """
     folds = seeds[0]
     each = [_units(chosen) for chosen in seeds]

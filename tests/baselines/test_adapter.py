@@ -131,7 +131,7 @@ def test_heat_maps_are_mmaction2s_number_for_number():
             "img_shape": (size, size),
         }
     )["imgs"]
-    ours = adapter.heat_maps([clip], size, sigma)[0]
+    ours = adapter.heat_maps(clip, size, sigma)
     assert ours.shape == (22, 6, size, size)
     assert np.allclose(ours.swapaxes(0, 1), theirs, atol=1e-6)
     assert theirs.max() > 0.5
@@ -153,10 +153,9 @@ def test_limb_maps_are_mmaction2s_number_for_number():
             "img_shape": (size, size),
         }
     )["imgs"]
-    ours = adapter.limb_maps([clip, clip], skeleton, size, sigma)
-    assert ours.shape == (2, 21, 6, size, size)
-    assert np.allclose(ours[1].swapaxes(0, 1), theirs, atol=1e-5)
-    assert np.array_equal(ours[0], ours[1])
+    ours = adapter.limb_maps(clip, skeleton, size, sigma)
+    assert ours.shape == (21, 6, size, size)
+    assert np.allclose(ours.swapaxes(0, 1), theirs, atol=1e-5)
     assert (theirs > 0.5).sum() > 6 * 21  # longer than a point each
 
 
@@ -171,13 +170,13 @@ def test_maps_show_all_seen_points_wherever_and_however_large_they_are():
 
 def test_clips_without_any_point_or_of_one_have_finite_maps():
     none = Track(np.zeros((2, 22, 2), np.float32), np.zeros((2, 22), bool))
-    assert not adapter.heat_maps([none], 12, 0.6).any()
-    assert not adapter.limb_maps([none], graph.skeleton("hands"), 12, 0.6).any()
+    assert not adapter.heat_maps(none, 12, 0.6).any()
+    assert not adapter.limb_maps(none, graph.skeleton("hands"), 12, 0.6).any()
     one = none._replace(seen=none.seen.copy())
     one.seen[0, 0] = True
-    shown = adapter.heat_maps([one], 12, 0.6)
+    shown = adapter.heat_maps(one, 12, 0.6)
     assert np.isfinite(shown).all()
-    assert shown[0, 0, 0, 6, 6] == pytest.approx(1.0)
+    assert shown[0, 0, 6, 6] == pytest.approx(1.0)
     assert np.isfinite(adapter.joints([none])).all()
 
 

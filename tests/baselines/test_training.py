@@ -63,6 +63,26 @@ def test_two_runs_give_the_same_bytes_and_a_stream_learns_as_if_alone(
     assert any(name.startswith("streams.bone.") for name in whole)
 
 
+def test_maps_of_points_and_of_limbs_reach_their_own_streams(corpus, tmp_path, make_recipe):
+    both = make_recipe("posec3d", streams=("heat_map", "limb_map"))
+    folder = trained(corpus, tmp_path, both)
+    clips = [corpus.store[f"clip-{i}"] for i in range(24, 30)]
+    opened = training.load(folder)
+    together = opened.score(clips, ["a", "b", "c"])
+    each = []
+    for stream in both.streams:
+        # one stream's weights in a model of its own, which gets that stream's maps alone
+        single = both.model_copy(update={"streams": (stream,)})
+        own = training.network(single, 3)
+        prefix = f"streams.{stream}."
+        own.load_state_dict(
+            {k: v for k, v in opened.network.state_dict().items() if k.startswith(prefix)}
+        )
+        each.append(training.probabilities(single, own.eval(), clips).numpy().T)
+    assert np.allclose(together, np.mean(each, axis=0), atol=1e-6)
+    assert not np.allclose(*each, atol=1e-3)
+
+
 def test_a_finished_run_is_kept_until_something_that_decides_it_changes(
     corpus, tmp_path, make_recipe
 ):

@@ -317,6 +317,30 @@ def test_every_clip_is_tested_once_and_counted(folders, tmp_path):
     assert result.scores["V2T_R@1"].value == (clips["rank"] == 1).mean()
 
 
+@pytest.mark.parametrize(("name", "embedded"), [("E3.2", True), ("nearest-neighbour", False)])
+def test_predictions_say_what_was_scored(folders, tmp_path, name, embedded):
+    measured(name, folders, tmp_path)
+    clips, texts = (
+        pd.read_parquet(tmp_path / "predictions" / file)
+        for file in (predictions.CLIPS_FILE, predictions.GALLERY_FILE)
+    )
+    assert ("embedding" in clips) == ("embedding" in texts) == embedded
+    assert ("scores" in clips) != embedded
+    for fold, of_fold in clips.groupby("fold"):
+        gallery = texts[texts["fold"] == fold].reset_index()
+        if embedded:
+            scores = np.stack(gallery["embedding"]) @ np.stack(of_fold["embedding"]).T
+        else:
+            scores = np.stack(of_fold["scores"]).T
+        own = [gallery["label"].tolist().index(one) for one in of_fold["label"]]
+        own_scores = scores[own, np.arange(len(own))]
+        best = gallery["label"][scores.argmax(axis=0)].to_numpy()
+        tied = (np.abs(scores - own_scores) < 1e-5).sum(axis=0) > 1  # by rounding, perhaps
+        assert (of_fold["rank"] == 1 + (scores > own_scores).sum(axis=0))[~tied].all()
+        assert ((of_fold["predicted"] == best) | tied).all()
+        assert tied.mean() < 0.5
+
+
 def test_a_test_clip_without_features_is_counted_as_dropped(folders, tmp_path):
     clips = manifest.read(folders["data"] / NAME)
     test = splits.read(folders["data"] / NAME, "letters").query("fold == 0 and role == 'test'")

@@ -285,15 +285,18 @@ def test_what_a_rank_adds_to_each_metric():
         metrics.rank_units([1.5])
 
 
-def test_units_of_ranks_are_retrievals():
+def test_retrieval_sums_up_the_units_of_ranks():
     scores, texts = tied_case()
     texts = [str(i) for i in range(len(texts))]
-    units = metrics.rank_units(metrics.v2t_ranks(scores, np.arange(len(texts))))
+    ranks = metrics.v2t_ranks(scores, np.arange(len(texts)))
     v2t = metrics.retrieval(scores, texts)["v2t"]
-    for name in v2t:
-        if name in units:
-            statistic = np.median if name == "MedianR" else np.mean
-            assert v2t[name] == statistic(units[name])
+    recall = {f"R@{k}": np.mean([rank <= k for rank in ranks]) for k in (1, 5, 10, 20)}
+    assert v2t == pytest.approx(
+        recall
+        | {f"P@{k}": recall[f"R@{k}"] / k for k in (1, 5, 10)}
+        | {"MRR": np.mean([1 / rank for rank in ranks])}
+        | {"MedianR": np.median(ranks), "MeanR": np.mean(ranks)}
+    )
 
 
 def test_both_directions_at_once_are_each_by_itself():

@@ -7,6 +7,7 @@ import pytest
 from benchmarks import embeddings, galleries, protocols, results
 from benchmarks.opened import opened
 from benchmarks.tasks import recognition
+from benchmarks.tasks.names import ELSEWHERE, OF_LANGUAGES, RECOGNITION
 from signclip import files, inference, manifest, splits
 from signclip.errors import BusyError, ConfigError, RunError
 from signclip.store import FeatureStore
@@ -37,6 +38,21 @@ def ask(folders, tmp_path):
         )
 
     return run
+
+
+def test_every_protocol_has_its_name_where_tables_look():
+    assert tuple(protocols.PROTOCOLS) == (*RECOGNITION, *OF_LANGUAGES, *ELSEWHERE)
+
+
+def test_recognition_that_needs_too_large_a_matrix_is_left_out_and_said(ask, monkeypatch, caplog):
+    # 26 labels of 93 test clips fit, 26 of 300 and more training clips do not
+    monkeypatch.setattr(protocols, "MOST_CELLS", 26 * 100)
+    found = ask("E7.2")
+    assert set(OF_LANGUAGES) | set(RECOGNITION) == set(found) | {"linear_probe"}
+    assert "linear_probe" not in found
+    assert "linear_probe is left out" in caplog.text
+    monkeypatch.setattr(protocols, "MOST_CELLS", 26 * 90)
+    assert set(ask("E7.2")) == set(OF_LANGUAGES)
 
 
 @pytest.mark.parametrize("encoder", ["E7.2", "X"])

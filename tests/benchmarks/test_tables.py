@@ -81,21 +81,17 @@ def test_equal_results_give_equal_bytes_and_a_missing_result_is_named(ours, tmp_
     for folder in (tmp_path / "a", tmp_path / "b"):
         for item in ours.values():
             item.write(folder / "leaderboard")
-        tables.write(
-            "fingerclip", revision="cpu", corpus="c", split="letters", results_folder=folder
-        )
+        tables.write(revision="cpu", corpus="c", results_folder=folder)
         written.append({p.name: p.read_bytes() for p in (folder / "tables").iterdir()})
     assert written[0] == written[1]
     assert set(written[0]) == {"fingerclip.csv", "fingerclip.md", "fingerclip.tex"}
     with pytest.raises(ConfigError, match="no result here"):
-        tables.write(
-            "fingerclip", revision="gpu", corpus="c", split="letters", results_folder=tmp_path / "a"
-        )
+        tables.write(revision="gpu", corpus="c", results_folder=tmp_path / "a")
 
 
 def test_the_csv_reads_back_with_the_same_columns(ours, tmp_path):
     for item in ours.values():
         item.write(tmp_path / "leaderboard")
-    tables.write("fingerclip", revision="cpu", corpus="c", split="letters", results_folder=tmp_path)
+    tables.write(revision="cpu", corpus="c", split="letters", results_folder=tmp_path)
     table = pd.read_csv(tmp_path / "tables" / "fingerclip.csv")
     assert table["ours_V2T_R@1"].notna().sum() == len(ours) + 1

@@ -37,7 +37,7 @@ def test_a_line_an_encoder_and_way_of_learning(measured, tmp_path):
     measured("X", "linear_probe", value=0.45)
     measured("X-finetuned", "retrieval", value=0.46)
     frame = tables_elsewhere.write(
-        profile="cpu", corpus="mine", results_folder=tmp_path / "results"
+        revision="cpu", corpus="mine", results_folder=tmp_path / "results"
     )
     assert len(frame) == 6
     part = tables_elsewhere.printed(frame, "V2T_R@1").set_index(["id", "learning"])
@@ -57,4 +57,4 @@ def test_a_line_an_encoder_and_way_of_learning(measured, tmp_path):
 
 def test_without_results_it_says_how_to_get_some(tmp_path):
     with pytest.raises(ConfigError, match="evaluate baselines --corpus mine --split official"):
-        tables_elsewhere.write(profile="cpu", corpus="mine", results_folder=tmp_path)
+        tables_elsewhere.write(revision="cpu", corpus="mine", results_folder=tmp_path)

@@ -53,6 +53,24 @@ def test_two_prompts_of_one_language_count_as_the_better_of_them():
     assert found.predicted == ["bfi"]
 
 
+def test_equal_prompts_tie_however_many_a_language_has():
+    rng = np.random.default_rng(0)
+    prompts = [("ase", "a"), ("bfi", "a"), ("bfi", "a"), ("bfi", "a")]
+    for _ in range(50):
+        text, clip = rng.normal(size=(2, 64)).astype(np.float32)
+        found = identification.oracle(np.stack([text] * 4), prompts, clip[None], [("ase", "a")])
+        assert found.predicted == ["ase"]  # the first of equals
+
+
+def test_a_score_beyond_float32_is_refused():
+    large, prompts = np.full((2, 2), 3e38), [("ase", "a"), ("bfi", "a")]
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(ConfigError, match="clip 0: a score is not finite"),
+    ):
+        identification.oracle(large, prompts, large[:1], [("ase", "a")])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_f1_is_scikit_learns_mean_over_languages(seed):
     rng = np.random.default_rng(seed)
