@@ -61,8 +61,8 @@ smoke: $(READY)
 	git ls-files --cached --others --exclude-standard | while IFS= read -r f; do \
 	  [ ! -e "$$f" ] || { mkdir -p ".smoke/$$(dirname "$$f")" && cp "$$f" ".smoke/$$f"; }; done
 	cd .smoke && git init -q && rm -rf dvc.lock results && \
-	  sed -i.old -e 's/^profile: .*/profile: smoke/' -e 's/^elsewhere: .*/elsewhere: {}/' \
-	    -e 's/^pretraining: .*/pretraining: {}/' params.yaml && \
+	  sed -i.old -e 's/^profile: .*/profile: smoke/' -e 's/^elsewhere:.*/elsewhere: {}/' \
+	    -e 's/^pretraining:.*/pretraining: {}/' params.yaml && \
 	  sed -i.old '/^elsewhere:/,$${/^  /d}' params.yaml && dvc repro
 	cd .smoke && python -m signclip verify && cat results/tables/{fingerclip,pretraining,beyond}.md
 

@@ -234,7 +234,7 @@ PROTOCOLS: dict[str, Protocol] = {  # task -> answers of a fold
     "zero_shot": _zero_shot,
     "zero_shot_in_vocabulary": _zero_shot_in_vocabulary,
 }
-MOST_CELLS = 500_000_000  # 4 GB of float64
+MOST_CELLS = 500_000_000  # 4 GB of float64, two to three times that at the height of it
 NOT_ASKED = {  # why a protocol leaves clips out
     "identification_oracle": "its label is in one sign language alone",
     "analogies": "no parallelogram of other clips has it as a corner",
@@ -300,14 +300,14 @@ def ask(
         task -> result.
 
     Raises:
-        ConfigError: the encoder has no embeddings.
+        ConfigError: the encoder has no embeddings, or no protocol makes sense on the split.
         SignCLIPError: a run or the store is damaged.
     """
     if not isinstance(found.each[0], RunEncoder | TransferredRun):
         raise ConfigError(f"{found.encoder} has no embeddings: it is asked by `evaluate` alone")
     [labelled] = galleries.of(found.split, found.clips, found.rows, "{label}")
     labels = labelled.names
-    contexts, shared = [], {}  # a run that all folds are asked of is held once
+    contexts, shared = [], {}  # a run that all folds are asked of embeds the clips once
     for one in found.each:
         met = _met_labels(found, one)
         contexts.append([_context(found, one, fold, labels, met, shared) for fold in found.folds])
@@ -327,6 +327,8 @@ def ask(
             for seed, of_seed in zip(found.seeds, answers, strict=True)
             for fold, one in zip(found.folds, of_seed, strict=True)
         ]
+    if not tables:
+        raise ConfigError(f"{found.encoder}, {found.split}: no protocol makes sense here")
     predictions.parent.mkdir(parents=True, exist_ok=True)
     with files.writing(predictions), files.atomic_file(predictions) as partial:
         pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)

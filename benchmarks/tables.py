@@ -9,7 +9,7 @@ Decisions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +20,7 @@ from benchmarks import results
 from benchmarks.results import Result
 from signclip import files
 
+TABLE, TITLE = "fingerclip", "FingerCLIP: fingerspelling retrieval"
 PAPER = Path(__file__).parent / "paper"
 METRICS = {
     "V2T": ("V2T_R@1", "V2T_R@5", "V2T_R@10", "V2T_MedianR"),
@@ -208,14 +209,9 @@ def latex(table: pd.DataFrame, title: str) -> str:
     )
 
 
-TABLES: dict[str, tuple[Callable[[Mapping[str, Result]], pd.DataFrame], str]] = {
-    "fingerclip": (fingerclip, "FingerCLIP: fingerspelling retrieval"),
-}
-
-
-def encoders(table: str) -> list[str]:
-    """The encoders whose results a table shows: the paper's rows that run here, then others."""
-    rows = published(table)["experiment"]
+def encoders() -> list[str]:
+    """The encoders whose results are shown: the paper's rows that run here, then others."""
+    rows = published(TABLE)["experiment"]
     return [*rows[rows != ""], *skeletons.models(), *BASELINES]
 
 
@@ -225,41 +221,27 @@ def write(
     corpus: str,
     results_folder: Path,
     split: str = "letters",
-    table: str = "fingerclip",
 ) -> pd.DataFrame:
-    """Write ``tables/<table>.{csv,md,tex}`` and ``costs/<table>.csv`` below ``results_folder``.
+    """Write ``tables/fingerclip.{csv,md,tex}`` and ``costs/fingerclip.csv``.
 
     Raises:
         ConfigError: a result is missing or invalid.
     """
-    make, title = TABLES[table]
-    with files.writing(results_folder / "tables" / table):
-        return _write(table, make, title, revision, corpus, split, results_folder)
-
-
-def _write(
-    table: str,
-    make: Callable,
-    title: str,
-    revision: str,
-    corpus: str,
-    split: str,
-    results_folder: Path,
-) -> pd.DataFrame:
     board = results_folder / "leaderboard"
     ours = {
-        name: results.read(board / name / revision / f"retrieval.{corpus}.{split}.json")
-        for name in encoders(table)
+        name: results.read(results.path_of(board, name, revision, "retrieval", corpus, split))
+        for name in encoders()
     }
-    frame = make(ours)
-    write_files(
-        results_folder,
-        table,
-        frame,
-        markdown(frame, title, notes(ours)),
-        latex(frame, title),
-        list(ours.values()),
-    )
+    frame = fingerclip(ours)
+    with files.writing(results_folder / "tables" / TABLE):
+        write_files(
+            results_folder,
+            TABLE,
+            frame,
+            markdown(frame, TITLE, notes(ours)),
+            latex(frame, TITLE),
+            list(ours.values()),
+        )
     return frame
 
 

@@ -201,9 +201,11 @@ def notes(ours: Ours, theirs: Mapping[str, Result]) -> list[str]:
         "Zero-shot columns: as the authors committed them, on Kaggle's asl-signs; the second "
         "version of the paper has PopSign ASL instead, of which no number is committed. E6's were "
         "made with anonymised poses, which it was not trained on.",
-        f"What differs from the paper's recipe in profile `{one.revision}`: "
-        + DEVIATIONS.get(one.revision, "not recorded")
-        + ".",
+        *(
+            f"What differs from the paper's recipe in profile `{profile}`: "
+            f"{DEVIATIONS.get(profile, 'not recorded')}."
+            for profile in dict.fromkeys([one.revision, *(r.revision for r in theirs.values())])
+        ),
         dropped(one),
         f"Signers ({one.corpus}, split {one.split}): {one.signers or SIGNERS_UNRECORDED}.",
         INTERVALS,

@@ -122,7 +122,7 @@ def scale(clips: int, texts: int, rounds: int) -> dict[str, Any]:
         ]
         for _ in range(rounds):
             wall, cpu = time.perf_counter(), time.process_time()
-            found = streaming.ranks(*maps, own)
+            found = streaming.ranks(*maps, own, metrics.PRECISION_AT)
             times.append((time.perf_counter() - wall, time.process_time() - cpu))
     wall, cpu = np.median(times, axis=0)
     return {

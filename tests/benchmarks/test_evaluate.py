@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from baselines import BASELINES
-from benchmarks import encoders, galleries, predictions, results
+from benchmarks import answers, encoders, galleries, predictions, results
 from benchmarks import evaluate as evaluation
 from benchmarks import opened as opening
 from benchmarks.opened import opened
@@ -52,7 +52,7 @@ class Case(NamedTuple):
         assert len(scored) == len(self.asked)
         return np.concatenate(
             [
-                one.scores if isinstance(one, predictions.Recognised) else one.gallery @ one.clips.T
+                one.scores if isinstance(one, answers.Recognised) else one.gallery @ one.clips.T
                 for one in scored
             ]
         )

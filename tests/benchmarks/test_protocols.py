@@ -52,6 +52,8 @@ def test_recognition_that_needs_too_large_a_matrix_is_left_out_and_said(ask, mon
     assert "linear_probe is left out" in caplog.text
     monkeypatch.setattr(protocols, "MOST_CELLS", cells - 1)
     assert set(ask("E7.2")) == set(OF_LANGUAGES)
+    with pytest.raises(ConfigError, match="no protocol makes sense here"):
+        ask("E3.2", "letters")
 
 
 @pytest.mark.parametrize("encoder", ["E7.2", "X"])

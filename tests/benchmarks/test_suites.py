@@ -1,5 +1,7 @@
 """Suites: names for rows, and all their runs by one command."""
 
+import importlib
+import inspect
 from pathlib import Path
 
 import pandas as pd
@@ -41,12 +43,12 @@ def asked(tmp_path, monkeypatch):
     table = [{"split": s, "fold": f, "id": "1", "role": "train"} for s, f in rows]
     pd.DataFrame(table).to_parquet(folder / splits.SPLITS_FILE)
 
-    def train(*args):
+    def train(*args, profile="smoke"):
         suites.train(
             *args,
             experiments=ROOT / "benchmarks/experiments.yaml",
             params=ROOT / "params.yaml",
-            profile="smoke",
+            profile=profile,
             corpus="c",
             data=tmp_path / "data",
             features=tmp_path,
@@ -83,6 +85,27 @@ def test_rows_that_train_nothing_and_nothing_at_all_are_refused(asked):
         asked(["tested"], ["in_domain"], [0])
     with pytest.raises(ConfigError, match="nothing to train"):
         asked([], ["in_domain"], [0])
+
+
+def test_the_longest_runs_are_trained_first(asked):
+    given = asked(["E4", "stgcn", "X", "2s-agcn"], ["in_domain"], [0], profile="cpu")
+    assert [folder.split("/")[0] for folder in given] == ["2s-agcn", "stgcn", "X", "E4"]
+
+
+@pytest.mark.parametrize("table", command.PAPER_TABLES)
+def test_every_table_is_written_by_its_name(table, tmp_path, monkeypatch):
+    written = []
+    module = importlib.import_module(command.PAPER_TABLES[table])
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    (tmp_path / "tables").mkdir()
+    name = command.CORPUS if table == "elsewhere" else table
+    (tmp_path / "tables" / f"{name}.md").write_text("a table")
+    signature = inspect.signature(module.write)
+    monkeypatch.setattr(module, "write", lambda **given: written.append(signature.bind(**given)))
+    more = ["--split", "letters"] if table in command.OF_ONE_SPLIT else []
+    done = CliRunner().invoke(command.app, ["paper", table, *more])
+    assert (done.exit_code, done.output, len(written)) == (0, "a table\n", 1)
+    assert written[0].arguments["revision"] == "cpu"
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,7 @@ def ours(result):
     names = [name for group in tables.METRICS.values() for name in group]
     scores = {name: Score(value=0.5, low=0.4, high=0.6, chance=0.1) for name in names}
     return {
-        name: result(encoder=name, task="retrieval", scores=scores)
-        for name in tables.encoders("fingerclip")
+        name: result(encoder=name, task="retrieval", scores=scores) for name in tables.encoders()
     }
 
 
