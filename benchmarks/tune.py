@@ -5,7 +5,7 @@ of a split; the setting with the best mean validation V2T R@1 over rows and fold
 in ``params.yaml`` should say. Test clips are not read. Cost: every cell of the grid is a full
 training; it is no part of ``make repro``, its outcome is committed
 (``results/tuning/<recipe>.csv``). All trainings of the grid run side by side: a setting alone may
-be a single one.
+be a single one. A number within another is named with a dot (``towers.pose_layers``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -37,6 +37,18 @@ class Trial(NamedTuple):
 
 def _train(trial: Trial, *, corpus: Path, features: Path, progress: Callable) -> Path:
     return train(trial.config, corpus=corpus, features=features, runs=trial.runs, progress=progress)
+
+
+def _nested(setting: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"towers.pose_layers": 1}`` -> ``{"towers": {"pose_layers": 1}}``."""
+    nested: dict[str, Any] = {}
+    for name, value in setting.items():
+        *places, last = name.split(".")
+        inner = nested
+        for place in places:
+            inner = inner.setdefault(place, {})
+        inner[last] = value
+    return nested
 
 
 def _score(last: Mapping[str, float]) -> float:
@@ -85,7 +97,7 @@ def tune(
                 split=split,
                 fold=fold,
                 seed=seed,
-                given=setting,
+                given=_nested(setting),
             ),
             runs / ",".join(f"{key}={value}" for key, value in setting.items()),
         )

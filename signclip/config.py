@@ -259,7 +259,7 @@ def resolve(
         params: ``params.yaml``; ``profiles.<profile>.<recipe>`` holds the numbers of the row's
             recipe.
         row: the experiment, where it is in no table.
-        given: values that count more than row and recipe.
+        given: values that count more than row and recipe; a mapping replaces what it names alone.
 
     Raises:
         ConfigError: a name does not exist, or a value is missing, unknown or out of range.
@@ -288,7 +288,8 @@ def resolve(
         numbers["batch_size"] = batch_factor * chunk
         numbers["epochs"] *= batch_factor  # as many updates
         numbers["compute"] = {**numbers.get("compute", {}), "chunk": chunk}
-    numbers |= given or {}
+    for key, value in (given or {}).items():
+        numbers[key] = {**(numbers.get(key) or {}), **value} if isinstance(value, dict) else value
     if numbers.get("label_prompt") == numbers.get("prompt"):
         numbers["label_prompt"] = None  # the same text need not be learned twice
     config = checked(

@@ -27,7 +27,12 @@ def folders(tmp_path_factory) -> dict[str, Path]:
     store.write(clips, corpora.root(NAME), "reduced_face", out, progress=False)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["tuning"] = {
-        "signclip": {"split": "in_domain", "rows": ["E5"], "learning_rate": LEARNING_RATES}
+        "signclip": {
+            "split": "in_domain",
+            "rows": ["E5"],
+            "learning_rate": LEARNING_RATES,
+            "towers.pose_layers": [1],
+        }
     }
     found["params"] = folder / "params.yaml"
     found["params"].write_text(yaml.safe_dump(params))
@@ -51,8 +56,12 @@ def test_every_setting_is_tried_and_the_best_on_validation_comes_first(folders):
     assert sorted(table["learning_rate"]) == sorted(LEARNING_RATES)
     assert list(table["mean"]) == sorted(table["mean"], reverse=True)
     for row in table.to_dict("records"):
-        run = folders["runs"] / f"learning_rate={row['learning_rate']}" / "E5/0/in_domain"
-        assert checkpoint.read_config(run).learning_rate == row["learning_rate"]
+        setting = f"learning_rate={row['learning_rate']},towers.pose_layers=1"
+        run = folders["runs"] / setting / "E5/0/in_domain"
+        config = checkpoint.read_config(run)
+        assert config.learning_rate == row["learning_rate"]
+        assert config.towers.pose_layers == row["towers.pose_layers"] == 1
+        assert config.towers.text_layers == 1  # the profile's, like all not named
         assert checkpoint.read_metrics(run)["last"][METRICS[0]] == row["mean"] == row["E5"]
     assert len(pd.read_csv(folders["runs"].parent / "tuning.csv")) == len(table)
 
