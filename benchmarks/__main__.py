@@ -42,6 +42,13 @@ Seeds = Annotated[
     list[int], typer.Option("--seed", help="Seed of the runs; repeatable: one measurement.")
 ]
 Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
+Run = Annotated[
+    str | None,
+    typer.Option(
+        help="Ask this run of each row, e.g. in_domain, which was trained on another corpus or "
+        "split: zero-shot, too."
+    ),
+]
 Predictions = Annotated[Path, typer.Option(help="Folder of the predictions.")]
 Revision = Annotated[str | None, typer.Option(help="Write under this name. Default: the profile.")]
 
@@ -177,13 +184,7 @@ def protocols(
     corpus: Corpus = CORPUS,
     seed: Seeds = SEEDS,
     revision: Revision = None,
-    run: Annotated[
-        str | None,
-        typer.Option(
-            help="Ask this run of each row, e.g. in_domain, which was trained on another corpus or "
-            "split: zero-shot, too."
-        ),
-    ] = None,
+    run: Run = None,
     runs: Runs = RUNS,
     predictions: Predictions = PREDICTIONS,
 ) -> None:
@@ -346,6 +347,39 @@ def iconicity(profile: Profile = "cpu", seed: Seed = 0, corpus: Corpus = CORPUS)
     asked = [found for *_, found in _opened(names, [suites.IN_DOMAIN], [seed], **given)]
     write(asked, features=FEATURES, results_folder=RESULTS)
     typer.echo((RESULTS / "tables" / f"{TABLE}.md").read_text(encoding="utf-8"))
+
+
+@app.command()
+def analogy(
+    encoder: Annotated[str, typer.Argument(help="An experiment with runs.")],
+    labels: Annotated[tuple[str, str, str], typer.Argument(help="King, man, woman.")],
+    split: Annotated[str, typer.Option(help="That its runs were trained by.")] = "in_domain",
+    run: Run = None,
+    profile: Profile = "cpu",
+    seed: Seed = 0,
+    corpus: Corpus = CORPUS,
+    runs: Runs = RUNS,
+    most: Annotated[int, typer.Option(help="How many answers.")] = 10,
+) -> None:
+    """King - man + woman: the labels of a corpus nearest to a sum of three, by their clips.
+
+    Example: python -m benchmarks analogy X v u k
+
+    Example: python -m benchmarks analogy E7.2 KING MAN WOMAN --corpus asl-citizen --split official
+    --run official
+    """
+    from benchmarks.tasks import space
+    from signclip.text import label
+
+    given = dict(profile=profile, corpus=corpus, runs=runs, run=run)
+    [(*_, found)] = _opened([encoder], [split], [seed], **given)
+    folder, _, model = found.each[0].open_fold(found.folds[0].number)
+    ids = list(found.store.index["id"])
+    names = [label(text) for text in found.clips.loc[ids, "text"]]
+    answers = space.analogy(
+        found.cache.embed(folder, model, ids).values, names, *map(label, labels)
+    )
+    typer.echo(answers.head(most).to_string(index=False))
 
 
 @app.command()

@@ -64,7 +64,6 @@ class Cache:
 
     def __init__(self, folder: Path, store: FeatureStore):
         self._folder, self._store = folder, store
-        self.saved_seconds = 0.0  # what clips took that were read and not embedded again
 
     def embed(self, run: Path, model: SignCLIPModel, ids: Sequence[str]) -> ClipEmbeddings:
         """Embeddings of clips.
@@ -85,18 +84,12 @@ class Cache:
             path.parent.mkdir(parents=True, exist_ok=True)
             with files.writing(path):
                 known = _read(path, key)  # the one before may just have written it
-                self._saved(known, wanted)
                 self._embed(model, [clip for clip in wanted if clip not in known.embeddings], known)
                 _write(path, key, known)
-        else:
-            self._saved(known, wanted)
         return ClipEmbeddings(
             np.stack([known.embeddings[clip] for clip in ids]),
             np.array([known.seconds[clip] for clip in ids]),
         )
-
-    def _saved(self, known: _Known, wanted: dict[str, None]) -> None:
-        self.saved_seconds += sum(known.seconds.get(clip, 0.0) for clip in wanted)
 
     def _embed(self, model: SignCLIPModel, missing: list[str], known: _Known) -> None:
         if not missing:

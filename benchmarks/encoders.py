@@ -13,8 +13,9 @@ Decisions
   met it is worse than chance: a right pair's language has no clip to be near to. (To leave out the
   pairs that were met would be the elimination that nobody is allowed.)
 
-Cost: a run embeds each clip once, whatever it is asked; a label gallery of an encoder without such
-a text is labels x training languages texts.
+Cost: what an encoder took to score test clips (``scoring_seconds``) is what its result tells, not
+how long it was read, fitted or waited for. A run embeds each clip once, whatever it is asked; a
+label gallery of an encoder without such a text is labels x training languages texts.
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ from benchmarks import galleries, suites
 from benchmarks.answers import Embedded, Recognised
 from benchmarks.embeddings import Cache
 from benchmarks.galleries import Gallery
-from signclip import checkpoint, config, inference
+from signclip import checkpoint, config, inference, splits
 from signclip.config import RunConfig, run_name
 from signclip.errors import RunError
 from signclip.poses import Features
 from signclip.text import apart, prompt
 from signclip.train import UNDECIDING
+
+_LEARNT = ("train", "validation")
 
 
 class Training(NamedTuple):
@@ -131,7 +134,7 @@ class RunEncoder:
         trained = self._checked(min(roles))[1]
         self.title, self.variant = title or trained.title, variant or trained.variant
         self.template = trained.prompt
-        self.parameters, self.training_seconds = 0, 0.0
+        self.parameters, self.training_seconds, self.scoring_seconds = 0, 0.0, 0.0
 
     def _must_exist(self, table: dict[str, Any]) -> None:
         """Refuse what has no runs, in words that help.
@@ -214,9 +217,12 @@ class RunEncoder:
         """
         folder, trained, model = self.open_fold(fold)
         if cache is not None and ids is not None:
-            embedded = cache.embed(folder, model, ids).values
+            embedded, seconds = cache.embed(folder, model, ids)
+            self.scoring_seconds += float(seconds.sum())
         else:
+            start = time.perf_counter()
             embedded = model.embed_pose([clip.values for clip in clips], ids=ids)
+            self.scoring_seconds += time.perf_counter() - start
         return [
             Embedded(embedded, gallery_embeddings(model, trained, gallery, training))
             for gallery in asked
@@ -224,7 +230,7 @@ class RunEncoder:
 
 
 class TransferredRun:
-    """One run that was trained on another corpus, asked of a corpus that it has not met.
+    """One run, asked of clips that it did not learn from, of another corpus or split.
 
     Args:
         run: its folder.
@@ -244,6 +250,19 @@ class TransferredRun:
         self.template = self.trained.prompt
         self.parameters, self.training_seconds = metrics["parameters"], metrics["seconds"]
         self.fingerprints = {"/".join(run.parts[-2:]): metrics.get("fingerprint", "")}
+        self._corpus_fingerprint = metrics.get("corpus_fingerprint")
+
+    def learnt(self, corpus: Path, corpus_fingerprint: str) -> set[str]:
+        """The clips of a built corpus that the run was trained or validated on.
+
+        Raises:
+            ConfigError: it was trained on this corpus, by a split that is no longer there.
+        """
+        if corpus_fingerprint != self._corpus_fingerprint:
+            return set()
+        rows = splits.read(corpus, self.trained.split)
+        rows = rows[(rows["fold"] == (self.trained.fold or 0)) & rows["role"].isin(_LEARNT)]
+        return set(rows["id"])
 
     def open_fold(self, fold: int) -> tuple[Path, RunConfig, inference.SignCLIPModel]:
         """The run, whatever the fold."""
@@ -285,8 +304,9 @@ class Recogniser:
     def __init__(self, name: str):
         module, _, attribute = BASELINES[name].partition(":")
         self._class = getattr(importlib.import_module(module), attribute)
+        self._name = name
         self.title, self.variant = TITLES[name], self._class.variant
-        self.parameters, self.training_seconds = 0, 0.0
+        self.parameters, self.training_seconds, self.scoring_seconds = 0, 0.0, 0.0
         self.fingerprints: dict[str, str] = {}  # it has no runs
 
     def score_fold(
@@ -299,6 +319,8 @@ class Recogniser:
         cache: Cache | None = None,
     ) -> list[Recognised]:
         """Fit fresh recognisers on the training clips and score the test clips."""
+        for gallery in asked:
+            galleries.warn_of_unknown(self._name, fold, gallery, training.texts, ids or ())
         of_label = self._fitted(training.clips, training.texts)
         tagged = any(gallery.task == galleries.TAGGED_RETRIEVAL for gallery in asked)
         of_language = (
@@ -321,12 +343,14 @@ class Recogniser:
         self, gallery: Gallery, clips: Sequence[Features], of_label: Any, of_language: Any
     ) -> np.ndarray:
         """Float32 (texts, clips)."""
-        by_label = _rows(of_label, clips, [entry.label for entry in gallery.entries])
-        if gallery.task == galleries.RETRIEVAL:
-            return by_label
-        return by_label + _rows(
-            of_language, clips, [entry.sign_language for entry in gallery.entries]
-        )
+        start = time.perf_counter()
+        scores = _rows(of_label, clips, [entry.label for entry in gallery.entries])
+        if gallery.task == galleries.TAGGED_RETRIEVAL:
+            scores = scores + _rows(
+                of_language, clips, [entry.sign_language for entry in gallery.entries]
+            )
+        self.scoring_seconds += time.perf_counter() - start
+        return scores
 
 
 def _rows(recogniser: Any, clips: Sequence[Features], names: Sequence[str]) -> np.ndarray:

@@ -15,7 +15,6 @@ Outputs: a result for each gallery (:mod:`benchmarks.results`), and every clip's
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,10 +46,8 @@ def evaluate(
     """
     clips, folds = found.clips, found.folds
     asked = galleries.of(found.split, clips, found.rows, found.each[0].template)
-    start = time.perf_counter()
     scored = [[_score_fold(one, fold, asked, found) for fold in folds] for one in found.each]
-    seconds = time.perf_counter() - start + found.cache.saved_seconds
-    common = found.described(revision, seconds)
+    common = found.described(revision, sum(one.scoring_seconds for one in found.each))
     answers: list[tuple[Gallery, list[Answer]]] = []
     written = {}
     for place, gallery in enumerate(asked):

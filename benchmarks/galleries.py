@@ -13,11 +13,15 @@ Cost: milliseconds; a second for 500,000 clips.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import pandas as pd
 
 from signclip.text import label, prompt
+
+_log = logging.getLogger(__name__)
 
 RETRIEVAL, TAGGED_RETRIEVAL = "retrieval", "tagged_retrieval"
 LANGUAGE_FREE, OFFICIAL = "letters", "official"  # splits with one gallery
@@ -86,6 +90,29 @@ def prompts(clips: pd.DataFrame, template: str) -> Gallery:
     # reversed: of equal prompts the first clip's entry stays
     first = dict(sorted(zip(reversed(names), reversed(entries), strict=True)))
     return _gallery(TAGGED_RETRIEVAL, list(first), tuple(first.values()), clips, names)
+
+
+def warn_of_unknown(
+    encoder: str, fold: int, gallery: Gallery, known: Iterable[str], asked: Iterable[str]
+) -> None:
+    """Say which labels a recogniser cannot answer, and how many test clips are lost by that.
+
+    Args:
+        known: texts of the training clips.
+        asked: ids of the test clips.
+    """
+    met = {label(text) for text in known}
+    rows = {row for row, entry in enumerate(gallery.entries) if label(entry.label) not in met}
+    if not rows:
+        return
+    _log.warning(
+        "%s, fold %d: no training clip has %s; these labels score below all others, and %d test "
+        "clips have one of them",
+        encoder,
+        fold,
+        ", ".join(sorted({label(gallery.entries[row].label) for row in rows})),
+        sum(gallery.own[clip] in rows for clip in asked),
+    )
 
 
 def filled(template: str, entry: Entry) -> str:

@@ -5,8 +5,9 @@ Decides:
   give the ranks 1, 2, 3, ... and never a rank of 1 for everybody.
 - T2V (text to video): the query is a text, the gallery is all clips. V2T (video to text): the
   query is a clip, the gallery is all labels (unique texts).
-- Two versions. `retrieval` is exact and is what a leaderboard shows; `reference_retrieval` is the
-  paper's own measure, quirks included, and is what stands beside the paper's numbers.
+- Two versions. `retrieval` is exact, and what every table and leaderboard shows;
+  `reference_retrieval` is the paper's own measure, quirks included, for who has a matrix of the
+  paper's. They agree where clips of equal text have equal scores and no other scores are equal.
 - A NaN or an infinity is an error that names its cell: it would otherwise be ranked silently.
 
 Costs, for n clips and u labels: `v2t_ranks` O(u n) comparisons and `t2v_hits` O(n n), no sorting;

@@ -4,14 +4,15 @@ Decisions
 * Several seeds are one measurement: an encoder each.
 * Test clips that cannot be scored are counted by reason, never skipped silently. (A clip that a
   split excludes is a test clip if its fold tests its language.)
-* A run may be asked of a corpus or split that it was not trained on; then it serves every fold.
+* A run may be asked of a corpus or split that it was not trained on; then it serves every fold,
+  without the clips that it learned from.
 
 Cost: reading the manifest and the index of the features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,6 +136,7 @@ def opened(
     """
     clips = manifest.read(data / corpus)
     rows = splits.read(data / corpus, split)
+    this_corpus = corpus_fingerprint(clips)
     chosen: list[Any]
     if encoder in BASELINES:
         seeds = list(seeds)[:1]
@@ -147,7 +149,7 @@ def opened(
             params=params,
             runs=runs,
             roles={int(fold): splits.fingerprint(part) for fold, part in rows.groupby("fold")},
-            corpus_fingerprint=corpus_fingerprint(clips),
+            corpus_fingerprint=this_corpus,
         )
         if skeletons.is_skeleton(encoder, runs):
             chosen = [
@@ -169,7 +171,10 @@ def opened(
             ]
     store = FeatureStore.of(clips, features / corpus / chosen[0].variant)
     by_id = clips.set_index("id", drop=False).rename_axis(None)
-    folds, tested, dropped = _folds(rows, by_id["sign_language"], store, split)
+    learnt: set[str] = set()
+    if run is not None:
+        learnt = set().union(*(one.learnt(data / corpus, this_corpus) for one in chosen))
+    folds, tested, dropped = _folds(rows, by_id["sign_language"], store, split, learnt)
     refused = manifest.read_dropped(data / corpus)["reason"].value_counts()
     return Opened(
         encoder=encoder,
@@ -192,9 +197,16 @@ def opened(
 
 
 def _folds(
-    rows: pd.DataFrame, language_of: pd.Series, store: FeatureStore, split: str
+    rows: pd.DataFrame,
+    language_of: pd.Series,
+    store: FeatureStore,
+    split: str,
+    learnt: Collection[str] = (),
 ) -> tuple[list[Fold], int, dict[str, int]]:
     """The folds, how many test clips they have in all, and why some are not evaluated.
+
+    Args:
+        learnt: clips that the encoder must not be tested on.
 
     Raises:
         ConfigError: a fold has nothing left.
@@ -208,11 +220,15 @@ def _folds(
         tested += len(ids["test"]) + excluded
         _count(dropped, "its label is in no training language", excluded)
         _count(dropped, "not in the feature store", sum(i not in store for i in ids["test"]))
-        fold = Fold(
-            int(number), *([i for i in ids[role] if i in store] for role in ("train", "test"))
-        )
+        there = {role: [i for i in ids[role] if i in store] for role in ("train", "test")}
+        own = [i for i in there["test"] if i not in learnt]
+        _count(dropped, "the run learned from it", len(there["test"]) - len(own))
+        fold = Fold(int(number), there["train"], own)
         if not fold.train or not fold.test:
-            raise ConfigError(f"split {split}, fold {number}: no training or no test clip is left")
+            why = "".join(f"; {count}: {reason}" for reason, count in dropped.items())
+            raise ConfigError(
+                f"split {split}, fold {number}: no training or no test clip is left{why}"
+            )
         folds.append(fold)
     return folds, tested, dropped
 

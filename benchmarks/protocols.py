@@ -173,7 +173,9 @@ def _identified_by_oracle(context: Context) -> Ranked:
     """Which sign language, where the label is known? Among those that have it."""
     _tags(context)
     test, clips = context.fold.test, context.found.clips
-    there = clips.loc[sorted({*context.fold.train, *test})]
+    # on the paper's corpora among the prompts of the test clips, as its retrieval
+    others = [] if context.found.split == galleries.OFFICIAL else context.fold.train
+    there = clips.loc[sorted({*others, *test})]
     asked = galleries.prompts(there, context.trained.prompt)
     found = identification.oracle(
         context.model.embed_text(asked.names),
@@ -307,6 +309,9 @@ def ask(
         raise ConfigError(f"{found.encoder} has no embeddings: it is asked by `evaluate` alone")
     [labelled] = galleries.of(found.split, found.clips, found.rows, "{label}")
     labels = labelled.names
+    for fold in found.folds:  # of recognition; retrieval has a text for every label
+        known = found.clips.loc[fold.train, "text"]
+        galleries.warn_of_unknown(found.encoder, fold.number, labelled, known, fold.test)
     contexts, shared = [], {}  # a run that all folds are asked of embeds the clips once
     for one in found.each:
         met = _met_labels(found, one)

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from signclip import files
 from signclip.errors import ConfigError
 
+_WRITTEN = (":(top,exclude)results", ":(top,exclude)dvc.lock")  # by the pipeline
 PACKAGES = ("torch", "transformers", "mmengine", "numpy", "pose-format", "spoken-to-signed")
 
 
@@ -136,13 +137,20 @@ def read(path: Path | str) -> Result:
 
 
 def git_commit() -> str:
-    """The commit checked out, with ``-dirty`` where tracked files differ; or ``unknown``."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The commit checked out, with ``-dirty`` where tracked files differ; or ``unknown``.
+
+    What the pipeline writes does not count: its second stage would always find the first's.
+    """
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", *_WRITTEN)
+    return commit.strip() + "-dirty" * bool(changed) if commit else "unknown"
+
+
+def _git(*command: str) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return subprocess.run(["git", *command], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
+        return ""
 
 
 def packages() -> dict[str, str]:

@@ -11,7 +11,7 @@ Cost: a test clip is a forward pass of each stream; nothing is cached.
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,14 +19,12 @@ from baselines import own, recipe, table, training
 from benchmarks.answers import Recognised
 from benchmarks.embeddings import Cache
 from benchmarks.encoders import Expected, Training, check_clips, check_settings
-from benchmarks.galleries import Gallery
+from benchmarks.galleries import Gallery, warn_of_unknown
 from signclip import checkpoint
 from signclip.config import run_name
 from signclip.errors import RunError
 from signclip.poses import Features
 from signclip.text import label
-
-_log = logging.getLogger(__name__)
 
 
 def is_skeleton(name: str, runs: Path) -> bool:
@@ -58,7 +56,7 @@ class SkeletonEncoder:
         self._roles, self._corpus = roles, corpus_fingerprint
         self._folder = runs / expected.experiment / str(expected.seed)
         self.fingerprints: dict[str, str] = {}  # <seed>/<fold's run> -> the run's
-        self.parameters, self.training_seconds = 0, 0.0
+        self.parameters, self.training_seconds, self.scoring_seconds = 0, 0.0, 0.0
         first = self._opened(min(roles))
         self.title, self.variant = first.title, first.variant
 
@@ -111,23 +109,11 @@ class SkeletonEncoder:
         model = self._opened(fold)
         self.parameters = model.metrics["parameters"]
         self.training_seconds += model.metrics["seconds"]
-        known = set(model.classes)
         scored = []
         for gallery in asked:
-            labels = [label(entry.label) for entry in gallery.entries]
-            if unknown := sorted(set(labels) - known):
-                tested = sum(gallery.own[i] in self._rows(gallery, unknown) for i in ids or ())
-                _log.warning(
-                    "%s, fold %d: no training clip has %s; these labels score below all others, "
-                    "and %d test clips have one of them",
-                    self._expected.experiment,
-                    fold,
-                    ", ".join(unknown),
-                    tested,
-                )
-            scored.append(Recognised(model.score(clips, labels)))
+            warn_of_unknown(self._expected.experiment, fold, gallery, model.classes, ids or ())
+            start = time.perf_counter()
+            scores = model.score(clips, [label(entry.label) for entry in gallery.entries])
+            self.scoring_seconds += time.perf_counter() - start
+            scored.append(Recognised(scores))
         return scored
-
-    @staticmethod
-    def _rows(gallery: Gallery, labels: Sequence[str]) -> set[int]:
-        return {i for i, entry in enumerate(gallery.entries) if label(entry.label) in labels}

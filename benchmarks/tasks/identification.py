@@ -4,8 +4,8 @@ Decisions
 * Plain: the clip is asked among prompts of a language without a text (``<en> <ase>``), one a sign
   language; the answer is a ranking, so its numbers are those of retrieval.
 * Oracle: the clip's text is given. It is asked among the prompts of that text in the languages that
-  have it (the reference's ``identification_oracle``); a text that one language alone has is no
-  question, and such clips are counted apart.
+  have it (the reference's ``identification_oracle``, whose prompts are those of the test clips); a
+  text that one language alone has is no question, and such clips are counted apart.
 
 Cost: milliseconds.
 """

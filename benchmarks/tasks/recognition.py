@@ -16,6 +16,8 @@ Decisions
   test clips have; a tie goes to the first class, where scikit-learn's top-k gives it to the last;
   and the probe learns all labels on every corpus, Sem-Lex's too.
 * A class with fewer training clips than shots gives all it has.
+* A prototype counts by its direction: the mean of few clips is longer than that of many, so that by
+  dot products classes of one clip would win.
 
 Cost: milliseconds for thousands of clips; the probe seconds.
 """
@@ -33,7 +35,7 @@ from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, normalize
 
 from baselines.labels import by_label
 from signclip.errors import ConfigError
@@ -124,7 +126,7 @@ def prototypes(
     k: int | None = None,
     seed: int = SEED,
 ) -> np.ndarray:
-    """Dot products with the mean of each class's shots, float32 (classes, clips).
+    """Cosines with the mean of each class's shots, float32 (classes, clips).
 
     Args:
         k: shots a class; None: all training clips. Others as in :func:`few_shot`.
@@ -137,8 +139,7 @@ def prototypes(
     names, row = np.unique([labels[i] for i in chosen], return_inverse=True)
     sums = np.zeros((len(names), training.shape[1]))
     np.add.at(sums, row, training[chosen])
-    means = sums / np.bincount(row)[:, None]
-    return _placed(means @ clips.T, names, classes)
+    return _placed(normalize(sums) @ normalize(clips).T, names, classes)
 
 
 def linear_probe(

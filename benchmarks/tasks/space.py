@@ -7,6 +7,7 @@ Decisions
   Numbers of concepts with other counts of languages do not compare, so a count is asked for.
 * An analogy a - b + c = d is counted right where d is the nearest of all candidates but a, b and c
   (as for words: king - man + woman = queen). By cosine, since sums differ in length.
+* Between labels (``analogy``) the mean of a label's clips, each at unit length, stands for it.
 * Conceptualisation needs no function of its own: it is retrieval where every prompt has the same
   language's tag (``<ase>`` in the reference).
 
@@ -100,6 +101,48 @@ def parallelograms(
     return np.concatenate(parts)
 
 
+def analogy(embeddings: np.ndarray, labels: Sequence[str], a: str, b: str, c: str) -> pd.DataFrame:
+    """Labels by how near they are to a - b + c, nearest first; a, b and c are no answers.
+
+    Args:
+        embeddings: (n, d), none of them zero.
+        labels: (n,), of the clips.
+
+    Returns:
+        One row a label: ``label``, ``clips``, ``cosine``.
+
+    Raises:
+        ConfigError: a, b or c has no clip, nothing else has, or an embedding has no direction.
+    """
+    names, row = np.unique(labels, return_inverse=True)
+    place = {str(name): i for i, name in enumerate(names)}
+    if unknown := [name for name in (a, b, c) if name not in place]:
+        raise ConfigError(f"no clip has the label {', '.join(unknown)}")
+    counts = np.bincount(row)
+    means = np.zeros((len(names), np.shape(embeddings)[1]))
+    np.add.at(means, row, _directions(embeddings))
+    unit = _directions(means / counts[:, None])
+    cosines = unit @ _directions((unit[place[a]] - unit[place[b]] + unit[place[c]])[None])[0]
+    found = pd.DataFrame({"label": names, "clips": counts, "cosine": cosines})
+    found = found[~found["label"].isin([a, b, c])]
+    if found.empty:
+        raise ConfigError(f"no label but {', '.join(dict.fromkeys([a, b, c]))} has clips")
+    return found.sort_values("cosine", ascending=False, kind="stable", ignore_index=True)
+
+
+def _directions(embeddings: np.ndarray) -> np.ndarray:
+    """Each at unit length, float64.
+
+    Raises:
+        ConfigError: one is zero or not finite.
+    """
+    values = np.asarray(embeddings, dtype=np.float64)
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    if not np.isfinite(length).all() or not length.all():
+        raise ConfigError("an embedding is zero or not finite: it has no direction")
+    return values / length
+
+
 def analogies(
     embeddings: np.ndarray, asked: np.ndarray, candidates: np.ndarray | None = None
 ) -> np.ndarray:
@@ -113,19 +156,15 @@ def analogies(
     Raises:
         ConfigError: nothing is asked, an embedding has no direction, or a d is no candidate.
     """
-    values = np.asarray(embeddings, dtype=np.float64)
     asked = np.asarray(asked, dtype=np.int64).reshape(-1, 4)
     if not len(asked):
         raise ConfigError("no analogy is asked")
-    length = np.linalg.norm(values, axis=1, keepdims=True)
-    if not np.isfinite(length).all() or not length.all():
-        raise ConfigError("an embedding is zero or not finite: it has no direction")
-    candidates = np.arange(len(values)) if candidates is None else np.sort(candidates)
-    column_of = np.full(len(values), -1)
+    unit = _directions(embeddings)
+    candidates = np.arange(len(unit)) if candidates is None else np.sort(candidates)
+    column_of = np.full(len(unit), -1)
     column_of[candidates] = np.arange(len(candidates))
     if (column_of[asked[:, 3]] < 0).any():
         raise ConfigError("an analogy's answer is not among the candidates")
-    unit = values / length
     ranks = np.empty(len(asked), dtype=np.int64)
     for row, (a, b, c, d) in enumerate(asked):
         scores = unit[candidates] @ (unit[a] - unit[b] + unit[c])

@@ -1,5 +1,6 @@
 """Evaluation on the embedded corpus: each clip from its own frames, every clip counted."""
 
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from baselines import BASELINES
+from baselines.nearest_neighbour import NearestNeighbour
 from benchmarks import answers, encoders, galleries, predictions, results
 from benchmarks import evaluate as evaluation
 from benchmarks import opened as opening
@@ -274,6 +276,23 @@ def test_runs_are_measured_without_a_look_at_the_training_clips(folders, tmp_pat
     read.clear()
     measured("E5", folders, tmp_path, "in_domain")
     assert not read  # embedded before
+
+
+@pytest.mark.parametrize("name", ["E5", "nearest-neighbour"])
+def test_the_cost_of_scoring_is_told_and_not_that_of_opening_and_fitting(
+    name, folders, tmp_path, monkeypatch
+):
+    def slow(whole):
+        def slowed(*given, **named):
+            time.sleep(1)
+            return whole(*given, **named)
+
+        return slowed
+
+    monkeypatch.setattr(encoders.inference, "load", slow(encoders.inference.load))
+    monkeypatch.setattr(NearestNeighbour, "fit", slow(NearestNeighbour.fit))
+    found = measured(name, folders, tmp_path, "in_domain")["retrieval"]
+    assert found.n_evaluated / found.cost.evaluation_clips_per_second < 1  # second
 
 
 def test_clips_of_a_store_are_a_sequence_that_can_be_cut(folders):

@@ -58,3 +58,15 @@ def test_the_papers_gallery_is_the_unique_prompts_of_the_test_clips(clips, rows)
 def test_the_order_of_the_manifest_changes_nothing(clips, rows):
     turned = galleries.of("in_domain", clips[::-1], rows, galleries.PAIR)
     assert turned == galleries.of("in_domain", clips, rows, galleries.PAIR)
+
+
+def test_labels_that_were_not_met_are_told_with_how_many_clips_are_lost(clips, rows, caplog):
+    gallery = galleries.labels(clips)
+    galleries.warn_of_unknown("dtw", 2, gallery, ["House", "tree"], ["2", "3"])
+    assert [record.message for record in caplog.records] == [
+        "dtw, fold 2: no training clip has haus; these labels score below all others, and 1 test "
+        "clips have one of them"
+    ]
+    caplog.clear()
+    galleries.warn_of_unknown("dtw", 2, gallery, ["House", "tree", "haus"], ["2", "3"])
+    assert not caplog.records

@@ -1,6 +1,7 @@
 """Result files: strict, traceable, whole."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -58,6 +59,23 @@ def test_a_result_from_before_a_field_was_recorded_still_loads(tmp_path, result,
     del values[field]
     path.write_text(files.canonical_json(files.sealed(values)))
     assert not getattr(results.read(path), field)
+
+
+def test_what_the_pipeline_writes_makes_no_commit_dirty(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert results.git_commit() == "unknown"
+    (tmp_path / "results").mkdir()
+    for name in ("code.py", "dvc.lock", "results/a.md"):
+        (tmp_path / name).write_text("1")
+    of = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], [*of, "commit", "-qm", "one"]):
+        subprocess.run(["git", *command], check=True)
+    for name in ("dvc.lock", "results/a.md"):
+        (tmp_path / name).write_text("2")
+    commit = results.git_commit()
+    assert len(commit) == 12
+    (tmp_path / "code.py").write_text("2")
+    assert results.git_commit() == f"{commit}-dirty"
 
 
 def test_a_score_that_is_not_finite_is_refused():

@@ -70,12 +70,27 @@ def test_shots_are_drawn_by_class_and_seed():
     assert set(recognition.shots(labels, ["b"], 100)) == set(range(5, 10))
 
 
-def test_prototypes_are_mean_dot_products(data):
+def test_prototypes_are_cosines_with_means(data):
     training, labels, clips, _ = data
     scores = recognition.prototypes(training, labels, clips, CLASSES)
     for row, name in enumerate(CLASSES):
-        of = [i for i, label in enumerate(labels) if label == name]
-        assert np.allclose(scores[row], (training[of] @ clips.T).mean(axis=0), rtol=1e-5)
+        mean = training[[i for i, label in enumerate(labels) if label == name]].mean(axis=0)
+        lengths = np.linalg.norm(mean) * np.linalg.norm(clips, axis=1)
+        assert np.allclose(scores[row], clips @ mean / lengths, rtol=1e-5)
+
+
+def test_a_prototype_of_one_clip_is_not_favoured():
+    """The mean of many unit vectors is shorter than the one vector of a rare class."""
+    rng = np.random.default_rng(0)
+    centre = np.array([1.0, 0, 0, 0])
+    common = centre + rng.normal(scale=0.8, size=(50, 4))
+    common /= np.linalg.norm(common, axis=1, keepdims=True)
+    rare = np.array([[0.8, 0.6, 0, 0]])
+    training, labels = np.concatenate([common, rare]), ["common"] * 50 + ["rare"]
+    asked = centre[None]
+    assert common.mean(axis=0) @ centre < rare[0] @ centre  # so by dot products it would be
+    scores = recognition.prototypes(training, labels, asked, ["common", "rare"])
+    assert scores[0, 0] > scores[1, 0]
 
 
 def test_the_probe_ranks_as_the_papers_does(data):

@@ -78,3 +78,28 @@ def test_a_b_and_c_are_no_answers_and_ties_go_to_the_first():
         space.analogies(np.zeros((6, 2)), [[0, 1, 2, 3]])
     with pytest.raises(ConfigError, match="no analogy"):
         space.analogies(embeddings, np.empty((0, 4)))
+
+
+def test_king_minus_man_plus_woman_is_queen():
+    rng = np.random.default_rng(0)
+    royal, male, female, plain = rng.normal(size=(4, 30))
+    of = {
+        "king": royal + male,
+        "queen": royal + female,
+        "man": plain + male,
+        "woman": plain + female,
+        "tree": rng.normal(size=30),
+    }
+    labels = [name for name in of for _ in range(3)]
+    clips = np.stack([of[name] + rng.normal(scale=0.1, size=30) for name in labels])
+    found = space.analogy(clips, labels, "king", "man", "woman")
+    assert list(found["label"]) == ["queen", "tree"]
+    assert set(found["clips"]) == {3}
+    assert found["cosine"].is_monotonic_decreasing
+    assert found["cosine"].iloc[0] > 0.8
+    with pytest.raises(ConfigError, match="no clip has the label emperor"):
+        space.analogy(clips, labels, "emperor", "man", "woman")
+    with pytest.raises(ConfigError, match="no label but king, man, woman"):
+        space.analogy(clips[[0, 6, 9]], ["king", "man", "woman"], "king", "man", "woman")
+    with pytest.raises(ConfigError, match="no direction"):
+        space.analogy(clips * 0, labels, "king", "man", "woman")
