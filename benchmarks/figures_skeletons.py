@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from benchmarks import results
 from benchmarks.figures import STYLE, save
 from benchmarks.predictions import CLIPS_FILE
+from benchmarks.tables import write_costs
 from signclip import files, parquet
 from signclip.curves import CURVES
 from signclip.errors import RunError
@@ -154,7 +155,4 @@ def write(
         given = {result.title: predictions / result.encoder / split for result in found}
         save(*confusions(given), out, CONFUSION)
         save(*learning(folders), out, LEARNING)
-        costs = pd.DataFrame(
-            [{"encoder": r.encoder, **r.cost.model_dump(), "hardware": r.hardware} for r in found]
-        ).round({"training_seconds": 1, "evaluation_clips_per_second": 1})
-        files.write_text(results_folder / "costs" / "skeletons.csv", costs.to_csv(index=False))
+        write_costs(results_folder, "skeletons", found)

@@ -44,6 +44,7 @@ DEVIATIONS = {
     "smoke": "as in `cpu`, and trained for one epoch only: these numbers mean nothing",
 }
 DIRECTIONS = {"V2T": "video to text", "T2V": "text to video"}
+COSTS_OF = ("encoder", "revision", "corpus", "split")  # what a row of the costs is of
 NOTHING = "–"
 INTERVALS = (
     "[low, high]: 95 % bootstrap interval over clips (video to text) or over letter queries "
@@ -283,8 +284,25 @@ def write_files(
     files.write_text(out / f"{table}.csv", frame.to_csv(index=False, lineterminator="\n"))
     files.write_text(out / f"{table}.md", markdown)
     files.write_text(out / f"{table}.tex", latex)
+    write_costs(results_folder, table, shown)
+
+
+def write_costs(results_folder: Path, table: str, shown: Sequence[Result]) -> None:
+    """``costs/<table>.csv``: one row an encoder, revision, corpus and split.
+
+    ``task`` is the first of theirs that the table shows: all tasks of a run have its parameters and
+    its training, and differ in what of an evaluation was on the clock.
+    """
     costs = pd.DataFrame(
-        [{"encoder": r.encoder, **r.cost.model_dump(), "hardware": r.hardware} for r in shown]
-    )
+        [
+            {
+                **{field: getattr(result, field) for field in COSTS_OF},
+                "task": result.task,
+                **result.cost.model_dump(),
+                "hardware": result.hardware,
+            }
+            for result in shown
+        ]
+    ).drop_duplicates(list(COSTS_OF))
     costs = costs.round({"training_seconds": 1, "evaluation_clips_per_second": 1})
     files.write_text(results_folder / "costs" / f"{table}.csv", costs.to_csv(index=False))
