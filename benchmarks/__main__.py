@@ -294,19 +294,24 @@ def figures(
 @app.command()
 def skeletons(
     split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(help="A row of SignCLIP whose curves are drawn, too; repeatable."),
+    ] = None,
     seed: Seed = 0,
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
 ) -> None:
     """Draw the skeleton models' confusions and curves and list their costs, from results and runs.
 
-    Example: python -m benchmarks skeletons --split letters
+    Example: python -m benchmarks skeletons --split letters --beside E3.2 --beside X
     """
     from benchmarks import suites
     from benchmarks.figures_skeletons import write
 
     write(
         suites.expand([suites.SKELETON_SUITE]),
+        beside=suites.expand(beside or ()),
         profile=profile,
         corpus=corpus,
         split=split,
