@@ -167,6 +167,17 @@ def dropped(result: Result) -> str:
     return f"Dropped when the corpus was read: {refused or 'none'}."
 
 
+def missing_models() -> list[str]:
+    """The skeleton models that the tables cannot show, as notes: one a reason."""
+    titles: dict[str, list[str]] = {}
+    for about in skeletons.missing().values():
+        titles.setdefault(about["reason"], []).append(about["title"])
+    return [
+        f"Skeleton models that were asked for and are missing: {', '.join(of)}: {reason}."
+        for reason, of in titles.items()
+    ]
+
+
 def notes(ours: Mapping[str, Result]) -> list[str]:
     """What a reader must know to read the table rightly."""
     first = next(iter(ours.values()))
@@ -182,6 +193,7 @@ def notes(ours: Mapping[str, Result]) -> list[str]:
         + ".",
         dropped(first),
         f"Signers ({first.corpus}, split {first.split}): {first.signers or SIGNERS_UNRECORDED}.",
+        *missing_models(),
         INTERVALS,
         "P@5 and P@10 cannot reach 1, there being few clips a letter: ceilings "
         + ", ".join(

@@ -73,6 +73,13 @@ def test_the_notes_say_whether_signers_are_shared(result, recorded, printed):
     assert "split letters" in note
 
 
+def test_the_notes_name_the_skeleton_models_that_are_missing_with_the_reason(result):
+    notes = tables.notes({"E3": result()})
+    for about in skeletons.missing().values():
+        (note,) = (note for note in notes if about["title"] in note)
+        assert about["reason"] in note
+
+
 def test_costs_have_one_row_a_run_whatever_it_was_asked(result, tmp_path):
     def paced(pace: float, **of):
         cost = Cost(parameters=7, training_seconds=2.04, evaluation_clips_per_second=pace)
