@@ -295,19 +295,24 @@ def figures(
 @app.command()
 def skeletons(
     split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(help="A row of SignCLIP whose curves are drawn, too; repeatable."),
+    ] = None,
     seed: Seed = 0,
     profile: Profile = "cpu",
     corpus: Corpus = CORPUS,
 ) -> None:
     """Draw the skeleton models' confusions and curves and list their costs, from results and runs.
 
-    Example: python -m benchmarks skeletons --split letters
+    Example: python -m benchmarks skeletons --split letters --beside E3.2 --beside X
     """
     from benchmarks import suites
     from benchmarks.figures_skeletons import write
 
     write(
         suites.expand([suites.SKELETON_SUITE]),
+        beside=suites.expand(beside or ()),
         profile=profile,
         corpus=corpus,
         split=split,
@@ -320,17 +325,37 @@ def skeletons(
 
 
 @app.command("breakdown")
-def breakdown_(profile: Profile = "cpu", corpus: Corpus = CORPUS) -> None:
-    """Take retrieval apart by letter, sign language and signer, from predictions.
+def breakdown_(
+    profile: Profile = "cpu",
+    corpus: Corpus = CORPUS,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Repeatable: of whoever has predictions there, in <corpus>-breakdown. Default: "
+            "the pipeline's splits and encoders, in breakdown."
+        ),
+    ] = None,
+    predictions: Predictions = PREDICTIONS,
+) -> None:
+    """Take retrieval apart by text, sign language and signer, from predictions.
 
     Example: python -m benchmarks breakdown
-    """
-    from benchmarks.tables_breakdown import TABLE, write
 
+    Example: python -m benchmarks breakdown --corpus my-clips --split official
+    """
+    from benchmarks.tables_breakdown import name_of, write
+
+    splits = list(dict.fromkeys(split or ()))
+    written = name_of(_folder_name(corpus), splits)
     write(
-        profile=profile, corpus=corpus, data=DATA, predictions=PREDICTIONS, results_folder=RESULTS
+        profile=profile,
+        corpus=corpus,
+        data=DATA,
+        predictions=predictions,
+        results_folder=RESULTS,
+        splits=splits,
     )
-    typer.echo((RESULTS / "tables" / f"{TABLE}.md").read_text(encoding="utf-8"))
+    typer.echo((RESULTS / "tables" / f"{written}.md").read_text(encoding="utf-8"))
 
 
 @app.command()

@@ -5,6 +5,8 @@ Decisions
   can be laid side by side.
 * Curves are the mean over the folds' runs, with the lowest and the highest of them: loss on
   training clips, and R@1 on validation clips.
+* Rows of SignCLIP stand beside the models in a column of their own: their loss is another one and
+  cannot be compared, their R@1 is of the same validation clips and drawn on the same scale.
 * Costs are what the results say, in the columns of ``results/costs/fingerclip.csv``.
 
 Cost: some seconds.
@@ -14,25 +16,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks import results
 from benchmarks.figures import STYLE, save
 from benchmarks.predictions import CLIPS_FILE
+from benchmarks.tables import write_costs
 from signclip import files, parquet
 from signclip.curves import CURVES
 from signclip.errors import RunError
 
 CONFUSION, LEARNING = "skeletons_confusion", "skeletons_curves"
-_DRAWN = {
-    "loss": "loss on training clips, streams added up",
-    "validation_V2T_R@1": "R@1 on validation clips",
-}
+LOSS, HITS = "loss", "validation_V2T_R@1"  # columns of a run's curves
+
+
+class Side(NamedTuple):
+    """Models that learn by one kind of loss: a column of the curves."""
+
+    title: str
+    loss_is: str  # in words
+    runs: dict[str, list[Path]]  # model's title -> folders of its folds' runs
 
 
 def confusions(predictions: dict[str, Path]) -> tuple[Figure, pd.DataFrame]:
@@ -80,46 +90,69 @@ def confusions(predictions: dict[str, Path]) -> tuple[Figure, pd.DataFrame]:
     return figure, numbers[["model", "label", "predicted", "clips", "share"]]
 
 
-def learning(runs: dict[str, Sequence[Path]]) -> tuple[Figure, pd.DataFrame]:
-    """How the models learn.
-
-    Args:
-        runs: title -> folders of its folds' runs.
+def learning(sides: Sequence[Side]) -> tuple[Figure, pd.DataFrame]:
+    """How models learn.
 
     Returns:
-        the figure; columns model, epoch, runs, then mean, low and high of each number drawn.
+        the figure; columns model, loss_is, epoch, runs, then mean, low and high of each number
+        drawn.
     """
-    tables = []
-    for title, folders in runs.items():
-        rows = pd.concat([pd.read_csv(folder / CURVES) for folder in folders], ignore_index=True)
-        drawn = [name for name in _DRAWN if name in rows]
-        by_epoch = rows.groupby("epoch")
-        table = pd.DataFrame({"model": title, "runs": by_epoch.size()})
-        for name in drawn:
+    tables = [
+        _by_epoch(folders).assign(model=title, loss_is=side.loss_is)
+        for side in sides
+        for title, folders in side.runs.items()
+    ]
+    numbers = pd.concat(tables, ignore_index=True)
+    head = ["model", "loss_is", "epoch", "runs"]
+    numbers = numbers[[*head, *(name for name in numbers if name not in head)]]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.6 * len(sides), 6), layout="constrained")
+        axes = figure.subplots(2, len(sides), squeeze=False, sharex=True)
+        colours = iter(sns.color_palette("tab10", len(tables)))
+        for side, (of_loss, of_hits) in zip(sides, axes.T, strict=True):
+            for title, table in numbers.groupby("model", sort=False):
+                if title in side.runs:
+                    colour = next(colours)
+                    _draw(of_loss, table, LOSS, colour, title)
+                    _draw(of_hits, table, HITS, colour, title)
+                elif HITS in table:
+                    of_hits.plot(table["epoch"], table[HITS], color="0.7", lw=0.8, zorder=1)
+            of_loss.set_title(f"{side.title}: loss on training clips\n({side.loss_is})", loc="left")
+            of_loss.set_ylim(bottom=0)
+            of_loss.legend(frameon=False, loc="upper right")
+            others = "\n(grey: means of the others)" if len(sides) > 1 else ""
+            of_hits.set_title(f"{side.title}: R@1 on validation clips{others}", loc="left")
+            of_hits.set_xlabel("epoch")
+            if f"{HITS}_high" in numbers:  # one scale, so that columns can be compared
+                of_hits.set_ylim(0, 1.05 * numbers[f"{HITS}_high"].max())
+        for axis in axes.flat:
+            axis.grid(alpha=0.3)
+    return figure, numbers
+
+
+def _by_epoch(folders: Sequence[Path]) -> pd.DataFrame:
+    """Runs, and mean, low and high of each number drawn, where they are measured."""
+    rows = pd.concat([pd.read_csv(folder / CURVES) for folder in folders], ignore_index=True)
+    by_epoch = rows.groupby("epoch")
+    table = pd.DataFrame({"runs": by_epoch.size()})
+    for name in (LOSS, HITS):
+        if name in rows:  # without validation clips there are no hits
             for suffix, value in (("", "mean"), ("_low", "min"), ("_high", "max")):
                 table[name + suffix] = by_epoch[name].agg(value)
-        tables.append(table.reset_index())
-    numbers = pd.concat(tables, ignore_index=True)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 3.4), layout="constrained")
-        for axis, (name, what) in zip(figure.subplots(1, 2), _DRAWN.items(), strict=True):
-            for title, table in numbers.groupby("model", sort=False):
-                if name not in table:
-                    continue
-                (line,) = axis.plot(table["epoch"], table[name], label=title)
-                low, high = table[f"{name}_low"], table[f"{name}_high"]
-                axis.fill_between(table["epoch"], low, high, color=line.get_color(), alpha=0.15)
-            axis.set_title(what, loc="left")
-            axis.set_xlabel("epoch")
-            axis.set_ylim(bottom=0)
-            axis.grid(alpha=0.3)
-        figure.axes[1].legend(frameon=False)
-    return figure, numbers
+    return table.reset_index()
+
+
+def _draw(axis: Axes, table: pd.DataFrame, name: str, colour: tuple, title: str) -> None:
+    if name in table:
+        axis.plot(table["epoch"], table[name], color=colour, label=title)
+        low, high = table[f"{name}_low"], table[f"{name}_high"]
+        axis.fill_between(table["epoch"], low, high, color=colour, alpha=0.15, lw=0)
 
 
 def write(
     names: Sequence[str],
     *,
+    beside: Sequence[str] = (),
     profile: str,
     corpus: str,
     split: str,
@@ -130,8 +163,12 @@ def write(
 ) -> None:
     """Write both figures below ``figures/`` and ``costs/skeletons.csv``.
 
+    Args:
+        names: of skeleton models.
+        beside: rows of SignCLIP whose curves are drawn, too.
+
     Raises:
-        RunError: a model has no runs.
+        RunError: a model or a row has no runs.
         ConfigError: a result is missing or invalid.
     """
     found = [
@@ -142,19 +179,26 @@ def write(
         )
         for name in names
     ]
-    folders = {
-        result.title: sorted((runs / result.encoder / str(seed)).glob(f"{split}*"))
-        for result in found
-    }
-    for title, there in folders.items():
-        if not there:
-            raise RunError(f"{title} has no runs on {split} with seed {seed}; train it first")
+    titles = {result.title: result.encoder for result in found}
+    sides = [
+        Side(
+            title,
+            loss_is,
+            {name: sorted((runs / of / str(seed)).glob(f"{split}*")) for name, of in named.items()},
+        )
+        for title, loss_is, named in (
+            ("skeleton models", "cross-entropy, streams added up", titles),
+            ("rows of SignCLIP", "contrastive: another scale", {name: name for name in beside}),
+        )
+        if named
+    ]
+    for side in sides:
+        for name, there in side.runs.items():
+            if not there:
+                raise RunError(f"{name} has no runs on {split} with seed {seed}; train it first")
     out = results_folder / "figures"
     with files.writing(out / "skeletons"):
         given = {result.title: predictions / result.encoder / split for result in found}
         save(*confusions(given), out, CONFUSION)
-        save(*learning(folders), out, LEARNING)
-        costs = pd.DataFrame(
-            [{"encoder": r.encoder, **r.cost.model_dump(), "hardware": r.hardware} for r in found]
-        ).round({"training_seconds": 1, "evaluation_clips_per_second": 1})
-        files.write_text(results_folder / "costs" / "skeletons.csv", costs.to_csv(index=False))
+        save(*learning(sides), out, LEARNING)
+        write_costs(results_folder, "skeletons", found)

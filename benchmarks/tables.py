@@ -44,6 +44,7 @@ DEVIATIONS = {
     "smoke": "as in `cpu`, and trained for one epoch only: these numbers mean nothing",
 }
 DIRECTIONS = {"V2T": "video to text", "T2V": "text to video"}
+COSTS_OF = ("encoder", "revision", "corpus", "split")  # what a row of the costs is of
 NOTHING = "–"
 INTERVALS = (
     "[low, high]: 95 % bootstrap interval over clips (video to text) or over letter queries "
@@ -166,6 +167,17 @@ def dropped(result: Result) -> str:
     return f"Dropped when the corpus was read: {refused or 'none'}."
 
 
+def missing_models() -> list[str]:
+    """The skeleton models that the tables cannot show, as notes: one a reason."""
+    titles: dict[str, list[str]] = {}
+    for about in skeletons.missing().values():
+        titles.setdefault(about["reason"], []).append(about["title"])
+    return [
+        f"Skeleton models that were asked for and are missing: {', '.join(of)}: {reason}."
+        for reason, of in titles.items()
+    ]
+
+
 def notes(ours: Mapping[str, Result]) -> list[str]:
     """What a reader must know to read the table rightly."""
     first = next(iter(ours.values()))
@@ -181,6 +193,7 @@ def notes(ours: Mapping[str, Result]) -> list[str]:
         + ".",
         dropped(first),
         f"Signers ({first.corpus}, split {first.split}): {first.signers or SIGNERS_UNRECORDED}.",
+        *missing_models(),
         INTERVALS,
         "P@5 and P@10 cannot reach 1, there being few clips a letter: ceilings "
         + ", ".join(
@@ -283,8 +296,25 @@ def write_files(
     files.write_text(out / f"{table}.csv", frame.to_csv(index=False, lineterminator="\n"))
     files.write_text(out / f"{table}.md", markdown)
     files.write_text(out / f"{table}.tex", latex)
+    write_costs(results_folder, table, shown)
+
+
+def write_costs(results_folder: Path, table: str, shown: Sequence[Result]) -> None:
+    """``costs/<table>.csv``: one row an encoder, revision, corpus and split.
+
+    ``task`` is the first of theirs that the table shows: all tasks of a run have its parameters and
+    its training, and differ in what of an evaluation was on the clock.
+    """
     costs = pd.DataFrame(
-        [{"encoder": r.encoder, **r.cost.model_dump(), "hardware": r.hardware} for r in shown]
-    )
+        [
+            {
+                **{field: getattr(result, field) for field in COSTS_OF},
+                "task": result.task,
+                **result.cost.model_dump(),
+                "hardware": result.hardware,
+            }
+            for result in shown
+        ]
+    ).drop_duplicates(list(COSTS_OF))
     costs = costs.round({"training_seconds": 1, "evaluation_clips_per_second": 1})
     files.write_text(results_folder / "costs" / f"{table}.csv", costs.to_csv(index=False))

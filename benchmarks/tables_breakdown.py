@@ -1,27 +1,35 @@
-"""Retrieval taken apart by letter, sign language and signer, and how much of a gallery is used.
+"""Retrieval taken apart by text, sign language and signer, and how much of a gallery is used.
 
-Decision: a pure function of per-clip predictions and the manifest, for the encoders of
-:data:`ROWS` on each split; what is counted and how: :mod:`benchmarks.breakdown`. The CSV has every
-group, the printed table all clips, the means over groups, and R@1 of each language and letter.
+Decisions
+* A pure function of per-clip predictions and the manifest; what is counted and how:
+  :mod:`benchmarks.breakdown`.
+* Of the pipeline's splits the encoders of :data:`ROWS`, all of which must be there. Of a split that
+  is named, on whatever corpus, those of :func:`candidates` that have predictions: who was asked
+  there is decided by who ran what.
+* An encoder that was asked among labels is shown so; one that was asked among prompts alone, as on
+  ``official``, by its prompts.
+* The CSV has every group. Printed are all clips, the means over groups, and R@1 of each group
+  where there are at most :data:`MOST` of them.
 
-Cost: a second.
+Cost: a second; some more for 450,000 clips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from benchmarks import breakdown, suites
-from benchmarks.predictions import CLIPS_FILE, GALLERY_FILE
+from benchmarks.predictions import CLIPS_FILE, GALLERY_FILE, TAGGED
 from benchmarks.tables import NOTHING, as_latex, as_markdown
 from signclip import files, manifest, parquet
 from signclip.errors import ConfigError
 
 TABLE, TITLE = "breakdown", "Retrieval by letter and sign language"
+TITLE_OF_ANY = "retrieval by text, sign language and signer"
 BEST_OF_FINGERCLIP = "E3.2"
 ROWS = {  # split -> suites and rows
     suites.LETTERS: (
@@ -34,6 +42,8 @@ ROWS = {  # split -> suites and rows
     suites.UNSEEN: ("everywhere", suites.BASELINE_SUITE),
 }
 METRICS = ("R@1", "R@5", "R@10", "R@20", "MRR", "DCG", "MedianR", "MeanR")
+MOST = 26  # groups that are printed one by one: an alphabet
+CALLED = {"language": "sign language", "class": "text", "signer": "signer"}  # in headings
 
 
 class Apart(NamedTuple):
@@ -41,28 +51,45 @@ class Apart(NamedTuple):
 
     groups: dict[str, breakdown.Breakdown]  # by class, language, signer
     coverage: breakdown.Coverage
+    prompts: bool = False  # asked among prompts, not among labels
 
 
-def apart(predictions: pd.DataFrame, clips: pd.DataFrame, texts: int) -> Apart:
+Found = Mapping[tuple[str, str], Apart]  # (split, encoder) -> its answers
+
+
+def candidates() -> list[str]:
+    """Every row of every suite, floors first: who may have predictions on a split."""
+    return suites.expand([suites.BASELINE_SUITE, suites.SKELETON_SUITE, *suites.read()])
+
+
+def name_of(corpus: str, splits: Sequence[str]) -> str:
+    """The table's name: that of the pipeline's, or the corpus's own where splits are named."""
+    return f"{corpus}-{TABLE}" if splits else TABLE
+
+
+def apart(
+    predictions: pd.DataFrame, clips: pd.DataFrame, gallery: Iterable[str], *, prompts: bool = False
+) -> Apart:
     """Take predictions apart.
 
     Args:
         predictions: ``clips.parquet``: id, seed, label, predicted, rank.
         clips: the manifest, by id.
-        texts: of the gallery.
+        gallery: the texts that were asked for.
+        prompts: whether these are prompts.
     """
     by_clip = predictions.pivot(index="id", columns="seed", values="rank").sort_index()
     ranks = by_clip.to_numpy().T
-    names = sorted({*predictions["label"], *predictions["predicted"]})
-    place = {name: i for i, name in enumerate(names)}
-    own = predictions.drop_duplicates("id").set_index("id")["label"].loc[by_clip.index].map(place)
-    covered = breakdown.coverage(
-        own.to_numpy(), predictions["predicted"].map(place).to_numpy(), texts
+    place = {name: i for i, name in enumerate(sorted(set(gallery)))}
+    labels = predictions.drop_duplicates("id").set_index("id")["label"].loc[by_clip.index]
+    own, predicted = (
+        names.map(place).fillna(-1).to_numpy(int) for names in (labels, predictions["predicted"])
     )
-    return Apart(breakdown.breakdowns(ranks, clips.loc[by_clip.index]), covered)
+    covered = breakdown.coverage(own, predicted, len(place))
+    return Apart(breakdown.breakdowns(ranks, clips.loc[by_clip.index]), covered, prompts)
 
 
-def table(found: Mapping[tuple[str, str], Apart]) -> pd.DataFrame:
+def table(found: Found) -> pd.DataFrame:
     """One row a (split, encoder, grouping, group); the grouping ``all`` is the mean over clips."""
     out = []
     for (split, name), one in found.items():
@@ -79,7 +106,7 @@ def table(found: Mapping[tuple[str, str], Apart]) -> pd.DataFrame:
     return frame.astype({"clips": int})[["split", "id", "by", "group", "clips", *METRICS]]
 
 
-def summary(found: Mapping[tuple[str, str], Apart]) -> pd.DataFrame:
+def summary(found: Found) -> pd.DataFrame:
     """One row a (split, encoder): over clips, R@1 as a mean over groups, and coverage."""
     out = []
     for (split, name), one in found.items():
@@ -97,7 +124,7 @@ def summary(found: Mapping[tuple[str, str], Apart]) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def groups(found: Mapping[tuple[str, str], Apart], split: str, by: str) -> pd.DataFrame:
+def groups(found: Found, split: str, by: str) -> pd.DataFrame:
     """R@1 of a split, one row a group, one column an encoder."""
     columns: dict[str, pd.Series] = {}
     for (its, name), one in found.items():
@@ -106,63 +133,132 @@ def groups(found: Mapping[tuple[str, str], Apart], split: str, by: str) -> pd.Da
         of = one.groups[by].table
         columns.setdefault("clips", of["clips"].astype(str))
         columns[name] = of["R@1"].map(lambda value: _short(value, "R@1"))
-    return pd.DataFrame(columns).rename_axis(by).reset_index()
+    shown = pd.DataFrame(columns).fillna(NOTHING)  # an encoder may have lost a group's clips
+    return shown.rename_axis(by).reset_index()
 
 
 def _short(value: float, metric: str) -> str:
     return f"{value:.1f}" if metric in ("MedianR", "MeanR") else f"{value:.3f}"
 
 
-def notes(corpus: str, profile: str, seeds: Sequence[int]) -> list[str]:
+def blocks(found: Found, splits: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """Heading -> printed part: all clips, then R@1 of few enough groups, split by split."""
+    parts = {"All clips": summary(found)}
+    for by, called in CALLED.items():
+        for split in splits:
+            part = groups(found, split, by)
+            if 0 < len(part) <= MOST:
+                said = "letter" if (by, split) == ("class", suites.LETTERS) else called
+                parts[f"R@1 by {said}, {split}"] = part
+    return parts
+
+
+def notes(found: Found, corpus: str, profile: str, seeds: Sequence[int]) -> list[str]:
     """What a reader must know to read the table rightly."""
+    prompted = dict.fromkeys(name for (_, name), one in found.items() if one.prompts)
+    among = f" ({', '.join(prompted)}: among prompts)" if prompted else ""
     return [
         f"{corpus}, profile `{profile}`, seeds {', '.join(map(str, seeds))}, video to text among "
-        "labels, clips of all folds. Intervals stand in the other tables; a group has few clips, "
-        "so its number says little alone.",
-        "*R@1 by class, language, signer*: the mean over groups, each counting as much. Who signs "
-        "is not recorded in the embedded corpus; where that is so the cell is empty.",
+        f"labels{among}, clips of all folds. Intervals stand in the other tables; a group has few "
+        "clips, so its number says little alone.",
+        "*R@1 by class, language, signer*: the mean over groups, each counting as much.",
+        *_ungrouped(found),
         "DCG: 1 / log2(1 + rank), the text of a clip being the only right one. *texts*: the "
         "gallery of a fold; *asked*, *answered*: how many of them are the text of a test clip, or "
-        "rank first for one, in any fold.",
+        f"rank first for one, in any fold. {_outside(found)}",
         "Every group, with all metrics, is in the CSV.",
     ]
 
 
+def _ungrouped(found: Found) -> list[str]:
+    """How many clips of each split have no group, and so count in no mean over groups."""
+    told = []
+    for by in CALLED:
+        of_split = {
+            split: f"{one.groups[by].ungrouped} of {one.coverage.clips} clips ({split})"
+            for (split, _), one in found.items()
+            if one.groups[by].ungrouped
+        }
+        if of_split:
+            told.append(
+                f"No {by} is recorded for {', '.join(of_split.values())}: these count in no such "
+                "mean, and where that is so of all clips the cell is empty."
+            )
+    return told
+
+
+def _outside(found: Found) -> str:
+    """Clips whose own text is not in the gallery, which cannot be right."""
+    told = []
+    for (split, name), one in found.items():
+        clips, there = one.coverage.clips, one.coverage.clips_in_gallery
+        if there < 1:
+            told.append(f"{clips - round(there * clips)} of {clips} ({name}, {split})")
+    if not told:
+        return "Each clip's own text is in its gallery."
+    return f"Clips whose text is not in their gallery and which cannot be right: {', '.join(told)}."
+
+
+def _read(folder: Path, clips: pd.DataFrame) -> tuple[Apart, set[int]] | None:
+    """An encoder's answers taken apart, and their seeds; None where there are none."""
+    for prefix in ("", TAGGED):
+        paths = [folder / (prefix + name) for name in (CLIPS_FILE, GALLERY_FILE)]
+        if all(path.is_file() for path in paths):
+            predicted = parquet.read(paths[0])
+            gallery = parquet.read(paths[1], ["label"])["label"]
+            return apart(predicted, clips, gallery, prompts=bool(prefix)), set(predicted["seed"])
+    return None
+
+
 def write(
-    *, profile: str, corpus: str, data: Path, predictions: Path, results_folder: Path
+    *,
+    profile: str,
+    corpus: str,
+    data: Path,
+    predictions: Path,
+    results_folder: Path,
+    splits: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Write ``tables/breakdown.{csv,md,tex}``.
+    """Write ``tables/breakdown.{csv,md,tex}``; of named splits ``tables/<corpus>-breakdown.*``.
+
+    Args:
+        splits: what is taken apart; by default the pipeline's splits, :data:`ROWS`.
 
     Raises:
         ConfigError: predictions are missing.
     """
     clips = manifest.read(data / corpus).set_index("id", drop=False).rename_axis(None)
-    found, seeds = {}, set()
-    for split, rows in ROWS.items():
-        for name in suites.expand(rows):
-            folder = predictions / name / split
-            for file in (CLIPS_FILE, GALLERY_FILE):
-                if not (folder / file).is_file():
-                    raise ConfigError(
-                        f"{folder / file}: no predictions; "
-                        f"python -m benchmarks evaluate {name} --split {split}"
-                    )
-            predicted = parquet.read(folder / CLIPS_FILE)
-            gallery = parquet.read(folder / GALLERY_FILE, ["seed", "fold"])
-            texts = gallery.value_counts().max()
-            found[split, name] = apart(predicted, clips, int(texts))
-            seeds |= set(predicted["seed"])
+    wanted = {split: suites.expand(rows) for split, rows in ROWS.items()}
+    if splits:
+        wanted = {split: candidates() for split in splits}
+    found: dict[tuple[str, str], Apart] = {}
+    seeds: set[int] = set()
+    for split, names in wanted.items():
+        for name in names:
+            one = _read(predictions / name / split, clips)
+            if one is not None:
+                found[split, name] = one[0]
+                seeds |= one[1]
+            elif not splits:
+                raise ConfigError(
+                    f"{predictions / name / split}: no predictions; "
+                    f"python -m benchmarks evaluate {name} --split {split}"
+                )
+        if not any(split == its for its, _ in found):
+            raise ConfigError(
+                f"{predictions}/*/{split}: no predictions of {', '.join(names)}; python -m "
+                f"benchmarks evaluate baselines --corpus {corpus} --split {split} "
+                f"--predictions {predictions}"
+            )
     frame = table(found)
-    parts = {"All clips": summary(found)}
-    for split in ROWS:
-        parts[f"R@1 by sign language, {split}"] = groups(found, split, "language")
-    parts[f"R@1 by letter, {suites.LETTERS}"] = groups(found, suites.LETTERS, "class")
+    parts = blocks(found, wanted)
+    name = name_of(corpus, splits)
+    title = f"{corpus}: {TITLE_OF_ANY}" if splits else TITLE
     out = results_folder / "tables"
-    with files.writing(out / TABLE):
+    with files.writing(out / name):
         text = frame.to_csv(index=False, lineterminator="\n", float_format="%.4f")
-        files.write_text(out / f"{TABLE}.csv", text)
-        files.write_text(
-            out / f"{TABLE}.md", as_markdown(parts, TITLE, notes(corpus, profile, sorted(seeds)))
-        )
-        files.write_text(out / f"{TABLE}.tex", as_latex(parts, TITLE, TABLE))
+        files.write_text(out / f"{name}.csv", text)
+        remarks = notes(found, corpus, profile, sorted(seeds))
+        files.write_text(out / f"{name}.md", as_markdown(parts, title, remarks))
+        files.write_text(out / f"{name}.tex", as_latex(parts, title, name))
     return frame

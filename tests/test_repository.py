@@ -133,6 +133,18 @@ def test_retrieval_is_taken_apart_where_it_is_measured():
     }
 
 
+def test_the_curves_are_of_every_fold_of_the_models_and_of_the_rows_beside_them():
+    stage = PIPELINE["figures_skeletons"]
+    words = stage["cmd"].split()
+    rows = [after for word, after in pairwise(words) if word == "--beside"]
+    assert rows
+    assert {path for path in stage["deps"] if path.startswith("runs/")} == {
+        f"runs/{name}/${{seed}}/{config.run_name('letters', fold)}"
+        for name in (*table.models(), *rows)
+        for fold in range(5)
+    }
+
+
 def test_a_corpus_of_ones_own_is_a_stage_once_it_is_named(tmp_path):
     stage = PIPELINE["elsewhere"]["do"]
     named = [word for line in stage["cmd"] for word in line.split()]

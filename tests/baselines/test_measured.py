@@ -155,5 +155,33 @@ def test_confusions_curves_and_costs_are_drawn_from_files(measure, tmp_path):
         assert (figures / f"{name}.pdf").is_file()
     with pytest.raises(RunError, match="ST-GCN has no runs on official with seed 4"):
         figures_skeletons.write(["stgcn"], **(given | {"seed": 4}))
+    with pytest.raises(RunError, match="X has no runs on official with seed 0"):
+        figures_skeletons.write(["stgcn"], beside=["X"], **given)
     with pytest.raises(ConfigError):
         figures_skeletons.write(["posec3d"], **given)
+
+
+def test_rows_of_signclip_are_drawn_beside_the_models_with_a_loss_of_their_own(tmp_path):
+    for model, losses in (("gcn", [3.0, 2.0]), ("X", [7.0, 6.0, 5.0])):
+        for fold, hits in enumerate((0.2, 0.4)):
+            folder = tmp_path / model / str(fold)
+            folder.mkdir(parents=True)
+            rows = {"epoch": range(1, len(losses) + 1), "loss": losses, "validation_V2T_R@1": hits}
+            pd.DataFrame(rows).to_csv(folder / "curves.csv", index=False)
+    sides = [
+        figures_skeletons.Side(f"side of {model}", f"loss of {model}", {model: runs})
+        for model in ("gcn", "X")
+        for runs in [sorted((tmp_path / model).iterdir())]
+    ]
+    figure, numbers = figures_skeletons.learning(sides)
+    assert list(numbers["model"]) == ["gcn"] * 2 + ["X"] * 3
+    assert list(numbers["loss_is"].unique()) == ["loss of gcn", "loss of X"]
+    assert list(numbers["loss"]) == [3, 2, 7, 6, 5]
+    assert numbers["validation_V2T_R@1"].tolist() == pytest.approx([0.3] * 5)
+    assert (numbers["runs"] == 2).all()
+    of_losses, of_hits = figure.axes[:2], figure.axes[2:]
+    for axis, side in zip(of_losses, sides, strict=True):
+        assert side.loss_is in axis.get_title(loc="left")
+        assert [text.get_text() for text in axis.get_legend().get_texts()] == list(side.runs)
+    assert all(len(axis.lines) == 2 for axis in of_hits)  # its own, and the other's in grey
+    assert of_hits[0].get_ylim() == of_hits[1].get_ylim()

@@ -9,7 +9,7 @@ import pytest
 from baselines import BASELINES
 from baselines import table as skeletons
 from benchmarks import tables
-from benchmarks.results import Score
+from benchmarks.results import Cost, Score
 
 FACTS = Path(__file__).parents[2].parent / "shared" / "paper" / "fingerclip_results.csv"
 
@@ -71,6 +71,37 @@ def test_the_notes_say_whether_signers_are_shared(result, recorded, printed):
     (note,) = (n for n in tables.notes({"E3": result(signers=recorded)}) if "Signers" in n)
     assert printed in note
     assert "split letters" in note
+
+
+def test_the_notes_name_the_skeleton_models_that_are_missing_with_the_reason(result):
+    notes = tables.notes({"E3": result()})
+    for about in skeletons.missing().values():
+        (note,) = (note for note in notes if about["title"] in note)
+        assert about["reason"] in note
+
+
+def test_costs_have_one_row_a_run_whatever_it_was_asked(result, tmp_path):
+    def paced(pace: float, **of):
+        cost = Cost(parameters=7, training_seconds=2.04, evaluation_clips_per_second=pace)
+        return result(cost=cost, **of)
+
+    shown = [
+        paced(10, task="tagged_retrieval"),
+        paced(20, task="few_shot_1"),
+        paced(30, split="in_domain"),
+        paced(40, revision="cpu.in_domain"),
+        paced(50, encoder="X"),
+        paced(60, corpus="other"),
+    ]
+    tables.write_costs(tmp_path, "all", shown)
+    costs = pd.read_csv(tmp_path / "costs/all.csv")
+    assert list(costs.columns) == [
+        *("encoder", "revision", "corpus", "split", "task"),
+        *("parameters", "training_seconds", "evaluation_clips_per_second", "hardware"),
+    ]
+    assert costs["evaluation_clips_per_second"].tolist() == [10, 30, 40, 50, 60]
+    assert costs["task"].tolist() == ["tagged_retrieval"] + ["retrieval"] * 4
+    assert (costs["training_seconds"] == 2).all()
 
 
 def test_equal_results_give_equal_bytes_and_a_missing_result_is_named(ours, tmp_path):

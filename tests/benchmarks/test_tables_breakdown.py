@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import suites, tables_breakdown
-from benchmarks.predictions import CLIPS_FILE, GALLERY_FILE
+from benchmarks.predictions import CLIPS_FILE, GALLERY_FILE, TAGGED
 from signclip import manifest
 from signclip.errors import ConfigError
 
@@ -16,9 +16,10 @@ CLIPS = pd.DataFrame(
         "signer": [""] * 4,
     }
 ).set_index("id", drop=False)
+SIGNED = CLIPS.assign(signer=["anna", "anna", "ben", ""])
 
 
-TEXTS = 9
+TEXTS = "abcdefghi"
 
 
 def predicted(ranks: dict[str, list[int]]) -> pd.DataFrame:
@@ -68,6 +69,86 @@ def test_a_column_an_encoder_and_a_row_a_language():
         "clips": ["2", "2"],
         "good": ["1.000"] * 2,
         "bad": ["0.000"] * 2,
+    }
+
+
+def test_a_row_a_signer_and_the_clips_without_one_are_counted():
+    ranks = {"p": [1], "q": [2], "r": [1], "s": [2]}
+    found = {("official", "x"): tables_breakdown.apart(predicted(ranks), SIGNED, TEXTS)}
+    parts = tables_breakdown.blocks(found, ["official"])
+    assert parts["R@1 by signer, official"].to_dict("list") == {
+        "signer": ["anna", "ben"],
+        "clips": ["2", "1"],
+        "x": ["0.500", "1.000"],
+    }
+    assert parts["All clips"]["R@1 by signer"].tolist() == ["0.750"]
+    notes = " ".join(tables_breakdown.notes(found, "mine", "cpu", [0]))
+    assert "No signer is recorded for 1 of 4 clips (official)" in notes
+    assert "No language" not in notes
+    assert "Each clip's own text is in its gallery." in notes
+
+
+def test_more_groups_than_an_alphabet_are_in_the_csv_alone():
+    many = pd.DataFrame(
+        {"id": [f"{i:02d}" for i in range(27)], "text": "a", "sign_language": "ase"}
+    )
+    many = many.assign(signer=many["id"]).set_index("id", drop=False)
+    answers = many[["id"]].assign(seed=0, label="a", predicted="a", rank=1)
+    found = {("official", "x"): tables_breakdown.apart(answers, many, ["a"])}
+    assert list(tables_breakdown.blocks(found, ["official"])) == [
+        "All clips",
+        "R@1 by sign language, official",
+        "R@1 by text, official",
+    ]
+    assert (tables_breakdown.table(found)["by"] == "signer").sum() == 28  # and their mean
+    fewer = {("official", "x"): tables_breakdown.apart(answers[1:], many, ["a"])}
+    assert "R@1 by signer, official" in tables_breakdown.blocks(fewer, ["official"])
+
+
+def test_clips_that_cannot_be_right_are_told():
+    answers = predicted({"p": [1], "q": [5], "r": [1], "s": [5]})
+    found = {("official", "x"): tables_breakdown.apart(answers, CLIPS, ["a", "c"])}
+    notes = " ".join(tables_breakdown.notes(found, "mine", "cpu", [0]))
+    assert "cannot be right: 2 of 4 (x, official)." in notes
+
+
+def test_an_encoder_without_some_clips_has_a_dash_for_their_groups():
+    found = {
+        ("official", "all"): tables_breakdown.apart(
+            predicted({c: [1] for c in "pqrs"}), SIGNED, TEXTS
+        ),
+        ("official", "some"): tables_breakdown.apart(predicted({"p": [1]}), SIGNED, TEXTS),
+    }
+    part = tables_breakdown.groups(found, "official", "signer")
+    assert part["some"].tolist() == ["1.000", "–"]
+
+
+def test_a_named_split_of_any_corpus_shows_whoever_has_predictions(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "read", lambda folder: SIGNED.reset_index(drop=True))
+    given = dict(
+        profile="cpu",
+        corpus="mine",
+        data=tmp_path / "data",
+        predictions=tmp_path / "predictions",
+        results_folder=tmp_path / "results",
+        splits=["official"],
+    )
+    with pytest.raises(ConfigError, match="evaluate baselines --corpus mine --split official"):
+        tables_breakdown.write(**given)
+    texts = pd.DataFrame({"seed": 0, "fold": 0, "label": list("abc")})
+    for name, prefix in (("dtw", ""), ("X-finetuned", TAGGED)):
+        folder = tmp_path / "predictions" / name / "official"
+        folder.mkdir(parents=True)
+        predicted({c: [1] for c in "pqrs"}).to_parquet(folder / (prefix + CLIPS_FILE))
+        texts.to_parquet(folder / (prefix + GALLERY_FILE))
+    frame = tables_breakdown.write(**given)
+    assert list(dict.fromkeys(frame["id"])) == ["dtw", "X-finetuned"]
+    text = (tmp_path / "results/tables/mine-breakdown.md").read_text()
+    assert "# mine: retrieval by text, sign language and signer" in text
+    assert "| anna " in text
+    assert "labels (X-finetuned: among prompts)" in text
+    assert {path.name for path in (tmp_path / "results/tables").iterdir()} == {
+        f"mine-breakdown.{suffix}" for suffix in ("csv", "md", "tex")
     }
 
 
