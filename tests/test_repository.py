@@ -141,9 +141,14 @@ def test_a_corpus_of_ones_own_is_a_stage_once_it_is_named(tmp_path):
         begun = name.removesuffix("-finetuned")
         assert named[place - 3 : place] == [
             "--init",
-            f"runs/{begun}/${{seed}}/{tables_elsewhere.PRETRAINED}",
+            f"${{pretrained.runs}}/{begun}/${{seed}}/${{pretrained.run}}",
             "--name",
         ]
+    # unless something else is chosen, what is pretrained are this pipeline's runs on in_domain
+    pretrained = yaml.safe_load((ROOT / "params.yaml").read_text())["pretrained"]
+    assert {
+        f"{pretrained['runs']}/{row}/0/{pretrained['run']}" for row in suites.expand(["everywhere"])
+    } <= outputs("train_in_domain")
     assert set(suites.expand(["finetuned"])) == {
         f"{row}-finetuned" for row in suites.expand(["everywhere"])
     }
@@ -231,7 +236,7 @@ def test_what_a_corpus_of_ones_own_gives_is_what_its_table_shows():
         asked[template] = gallery.task
         assert len(gallery.names) == 1  # of the test clip
     expected = set()
-    for line in tables_elsewhere.lines("${profile}"):
+    for line in tables_elsewhere.lines("${profile}", "${pretrained.run}"):
         template = "{label}" if line.encoder in table.models() else "<en> <{sign_language}> {text}"
         template = galleries.PAIR if line.way == tables_elsewhere.FLOOR else template
         own = "zero_shot" if line.way == tables_elsewhere.ZERO_SHOT else asked[template]
