@@ -37,7 +37,10 @@ TRACKED = subprocess.run(
 ).stdout.split("\n")
 
 
-PRETRAIN = ("pretrain_corpus", "pretrain_features", "pretrain", "pretrain_evaluate")
+PRETRAIN = (
+    *("pretrain_corpus", "pretrain_features", "pretrain", "pretrain_evaluate"),
+    "pretrain_protocols",
+)
 
 
 def canonical(name: str) -> str:
@@ -212,6 +215,11 @@ def test_the_papers_corpus_gets_every_row_of_the_pretraining_table():
         expected.add(
             f"results/leaderboard/{name}/${{profile}}/tagged_retrieval.${{key}}.official.json"
         )
+    expected |= {
+        f"results/leaderboard/{name}/${{profile}}/{task}.${{key}}.official.json"
+        for name in suites.expand(["everywhere"])
+        for task in tables_protocols.OF_THE_PAPER
+    }
     assert {out for out in outs if out.startswith("results/")} == expected
     packed = PIPELINE["pretrain_features"]["do"]["cmd"].split()
     assert {after for word, after in pairwise(packed) if word == "--variant"} == variants
