@@ -258,6 +258,10 @@ def paper(
         str | None,
         typer.Option(help="Of fingerclip and pretraining. Default: letters and in_domain."),
     ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(help="Of elsewhere: the runs asked zero-shot. Default: in_domain."),
+    ] = None,
 ) -> None:
     """Write a table, published numbers beside ours, or the rows beyond the paper, from results.
 
@@ -272,6 +276,10 @@ def paper(
         if table not in OF_ONE_SPLIT:
             raise typer.BadParameter(f"the table {table} has no choice of split")
         given["split"] = split
+    if run is not None:
+        if table != "elsewhere":
+            raise typer.BadParameter(f"the table {table} has no choice of run")
+        given["run"] = run
     written = _folder_name(corpus) if table == "elsewhere" else table
     importlib.import_module(PAPER_TABLES[table]).write(**given)
     typer.echo((RESULTS / "tables" / f"{written}.md").read_text(encoding="utf-8"))

@@ -6,9 +6,11 @@ Decisions
   the key differs the clips are embedded anew, so a file is never stale.
 * Clips depend on their company by rounding alone, so a file holds those that were asked for so far,
   whoever asked, and what each took: costs are told alike whether a clip was embedded now or before.
-* Files are read without a lock and replaced whole; who embeds holds the lock of the file.
+* Files are read without a lock and replaced whole; who embeds holds the lock of the file. It is
+  written now and then, so that an embedding that is killed keeps most of what it has done.
 
-Path: ``embeddings/<corpus>/<experiment>/<seed>/<run>.<variant>.npz``. Cost: 4 bytes a number.
+Path: ``embeddings/<corpus>/<experiment>/<seed>/<run>.<variant>.npz``. Cost: 4 bytes a number; while
+clips are embedded, the features of :data:`PART` (1 GB at 609 numbers a frame and 100 frames).
 """
 
 from __future__ import annotations
@@ -39,6 +41,9 @@ _CODE = (
     "windows",
 )
 _PACKAGES = ("torch", "transformers")
+# Clips read and embedded at a time: memory alone, since embed_pose cuts its items into runs of 256.
+PART = 4096
+PARTS_A_WRITE = 12  # 49,152 clips
 
 
 class ClipEmbeddings(NamedTuple):
@@ -84,22 +89,24 @@ class Cache:
             path.parent.mkdir(parents=True, exist_ok=True)
             with files.writing(path):
                 known = _read(path, key)  # the one before may just have written it
-                self._embed(model, [clip for clip in wanted if clip not in known.embeddings], known)
-                _write(path, key, known)
+                missing = [clip for clip in wanted if clip not in known.embeddings]
+                for start in range(0, len(missing), PART):
+                    self._embed(model, missing[start : start + PART], known)
+                    done = start // PART + 1
+                    if done % PARTS_A_WRITE == 0 or start + PART >= len(missing):
+                        _write(path, key, known)
         return ClipEmbeddings(
             np.stack([known.embeddings[clip] for clip in ids]),
             np.array([known.seconds[clip] for clip in ids]),
         )
 
-    def _embed(self, model: SignCLIPModel, missing: list[str], known: _Known) -> None:
-        if not missing:
-            return
+    def _embed(self, model: SignCLIPModel, part: list[str], known: _Known) -> None:
         start = time.perf_counter()
-        values = [self._store.values(clip) for clip in missing]
-        found = model.embed_pose(values, ids=missing)
-        each = (time.perf_counter() - start) / len(missing)
-        known.embeddings.update(zip(missing, found, strict=True))
-        known.seconds.update(dict.fromkeys(missing, each))
+        values = [self._store.values(clip) for clip in part]
+        found = model.embed_pose(values, ids=part)
+        each = (time.perf_counter() - start) / len(part)
+        known.embeddings.update(zip(part, found, strict=True))
+        known.seconds.update(dict.fromkeys(part, each))
 
 
 def _key(run: Path, store: FeatureStore) -> str:

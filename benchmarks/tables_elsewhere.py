@@ -2,9 +2,10 @@
 
 Decisions
 * One line an encoder and way of learning, on the corpus's official split: floors and skeleton
-  models; rows that were trained on the embedded corpus and have not met this one (*zero-shot*);
-  the same rows from scratch; and gone on with from there (*fine-tuned*), each with what
-  few-shot, class means and the linear probe make of its embeddings.
+  models; rows that were trained on another corpus (the embedded one, unless ``params.yaml`` says
+  otherwise) and have not met this one (*zero-shot*); the same rows from scratch; and gone on with
+  from there (*fine-tuned*), each with what few-shot, class means and the linear probe make of its
+  embeddings.
 * A result that is missing is an empty cell: which of them a corpus has is decided by who ran what.
 
 Cost: reading the results.
@@ -36,7 +37,7 @@ from benchmarks.tables_protocols import TITLES
 from benchmarks.tasks.names import RECOGNITION
 from signclip.errors import ConfigError
 
-SPLIT, PRETRAINED = "official", suites.IN_DOMAIN
+SPLIT = "official"
 METRICS = ("V2T_R@1", "V2T_R@5", "V2T_MedianR")
 FLOOR, ZERO_SHOT, SCRATCH, FINE_TUNED = "floor", "zero-shot", "from scratch", "fine-tuned"
 LABELS, PROMPTS = ("retrieval",), ("tagged_retrieval", "retrieval")
@@ -51,13 +52,18 @@ class Line(NamedTuple):
     asked: tuple[str, ...]
 
 
-def lines(profile: str) -> list[Line]:
-    """The table's lines, in order."""
+def lines(profile: str, run: str) -> list[Line]:
+    """The table's lines, in order.
+
+    Args:
+        run: the name of the runs that were trained on another corpus.
+    """
     rows, tuned = suites.expand(["everywhere"]), suites.expand(["finetuned"])
+    zero_shot = suites.expand(["everywhere", "tested"])
     return [
         *(Line(name, FLOOR, profile, LABELS) for name in BASELINES),
         *(Line(name, SCRATCH, profile, LABELS) for name in skeletons.models()),
-        *(Line(name, ZERO_SHOT, f"{profile}.{PRETRAINED}", ("zero_shot",)) for name in rows),
+        *(Line(name, ZERO_SHOT, f"{profile}.{run}", ("zero_shot",)) for name in zero_shot),
         *(Line(name, SCRATCH, profile, PROMPTS) for name in rows),
         *(Line(name, FINE_TUNED, profile, PROMPTS) for name in tuned),
     ]
@@ -66,14 +72,14 @@ def lines(profile: str) -> list[Line]:
 Found = Mapping[Line, Mapping[str, Result]]  # line -> task -> result; "" is what it is asked itself
 
 
-def read(board: Path, corpus: str, profile: str) -> Found:
+def read(board: Path, corpus: str, profile: str, run: str = suites.IN_DOMAIN) -> Found:
     """The results that there are.
 
     Raises:
         ConfigError: there is none, or one is invalid.
     """
     found: dict[Line, dict[str, Result]] = {}
-    for line in lines(profile):
+    for line in lines(profile, run):
 
         def path(task: str, line: Line = line) -> Path:
             return results.path_of(board, line.encoder, line.revision, task, corpus, SPLIT)
@@ -122,8 +128,11 @@ def printed(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def notes(found: Found) -> list[str]:
+def notes(found: Found, run: str = suites.IN_DOMAIN) -> list[str]:
     """What a reader must know to read the table rightly."""
+    trained_on = f"the embedded corpus (split {run}, fingerspelt letters)"
+    if run != suites.IN_DOMAIN:
+        trained_on = f"another corpus (its split {run})"
     shown = [result for of_line in found.values() for result in of_line.values()]
     some = shown[0]
     return [
@@ -131,8 +140,8 @@ def notes(found: Found) -> list[str]:
         f"{some.labels} texts; chance {some.scores[METRICS[0]].chance:.3f}.",
         dropped(some),
         f"Signers: {some.signers or SIGNERS_UNRECORDED}.",
-        f"*{ZERO_SHOT}*: trained on the embedded corpus (split {PRETRAINED}, fingerspelt letters), "
-        "asked among this corpus's prompts without having met one of its clips. "
+        f"*{ZERO_SHOT}*: trained on {trained_on}, asked among this corpus's prompts without having "
+        "met one of its clips. "
         f"*{FINE_TUNED}*: gone on with from there on this corpus's training clips.",
         "*asked itself*: among the prompts of the test clips, or among their labels (floors and "
         "skeleton models). The columns behind it learn from the embeddings of the training clips.",
@@ -145,13 +154,18 @@ def notes(found: Found) -> list[str]:
     ]
 
 
-def write(*, revision: str, corpus: str, results_folder: Path) -> pd.DataFrame:
+def write(
+    *, revision: str, corpus: str, results_folder: Path, run: str = suites.IN_DOMAIN
+) -> pd.DataFrame:
     """Write ``tables/<corpus>.{csv,md,tex}`` and ``costs/<corpus>.csv``.
+
+    Args:
+        run: the name of the runs that were trained on another corpus.
 
     Raises:
         ConfigError: there is no result on the corpus, or one is invalid.
     """
-    found = read(results_folder / "leaderboard", corpus, revision)
+    found = read(results_folder / "leaderboard", corpus, revision, run)
     frame = table(found)
     parts = {metric.replace("_", " "): printed(frame, metric) for metric in ("V2T_R@1", "V2T_R@5")}
     title = f"{corpus}: recognition"
@@ -159,7 +173,7 @@ def write(*, revision: str, corpus: str, results_folder: Path) -> pd.DataFrame:
         results_folder,
         corpus,
         frame,
-        as_markdown(parts, title, notes(found)),
+        as_markdown(parts, title, notes(found, run)),
         as_latex(parts, title, corpus),
         [result for of_line in found.values() for result in of_line.values()],
     )

@@ -37,7 +37,10 @@ TRACKED = subprocess.run(
 ).stdout.split("\n")
 
 
-PRETRAIN = ("pretrain_corpus", "pretrain_features", "pretrain", "pretrain_evaluate")
+PRETRAIN = (
+    *("pretrain_corpus", "pretrain_features", "pretrain", "pretrain_evaluate"),
+    "pretrain_protocols",
+)
 
 
 def canonical(name: str) -> str:
@@ -153,9 +156,14 @@ def test_a_corpus_of_ones_own_is_a_stage_once_it_is_named(tmp_path):
         begun = name.removesuffix("-finetuned")
         assert named[place - 3 : place] == [
             "--init",
-            f"runs/{begun}/${{seed}}/{tables_elsewhere.PRETRAINED}",
+            f"${{pretrained.runs}}/{begun}/${{seed}}/${{pretrained.run}}",
             "--name",
         ]
+    # unless something else is chosen, what is pretrained are this pipeline's runs on in_domain
+    pretrained = yaml.safe_load((ROOT / "params.yaml").read_text())["pretrained"]
+    assert {
+        f"{pretrained['runs']}/{row}/0/{pretrained['run']}" for row in suites.expand(["everywhere"])
+    } <= outputs("train_in_domain")
     assert set(suites.expand(["finetuned"])) == {
         f"{row}-finetuned" for row in suites.expand(["everywhere"])
     }
@@ -219,6 +227,11 @@ def test_the_papers_corpus_gets_every_row_of_the_pretraining_table():
         expected.add(
             f"results/leaderboard/{name}/${{profile}}/tagged_retrieval.${{key}}.official.json"
         )
+    expected |= {
+        f"results/leaderboard/{name}/${{profile}}/{task}.${{key}}.official.json"
+        for name in suites.expand(["everywhere"])
+        for task in tables_protocols.OF_THE_PAPER
+    }
     assert {out for out in outs if out.startswith("results/")} == expected
     packed = PIPELINE["pretrain_features"]["do"]["cmd"].split()
     assert {after for word, after in pairwise(packed) if word == "--variant"} == variants
@@ -243,7 +256,7 @@ def test_what_a_corpus_of_ones_own_gives_is_what_its_table_shows():
         asked[template] = gallery.task
         assert len(gallery.names) == 1  # of the test clip
     expected = set()
-    for line in tables_elsewhere.lines("${profile}"):
+    for line in tables_elsewhere.lines("${profile}", "${pretrained.run}"):
         template = "{label}" if line.encoder in table.models() else "<en> <{sign_language}> {text}"
         template = galleries.PAIR if line.way == tables_elsewhere.FLOOR else template
         own = "zero_shot" if line.way == tables_elsewhere.ZERO_SHOT else asked[template]

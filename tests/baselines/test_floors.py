@@ -31,13 +31,34 @@ def plain(a: np.ndarray, b: np.ndarray) -> float:
     return best[-1, -1] / (len(a) + len(b) - 1)
 
 
-def test_all_pairs_at_once_are_the_plain_loops(monkeypatch):
-    monkeypatch.setattr(dtw, "TOGETHER", 2)  # of three clips: two parts
+def test_all_pairs_at_once_are_the_plain_loops():
     rng = np.random.default_rng(0)
     first, second = rng.normal(size=(3, 7, 4)), rng.normal(size=(5, 6, 4))
     ours = dtw.distances(first, second)
     assert ours.shape == (3, 5)
     assert np.allclose(ours, [[plain(a, b) for b in second] for a in first])
+
+
+def test_a_label_is_its_nearest_clip_whatever_is_scored_at_a_time(monkeypatch):
+    """The matrix of all distances, which is never held, gives the same scores."""
+    texts = ["b", "a", "c", "a", "B", "c", "c"]
+    known = [clip(i, seed=i, path=i % 3) for i in range(len(texts))]
+    tested = [clip(i, seed=50 + i, path=1.0) for i in range(5)]
+    recogniser = DynamicTimeWarping()
+    recogniser.fit(known, texts)
+    whole = recogniser.score(tested, ["a", "b", "c"])
+    courses = [np.stack([dtw.trajectory(one) for one in clips]) for clips in (tested, known)]
+    every = dtw.distances(*courses)
+    labels = np.array([text.lower() for text in texts])
+    nearest = [every[:, labels == name].min(axis=1) for name in "abc"]
+    assert (whole == -np.stack(nearest).astype(np.float32)).all()
+    sizes = []
+    monkeypatch.setattr(dtw, "TOGETHER", 2)
+    monkeypatch.setattr(
+        dtw, "distances", lambda a, b, of=dtw.distances: sizes.append(len(a)) or of(a, b)
+    )
+    assert np.allclose(recogniser.score(tested, ["a", "b", "c"]), whole, atol=1e-6)
+    assert sizes == [2, 2, 1]
 
 
 def test_tempo_costs_less_than_another_course():

@@ -9,7 +9,7 @@ from benchmarks.opened import opened
 from benchmarks.tasks import recognition
 from benchmarks.tasks.names import ELSEWHERE, OF_LANGUAGES, RECOGNITION
 from signclip import files, inference, manifest, splits
-from signclip.errors import BusyError, ConfigError, RunError
+from signclip.errors import BusyError, ConfigError, RunError, StoreError
 from signclip.store import FeatureStore
 from signclip.text import label
 
@@ -197,6 +197,57 @@ def test_what_was_asked_by_one_task_is_not_embedded_for_another(ask, folders, tm
     assert (more.seconds[3:] == some.seconds[1:]).all()
     alone = model.embed_pose([store_of.values(i) for i in ids[5:8]])
     assert np.allclose(more.values[:3], alone, atol=1e-5)
+
+
+@pytest.fixture
+def embedding(folders, monkeypatch):
+    """Embeds clips of E7.2's store below a folder; with how many were handed over at a time."""
+    store_of = FeatureStore(folders["features"] / NAME / "reduced_face")
+    run = folders["runs"] / "E7.2/0/in_domain"
+    model, given = inference.load(run), []
+    embed = model.embed_pose
+
+    def counted(items, **named):
+        given.append(len(items))
+        return embed(items, **named)
+
+    monkeypatch.setattr(model, "embed_pose", counted)
+
+    def into(folder, clips):
+        ids = list(store_of.index["id"])[:clips]
+        return embeddings.Cache(folder, store_of).embed(run, model, ids).values
+
+    return into, given
+
+
+def test_a_corpus_is_embedded_part_by_part_to_the_same_numbers(embedding, tmp_path, monkeypatch):
+    into, given = embedding
+    whole = into(tmp_path / "whole", 300)
+    monkeypatch.setattr(embeddings, "PART", 256)
+    assert (into(tmp_path / "parts", 300) == whole).all()
+    monkeypatch.setattr(embeddings, "PART", 70)
+    assert np.allclose(into(tmp_path / "small", 300), whole, atol=1e-5)
+    assert given == [300, 256, 44, 70, 70, 70, 70, 20]
+
+
+def test_an_embedding_that_stops_keeps_what_was_written(embedding, tmp_path, monkeypatch):
+    into, given = embedding
+    monkeypatch.setattr(embeddings, "PART", 4)
+    monkeypatch.setattr(embeddings, "PARTS_A_WRITE", 2)
+    read = FeatureStore.values
+
+    def damaged(self, clip):
+        if clip == list(self.index["id"])[17]:
+            raise StoreError(f"{clip}: damaged")
+        return read(self, clip)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FeatureStore, "values", damaged)
+        with pytest.raises(StoreError):
+            into(tmp_path, 20)
+    assert given == [4, 4, 4, 4]
+    assert len(into(tmp_path, 20)) == 20
+    assert given[4:] == [4]  # the fifth part alone
 
 
 def test_other_code_embeds_anew(folders, tmp_path, monkeypatch):

@@ -55,6 +55,19 @@ def test_a_line_an_encoder_and_way_of_learning(measured, tmp_path):
     assert (tmp_path / "results/costs/mine.csv").is_file()
 
 
+def test_runs_of_another_pretraining_stand_in_the_place_of_the_letters(measured, tmp_path):
+    measured("E8", "zero_shot", "cpu.in_domain", value=0.41)
+    measured("E8", "zero_shot", "cpu.official", value=0.42)
+    where = dict(revision="cpu", corpus="mine", results_folder=tmp_path / "results")
+    said = {}
+    for run in ("in_domain", "official"):
+        frame = tables_elsewhere.write(**where, run=run)
+        said[run] = frame["ours_V2T_R@1"].tolist()
+        text = (tmp_path / "results/tables/mine.md").read_text()
+        assert ("fingerspelt letters" in text) == (run == "in_domain")
+    assert said == {"in_domain": ["0.4100"], "official": ["0.4200"]}
+
+
 def test_without_results_it_says_how_to_get_some(tmp_path):
     with pytest.raises(ConfigError, match="evaluate baselines --corpus mine --split official"):
         tables_elsewhere.write(revision="cpu", corpus="mine", results_folder=tmp_path)
