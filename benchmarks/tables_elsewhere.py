@@ -34,12 +34,14 @@ from benchmarks.tables import (
     write_files,
 )
 from benchmarks.tables_protocols import TITLES
+from benchmarks.tasks.names import IN_VOCABULARY as MORE_THAN
 from benchmarks.tasks.names import RECOGNITION
 from signclip.errors import ConfigError
 
 SPLIT = "official"
 METRICS = ("V2T_R@1", "V2T_R@5", "V2T_MedianR")
 FLOOR, ZERO_SHOT, SCRATCH, FINE_TUNED = "floor", "zero-shot", "from scratch", "fine-tuned"
+IN_VOCABULARY = "zero-shot, in vocabulary"
 LABELS, PROMPTS = ("retrieval",), ("tagged_retrieval", "retrieval")
 
 
@@ -64,6 +66,10 @@ def lines(profile: str, run: str) -> list[Line]:
         *(Line(name, FLOOR, profile, LABELS) for name in BASELINES),
         *(Line(name, SCRATCH, profile, LABELS) for name in skeletons.models()),
         *(Line(name, ZERO_SHOT, f"{profile}.{run}", ("zero_shot",)) for name in zero_shot),
+        *(
+            Line(name, IN_VOCABULARY, f"{profile}.{run}", ("zero_shot_in_vocabulary",))
+            for name in zero_shot
+        ),
         *(Line(name, SCRATCH, profile, PROMPTS) for name in rows),
         *(Line(name, FINE_TUNED, profile, PROMPTS) for name in tuned),
     ]
@@ -86,7 +92,8 @@ def read(board: Path, corpus: str, profile: str, run: str = suites.IN_DOMAIN) ->
 
         own = [task for task in line.asked if path(task).is_file()][:1]
         there = {"": own[0]} if own else {}
-        there |= {task: task for task in RECOGNITION if path(task).is_file()}
+        if line.way != IN_VOCABULARY:  # who learns from this corpus is asked of all its clips
+            there |= {task: task for task in RECOGNITION if path(task).is_file()}
         if there:
             found[line] = {key: results.read(path(task)) for key, task in there.items()}
     if not found:
@@ -143,6 +150,7 @@ def notes(found: Found, run: str = suites.IN_DOMAIN) -> list[str]:
         f"*{ZERO_SHOT}*: trained on {trained_on}, asked among this corpus's prompts without having "
         "met one of its clips. "
         f"*{FINE_TUNED}*: gone on with from there on this corpus's training clips.",
+        *_in_vocabulary(found),
         "*asked itself*: among the prompts of the test clips, or among their labels (floors and "
         "skeleton models). The columns behind it learn from the embeddings of the training clips.",
         INTERVALS,
@@ -151,6 +159,21 @@ def notes(found: Found, run: str = suites.IN_DOMAIN) -> list[str]:
             for line, of_line in found.items()
             for task, result in of_line.items()
         ),
+    ]
+
+
+def _in_vocabulary(found: Found) -> list[str]:
+    """What the lines of clips with labels often met are of: the paper's zero-shot columns."""
+    asked = {
+        f"{result.n_evaluated} of {result.n_total}"
+        for line, of_line in found.items()
+        for result in of_line.values()
+        if line.way == IN_VOCABULARY
+    }
+    return [
+        f"*{IN_VOCABULARY}*: of the {counts} clips whose label its own training had more than "
+        f"{MORE_THAN} times (the paper's zero-shot recognition), among their prompts."
+        for counts in sorted(asked)
     ]
 
 

@@ -38,10 +38,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler, normalize
 
 from baselines.labels import by_label
+from benchmarks.tasks.names import IN_VOCABULARY
 from signclip.errors import ConfigError
 
 SEED = 42  # of the shots and the probe, the paper's
-IN_VOCABULARY = 20  # a concept of pretraining counts where it has more clips than these
 Neighbours = Literal["root", "classes"]
 
 

@@ -68,6 +68,21 @@ def test_runs_of_another_pretraining_stand_in_the_place_of_the_letters(measured,
     assert said == {"in_domain": ["0.4100"], "official": ["0.4200"]}
 
 
+def test_clips_whose_labels_pretraining_had_often_are_a_line_of_their_own(measured, tmp_path):
+    measured("X", "zero_shot", "cpu.in_domain", value=0.42)
+    measured("X", "zero_shot_in_vocabulary", "cpu.in_domain", value=0.62)
+    measured("X", "few_shot_5", "cpu.in_domain", value=0.43)
+    where = tmp_path / "results"
+    frame = tables_elsewhere.write(revision="cpu", corpus="mine", results_folder=where)
+    part = tables_elsewhere.printed(frame, "V2T_R@1").set_index("learning")
+    assert part["asked itself"].str[:5].to_dict() == {
+        "zero-shot": "0.420",
+        "zero-shot, in vocabulary": "0.620",
+    }
+    assert part["5-shot nearest neighbours"].str[:5].tolist() == ["0.430", "–"]
+    assert "more than 20 times" in (where / "tables/mine.md").read_text()
+
+
 def test_without_results_it_says_how_to_get_some(tmp_path):
     with pytest.raises(ConfigError, match="evaluate baselines --corpus mine --split official"):
         tables_elsewhere.write(revision="cpu", corpus="mine", results_folder=tmp_path)
