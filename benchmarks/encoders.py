@@ -319,8 +319,7 @@ class Recogniser:
         cache: Cache | None = None,
     ) -> list[Recognised]:
         """Fit fresh recognisers on the training clips and score the test clips."""
-        for gallery in asked:
-            galleries.warn_of_unknown(self._name, fold, gallery, training.texts, ids or ())
+        galleries.warn_of_unknown(self._name, fold, asked[0], training.texts, ids or ())
         of_label = self._fitted(training.clips, training.texts)
         tagged = any(gallery.task == galleries.TAGGED_RETRIEVAL for gallery in asked)
         of_language = (

@@ -95,7 +95,7 @@ def prompts(clips: pd.DataFrame, template: str) -> Gallery:
 def warn_of_unknown(
     encoder: str, fold: int, gallery: Gallery, known: Iterable[str], asked: Iterable[str]
 ) -> None:
-    """Say which labels a recogniser cannot answer, and how many test clips are lost by that.
+    """Say which labels a recogniser cannot answer, where test clips are lost by that, and how many.
 
     Args:
         known: texts of the training clips.
@@ -103,15 +103,16 @@ def warn_of_unknown(
     """
     met = {label(text) for text in known}
     rows = {row for row, entry in enumerate(gallery.entries) if label(entry.label) not in met}
-    if not rows:
+    lost = [gallery.own[clip] for clip in asked if gallery.own[clip] in rows]
+    if not lost:
         return
     _log.warning(
         "%s, fold %d: no training clip has %s; these labels score below all others, and %d test "
         "clips have one of them",
         encoder,
         fold,
-        ", ".join(sorted({label(gallery.entries[row].label) for row in rows})),
-        sum(gallery.own[clip] in rows for clip in asked),
+        ", ".join(sorted({label(gallery.entries[row].label) for row in lost})),
+        len(lost),
     )
 
 

@@ -109,9 +109,9 @@ class SkeletonEncoder:
         model = self._opened(fold)
         self.parameters = model.metrics["parameters"]
         self.training_seconds += model.metrics["seconds"]
+        warn_of_unknown(self._expected.experiment, fold, asked[0], model.classes, ids or ())
         scored = []
         for gallery in asked:
-            warn_of_unknown(self._expected.experiment, fold, gallery, model.classes, ids or ())
             start = time.perf_counter()
             scores = model.score(clips, [label(entry.label) for entry in gallery.entries])
             self.scoring_seconds += time.perf_counter() - start

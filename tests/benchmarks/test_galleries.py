@@ -69,4 +69,5 @@ def test_labels_that_were_not_met_are_told_with_how_many_clips_are_lost(clips, r
     ]
     caplog.clear()
     galleries.warn_of_unknown("dtw", 2, gallery, ["House", "tree", "haus"], ["2", "3"])
+    galleries.warn_of_unknown("dtw", 2, gallery, ["House"], ["1", "2"])  # none is lost
     assert not caplog.records
