@@ -257,6 +257,8 @@ def test_what_a_corpus_of_ones_own_gives_is_what_its_table_shows():
         assert len(gallery.names) == 1  # of the test clip
     expected = set()
     for line in tables_elsewhere.lines("${profile}", "${pretrained.run}"):
+        if line.way == tables_elsewhere.IN_VOCABULARY:
+            continue  # of a corpus whose labels pretraining had often: no stage can promise it
         template = "{label}" if line.encoder in table.models() else "<en> <{sign_language}> {text}"
         template = galleries.PAIR if line.way == tables_elsewhere.FLOOR else template
         own = "zero_shot" if line.way == tables_elsewhere.ZERO_SHOT else asked[template]
@@ -467,7 +469,6 @@ def test_every_difference_in_the_findings_stands_in_the_table():
 
 def test_published_results_are_what_the_readme_says():
     """The README's headline numbers are those of the committed table."""
-    table = ROOT / "results/tables/fingerclip.csv"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = re.findall(
         r"^\| (E3\S*|\S*GCN\S*|PoseC3D|1-NN|DTW|LR) \|.*?\| (0\.\d\d) \[(0\.\d\d), (0\.\d\d)\]",
@@ -475,7 +476,8 @@ def test_published_results_are_what_the_readme_says():
         re.M,
     )
     assert len(shown) == 12
-    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    path = ROOT / "results/tables/fingerclip.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     names = dict(tables.published("fingerclip")[["config", "experiment"]].itertuples(index=False))
     floors = {"1-NN": "nearest-neighbour", "DTW": "dtw", "LR": "logistic-regression"}
     titles = {TITLES[name]: short for short, name in floors.items()}
