@@ -42,13 +42,6 @@ Seeds = Annotated[
     list[int], typer.Option("--seed", help="Seed of the runs; repeatable: one measurement.")
 ]
 Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
-Run = Annotated[
-    str | None,
-    typer.Option(
-        help="Ask this run of each row, e.g. in_domain, which was trained on another corpus or "
-        "split: zero-shot, too."
-    ),
-]
 Predictions = Annotated[Path, typer.Option(help="Folder of the predictions.")]
 Revision = Annotated[str | None, typer.Option(help="Write under this name. Default: the profile.")]
 
@@ -184,7 +177,13 @@ def protocols(
     corpus: Corpus = CORPUS,
     seed: Seeds = SEEDS,
     revision: Revision = None,
-    run: Run = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask this run of each row, e.g. in_domain, which was trained on another corpus or "
+            "split: zero-shot, too."
+        ),
+    ] = None,
     runs: Runs = RUNS,
     predictions: Predictions = PREDICTIONS,
 ) -> None:
@@ -339,8 +338,8 @@ def breakdown_(
     split: Annotated[
         list[str] | None,
         typer.Option(
-            help="Repeatable: of whoever has predictions there, in <corpus>-breakdown. Default: "
-            "the pipeline's splits and encoders, in breakdown."
+            help="Repeatable. Every encoder with predictions on it, written to "
+            "<corpus>-breakdown. Default: the pipeline's splits and encoders."
         ),
     ] = None,
     predictions: Predictions = PREDICTIONS,
@@ -349,7 +348,8 @@ def breakdown_(
 
     Example: python -m benchmarks breakdown
 
-    Example: python -m benchmarks breakdown --corpus my-clips --split official
+    Example: python -m benchmarks breakdown --corpus my-clips --split official --predictions
+    predictions/elsewhere/cpu/my-clips
     """
     from benchmarks.tables_breakdown import name_of, write
 
@@ -386,8 +386,12 @@ def iconicity(profile: Profile = "cpu", seed: Seed = 0, corpus: Corpus = CORPUS)
 def analogy(
     encoder: Annotated[str, typer.Argument(help="An experiment with runs.")],
     labels: Annotated[tuple[str, str, str], typer.Argument(help="King, man, woman.")],
-    split: Annotated[str, typer.Option(help="That its runs were trained by.")] = "in_domain",
-    run: Run = None,
+    split: Annotated[
+        str, typer.Option(help="That its runs were trained by; of several folds, the first's.")
+    ] = "in_domain",
+    run: Annotated[
+        str | None, typer.Option(help="Another run of the row's instead, trained elsewhere.")
+    ] = None,
     profile: Profile = "cpu",
     seed: Seed = 0,
     corpus: Corpus = CORPUS,
@@ -398,21 +402,13 @@ def analogy(
 
     Example: python -m benchmarks analogy X v u k
 
-    Example: python -m benchmarks analogy E7.2 KING MAN WOMAN --corpus asl-citizen --split official
-    --run official
+    Example: python -m benchmarks analogy X king man woman --corpus my-clips --split official
     """
-    from benchmarks.tasks import space
-    from signclip.text import label
+    from benchmarks.analogy import nearest
 
     given = dict(profile=profile, corpus=corpus, runs=runs, run=run)
     [(*_, found)] = _opened([encoder], [split], [seed], **given)
-    folder, _, model = found.each[0].open_fold(found.folds[0].number)
-    ids = list(found.store.index["id"])
-    names = [label(text) for text in found.clips.loc[ids, "text"]]
-    answers = space.analogy(
-        found.cache.embed(folder, model, ids).values, names, *map(label, labels)
-    )
-    typer.echo(answers.head(most).to_string(index=False))
+    typer.echo(nearest(found, *labels).head(most).to_string(index=False))
 
 
 @app.command()

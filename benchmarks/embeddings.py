@@ -7,7 +7,7 @@ Decisions
 * Clips depend on their company by rounding alone, so a file holds those that were asked for so far,
   whoever asked, and what each took: costs are told alike whether a clip was embedded now or before.
 * Files are read without a lock and replaced whole; who embeds holds the lock of the file. It is
-  written now and then, so that an embedding that is killed keeps most of what it has done.
+  written now and then, so that one of a large corpus that is killed keeps most of its work.
 
 Path: ``embeddings/<corpus>/<experiment>/<seed>/<run>.<variant>.npz``. Cost: 4 bytes a number; while
 clips are embedded, the features of :data:`PART` (1 GB at 609 numbers a frame and 100 frames).

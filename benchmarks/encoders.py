@@ -14,7 +14,8 @@ Decisions
   pairs that were met would be the elimination that nobody is allowed.)
 
 Cost: what an encoder took to score test clips (``scoring_seconds``) is what its result tells, not
-how long it was read, fitted or waited for. A run embeds each clip once, whatever it is asked; a
+how long it was read, fitted or waited for: a run's embedding of the clips, a recogniser's scores in
+each gallery. A run embeds each clip once, whatever it is asked; a
 label gallery of an encoder without such a text is labels x training languages texts.
 """
 
@@ -250,19 +251,34 @@ class TransferredRun:
         self.template = self.trained.prompt
         self.parameters, self.training_seconds = metrics["parameters"], metrics["seconds"]
         self.fingerprints = {"/".join(run.parts[-2:]): metrics.get("fingerprint", "")}
-        self._corpus_fingerprint = metrics.get("corpus_fingerprint")
 
     def learnt(self, corpus: Path, corpus_fingerprint: str) -> set[str]:
-        """The clips of a built corpus that the run was trained or validated on.
+        """The clips of a built corpus that the run, or one that it goes on from, learned from.
+
+        Training and validation clips. A model that is no run (an imported one) tells of none.
 
         Raises:
             ConfigError: it was trained on this corpus, by a split that is no longer there.
+            RunError: it was trained on this corpus as it was once.
         """
-        if corpus_fingerprint != self._corpus_fingerprint:
-            return set()
-        rows = splits.read(corpus, self.trained.split)
-        rows = rows[(rows["fold"] == (self.trained.fold or 0)) & rows["role"].isin(_LEARNT)]
-        return set(rows["id"])
+        found: set[str] = set()
+        run: Path | None = self._run
+        while run is not None and (run / checkpoint.METRICS).is_file():
+            metrics = checkpoint.read_metrics(run)
+            if "corpus_fingerprint" not in metrics:
+                break
+            trained = checkpoint.read_config(run)
+            if metrics["corpus_fingerprint"] == corpus_fingerprint:
+                rows = splits.read(corpus, trained.split)
+                rows = rows[(rows["fold"] == (trained.fold or 0)) & rows["role"].isin(_LEARNT)]
+                found |= set(rows["id"])
+            elif trained.corpus == corpus.name:
+                raise RunError(
+                    f"{run}: trained on {corpus.name} as it was once; which of its clips are new "
+                    "to the run cannot be told"
+                )
+            run = None if trained.init_run is None else Path(trained.init_run)
+        return found
 
     def open_fold(self, fold: int) -> tuple[Path, RunConfig, inference.SignCLIPModel]:
         """The run, whatever the fold."""

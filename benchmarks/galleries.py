@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 RETRIEVAL, TAGGED_RETRIEVAL = "retrieval", "tagged_retrieval"
 LANGUAGE_FREE, OFFICIAL = "letters", "official"  # splits with one gallery
+LISTED = 10  # labels that a warning names
 PAIR = "<{sign_language}> {label}"  # what tells prompts apart for who reads no text
 
 
@@ -111,9 +112,14 @@ def warn_of_unknown(
         "clips have one of them",
         encoder,
         fold,
-        ", ".join(sorted({label(gallery.entries[row].label) for row in lost})),
+        _listed(sorted({label(gallery.entries[row].label) for row in lost})),
         len(lost),
     )
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def filled(template: str, entry: Entry) -> str:

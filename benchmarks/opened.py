@@ -64,6 +64,15 @@ class Opened(NamedTuple):
     data: Path  # folder of the corpora
     cache: Cache  # of the clips' embeddings
 
+    def must_embed(self) -> None:
+        """Refuse an encoder without embeddings.
+
+        Raises:
+            ConfigError: it is a recogniser.
+        """
+        if not isinstance(self.each[0], RunEncoder | TransferredRun):
+            raise ConfigError(f"{self.encoder} has no embeddings: it is asked by `evaluate` alone")
+
     def described(self, revision: str | None, seconds: float) -> dict[str, Any]:
         """The fields of :class:`benchmarks.results.Result` that all tasks share.
 

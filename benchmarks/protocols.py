@@ -173,7 +173,7 @@ def _identified_by_oracle(context: Context) -> Ranked:
     """Which sign language, where the label is known? Among those that have it."""
     _tags(context)
     test, clips = context.fold.test, context.found.clips
-    # on the paper's corpora among the prompts of the test clips, as its retrieval
+    # on official splits among the prompts of the test clips, as in retrieval there
     others = [] if context.found.split == galleries.OFFICIAL else context.fold.train
     there = clips.loc[sorted({*others, *test})]
     asked = galleries.prompts(there, context.trained.prompt)
@@ -238,7 +238,7 @@ PROTOCOLS: dict[str, Protocol] = {  # task -> answers of a fold
 }
 MOST_CELLS = 500_000_000  # 4 GB of float64, two to three times that at the height of it
 NOT_ASKED = {  # why a protocol leaves clips out
-    "identification_oracle": "its label is in one sign language alone",
+    "identification_oracle": "its label is asked in one sign language alone",
     "analogies": "no parallelogram of other clips has it as a corner",
     "zero_shot_in_vocabulary": "its label was seldom met in the encoder's own training",
 }
@@ -305,20 +305,20 @@ def ask(
         ConfigError: the encoder has no embeddings, or no protocol makes sense on the split.
         SignCLIPError: a run or the store is damaged.
     """
-    if not isinstance(found.each[0], RunEncoder | TransferredRun):
-        raise ConfigError(f"{found.encoder} has no embeddings: it is asked by `evaluate` alone")
+    found.must_embed()
     [labelled] = galleries.of(found.split, found.clips, found.rows, "{label}")
     labels = labelled.names
-    for fold in found.folds:  # of recognition; retrieval has a text for every label
-        known = found.clips.loc[fold.train, "text"]
-        galleries.warn_of_unknown(found.encoder, fold.number, labelled, known, fold.test)
     contexts, shared = [], {}  # a run that all folds are asked of embeds the clips once
     for one in found.each:
         met = _met_labels(found, one)
         contexts.append([_context(found, one, fold, labels, met, shared) for fold in found.folds])
     common = found.described(revision, sum(one.seconds for of in contexts for one in of))
     written, tables = {}, []
-    for name in asked_on(contexts[0]):
+    asked = asked_on(contexts[0])
+    for fold in found.folds if set(asked) & set(RECOGNITION) else ():
+        known = found.clips.loc[fold.train, "text"]
+        galleries.warn_of_unknown(found.encoder, fold.number, labelled, known, fold.test)
+    for name in asked:
         answers = [[PROTOCOLS[name](context) for context in of_seed] for of_seed in contexts]
         if not any(one.ids for one in answers[0]):
             continue
@@ -332,6 +332,11 @@ def ask(
             for seed, of_seed in zip(found.seeds, answers, strict=True)
             for fold, one in zip(found.folds, of_seed, strict=True)
         ]
+    for name in set(PROTOCOLS) - set(written):  # what is no longer asked has no answer
+        where = (found.corpus, found.split)
+        results.path_of(leaderboard, found.encoder, common["revision"], name, *where).unlink(
+            missing_ok=True
+        )
     if not tables:
         raise ConfigError(f"{found.encoder}, {found.split}: no protocol makes sense here")
     predictions.parent.mkdir(parents=True, exist_ok=True)

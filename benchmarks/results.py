@@ -143,14 +143,17 @@ def git_commit() -> str:
     """
     commit = _git("rev-parse", "--short=12", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", *_WRITTEN)
-    return commit.strip() + "-dirty" * bool(changed) if commit else "unknown"
+    if commit is None or changed is None:
+        return "unknown"
+    return commit.strip() + "-dirty" * bool(changed)
 
 
-def _git(*command: str) -> str:
+def _git(*command: str) -> str | None:
+    """What git prints; None where it fails."""
     try:
         return subprocess.run(["git", *command], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
-        return ""
+        return None
 
 
 def packages() -> dict[str, str]:

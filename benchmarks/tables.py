@@ -32,10 +32,10 @@ PAPER_CEILINGS = {5: "0.78", 10: "0.44"}
 DEVIATIONS = {
     "cpu": (
         "small towers from random weights instead of BERT-base, a WordPiece vocabulary made from "
-        "the prompts, prompts without the language's name, one letter each a batch, learning rate "
-        "and epochs chosen on validation clips, a rate that falls to 0, the last epoch's weights "
-        "instead of those of the lowest validation loss; 68 % of the clips train, 12 % validate "
-        "(the paper: 80 and 10), float32"
+        "the prompts, prompts without the language's name, one letter each a batch, learning rate, "
+        "epochs and layers chosen on validation clips (one pose layer for its time), a rate that "
+        "falls to 0, the last epoch's weights instead of those of the lowest validation loss; 68 % "
+        "of the clips train, 12 % validate (the paper: 80 and 10), float32"
     ),
     "paper": (
         "prompts without the language's name, at most one clip of each label a batch, validation "
@@ -173,7 +173,7 @@ def missing_models() -> list[str]:
     for about in skeletons.missing().values():
         titles.setdefault(about["reason"], []).append(about["title"])
     return [
-        f"Skeleton models that were asked for and are missing: {', '.join(of)}: {reason}."
+        f"Skeleton models that are missing: {', '.join(of)}: {reason}."
         for reason, of in titles.items()
     ]
 

@@ -79,6 +79,11 @@ def apart(
         prompts: whether these are prompts.
     """
     by_clip = predictions.pivot(index="id", columns="seed", values="rank").sort_index()
+    if len(others := by_clip.index.difference(clips.index)):
+        raise ConfigError(
+            f"predictions of {others[0]}, a clip that the corpus does not have: they are another's "
+            "(the folder is --predictions)"
+        )
     ranks = by_clip.to_numpy().T
     place = {name: i for i, name in enumerate(sorted(set(gallery)))}
     labels = predictions.drop_duplicates("id").set_index("id")["label"].loc[by_clip.index]
@@ -164,8 +169,8 @@ def notes(found: Found, corpus: str, profile: str, seeds: Sequence[int]) -> list
         "*R@1 by class, language, signer*: the mean over groups, each counting as much.",
         *_ungrouped(found),
         "DCG: 1 / log2(1 + rank), the text of a clip being the only right one. *texts*: the "
-        "gallery of a fold; *asked*, *answered*: how many of them are the text of a test clip, or "
-        f"rank first for one, in any fold. {_outside(found)}",
+        "galleries of all folds; *asked*, *answered*: how many of them are the text of a test "
+        f"clip, or rank first for one, in any fold. {_outside(found)}",
         "Every group, with all metrics, is in the CSV.",
     ]
 

@@ -34,8 +34,7 @@ from benchmarks.tables import (
     write_files,
 )
 from benchmarks.tables_protocols import TITLES
-from benchmarks.tasks.names import IN_VOCABULARY as MORE_THAN
-from benchmarks.tasks.names import RECOGNITION
+from benchmarks.tasks.names import OFTEN, RECOGNITION
 from signclip.errors import ConfigError
 
 SPLIT = "official"
@@ -172,7 +171,7 @@ def _in_vocabulary(found: Found) -> list[str]:
     }
     return [
         f"*{IN_VOCABULARY}*: of the {counts} clips whose label its own training had more than "
-        f"{MORE_THAN} times (the paper's zero-shot recognition), among their prompts."
+        f"{OFTEN} times (the paper's zero-shot recognition), among their prompts."
         for counts in sorted(asked)
     ]
 

@@ -134,8 +134,8 @@ def notes(ours: dict[tuple[str, str], dict[str, Result]]) -> list[str]:
         "*n-shot*: embeddings standardised, as many neighbours as the root of the number of shots; "
         "a class with fewer gives all it has, and letters have at most 16. With one shot as many "
         "classes as neighbours have one vote each, and the first of them in the alphabet is the "
-        "answer: the paper's setting, which measures little. *class means*: dot product with the "
-        "mean of all training clips of a class. *linear probe*: logistic "
+        "answer: the paper's setting, which measures little. *class means*: cosine with the mean "
+        "of all training clips of a class. *linear probe*: logistic "
         "regression on the embeddings as they are, at most 100 iterations. They learn from the "
         "clips that the encoder was trained on, and on in_domain many labels have a clip or two.",
         "*sign language*: among the languages of training, by prompts without a text; *label "

@@ -1,11 +1,13 @@
-"""Choosing learning rate and epochs on validation clips, and writing down what was tried.
+"""Choosing learning rate, epochs and sizes on validation clips, and writing down what was tried.
 
 Decision: one grid a recipe (``tuning`` in ``params.yaml``), tried on the named rows and all folds
 of a split; the setting with the best mean validation V2T R@1 over rows and folds is what the recipe
-in ``params.yaml`` should say. Test clips are not read. Cost: every cell of the grid is a full
-training; it is no part of ``make repro``, its outcome is committed
-(``results/tuning/<recipe>.csv``). All trainings of the grid run side by side: a setting alone may
-be a single one. A number within another is named with a dot (``towers.pose_layers``).
+in ``params.yaml`` should say, unless its comment tells why not. Test clips are not read. A number
+within another is named with a dot (``towers.pose_layers``).
+
+Cost: every cell of the grid is a full training; it is no part of ``make repro``, its outcome is
+committed (``results/tuning/<recipe>.csv``). All trainings of the grid run side by side: a setting
+alone may be a single one.
 """
 
 from __future__ import annotations

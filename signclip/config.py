@@ -239,6 +239,13 @@ def tested_as(experiments: Path | str, name: str) -> tuple[str, str | None]:
     return name, None
 
 
+def _with(numbers: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    return numbers | {
+        key: _with(numbers.get(key) or {}, value) if isinstance(value, dict) else value
+        for key, value in given.items()
+    }
+
+
 def resolve(
     experiments: Path | str,
     params: Path | str,
@@ -259,7 +266,7 @@ def resolve(
         params: ``params.yaml``; ``profiles.<profile>.<recipe>`` holds the numbers of the row's
             recipe.
         row: the experiment, where it is in no table.
-        given: values that count more than row and recipe; a mapping replaces what it names alone.
+        given: values that count more than row and recipe; of a mapping the keys that it names.
 
     Raises:
         ConfigError: a name does not exist, or a value is missing, unknown or out of range.
@@ -288,8 +295,7 @@ def resolve(
         numbers["batch_size"] = batch_factor * chunk
         numbers["epochs"] *= batch_factor  # as many updates
         numbers["compute"] = {**numbers.get("compute", {}), "chunk": chunk}
-    for key, value in (given or {}).items():
-        numbers[key] = {**(numbers.get(key) or {}), **value} if isinstance(value, dict) else value
+    numbers = _with(numbers, given or {})
     if numbers.get("label_prompt") == numbers.get("prompt"):
         numbers["label_prompt"] = None  # the same text need not be learned twice
     config = checked(

@@ -7,4 +7,4 @@ SHOTS = (1, 5, 10, 100)  # the paper's
 RECOGNITION = (*(f"few_shot_{k}" for k in SHOTS), "prototypes", "linear_probe")
 OF_LANGUAGES = ("identification", "identification_oracle", "conceptualisation", "analogies")
 ELSEWHERE = ("zero_shot", "zero_shot_in_vocabulary")  # of runs that were trained elsewhere
-IN_VOCABULARY = 20  # a concept of pretraining counts where it has more clips than these
+OFTEN = 20  # a concept of pretraining counts where it has more clips than these

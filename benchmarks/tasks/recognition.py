@@ -38,7 +38,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler, normalize
 
 from baselines.labels import by_label
-from benchmarks.tasks.names import IN_VOCABULARY
+from benchmarks.tasks.names import OFTEN
 from signclip.errors import ConfigError
 
 SEED = 42  # of the shots and the probe, the paper's
@@ -46,7 +46,7 @@ Neighbours = Literal["root", "classes"]
 
 
 def in_vocabulary(
-    labels: Sequence[str], pretraining_labels: Sequence[str], *, more_than: int = IN_VOCABULARY
+    labels: Sequence[str], pretraining_labels: Sequence[str], *, more_than: int = OFTEN
 ) -> np.ndarray:
     """Which clips' labels are concepts that pretraining saw often: bool (clips,).
 

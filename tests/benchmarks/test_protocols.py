@@ -1,16 +1,21 @@
 """Protocols on tiny runs: asked where they make sense, from embeddings that are computed once."""
 
+import json
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from benchmarks import embeddings, galleries, protocols, results
+from benchmarks.encoders import TransferredRun
 from benchmarks.opened import opened
 from benchmarks.tasks import recognition
 from benchmarks.tasks.names import ELSEWHERE, OF_LANGUAGES, RECOGNITION
 from signclip import files, inference, manifest, splits
 from signclip.errors import BusyError, ConfigError, RunError, StoreError
-from signclip.store import FeatureStore
+from signclip.store import FeatureStore, corpus_fingerprint
 from signclip.text import label
 
 NAME = "spreadthesign-fingerspelling"
@@ -170,6 +175,58 @@ def test_a_run_that_was_trained_elsewhere_is_asked_zero_shot(ask, folders, tmp_p
 def test_a_run_is_not_asked_what_it_learned_from(ask):
     with pytest.raises(ConfigError, match=r"letters, fold 1: .*: the run learned from it"):
         ask("E3.2", "letters", run="letters-0")
+
+
+def test_a_fine_tuned_run_is_not_asked_what_its_first_run_learned_from(folders, tmp_path):
+    """Its own corpus is another; the run that it goes on from met the clips."""
+    first = folders["runs"] / "E7.2/0/in_domain"
+    tuned = tmp_path / "E7.2-finetuned/0/official"
+    shutil.copytree(first, tuned)
+    for name, change in {
+        "config.yaml": ("run", {"init_run": str(first), "corpus": "mine", "split": "official"}),
+        "metrics.json": (None, {"corpus_fingerprint": "another"}),
+    }.items():
+        values = yaml.safe_load((tuned / name).read_text())
+        (values[change[0]] if change[0] else values).update(change[1])
+        text = yaml.safe_dump(values) if name.endswith("yaml") else json.dumps(values)
+        (tuned / name).write_text(text)
+    clips = manifest.read(folders["data"] / NAME)
+    asked = folders["data"] / NAME, corpus_fingerprint(clips)
+    rows = splits.read(folders["data"] / NAME, "in_domain")
+    wanted = set(rows["id"][rows["role"].isin(["train", "validation"])])
+    unverified = object.__new__(TransferredRun)
+    unverified._run = tuned
+    assert unverified.learnt(*asked) == wanted
+    unverified._run = first
+    assert unverified.learnt(*asked) == wanted
+    with pytest.raises(RunError, match="as it was once"):
+        unverified.learnt(asked[0], "built anew")
+    assert unverified.learnt(asked[0].parent / "mine", "another corpus") == set()
+
+
+def test_an_answer_that_is_no_longer_asked_for_goes(ask, tmp_path, monkeypatch):
+    found = ask("E7.2")
+    path = tmp_path / f"leaderboard/E7.2/smoke/linear_probe.{NAME}.in_domain.json"
+    assert path.is_file()
+    monkeypatch.setattr(protocols, "MOST_CELLS", 0)
+    assert set(ask("E7.2")) == set(found) - set(RECOGNITION)
+    assert not path.exists()
+
+
+def test_on_official_splits_the_oracle_chooses_among_test_prompts(
+    ask, folders, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(galleries, "OFFICIAL", "in_domain")
+    found = ask("E7.2")["identification_oracle"]
+    answers = pd.read_parquet(tmp_path / "predictions/answers.parquet")
+    oracle = answers[answers["task"] == "identification_oracle"].set_index("id")["candidates"]
+    rows = splits.read(folders["data"] / NAME, "in_domain")
+    clips = manifest.read(folders["data"] / NAME).set_index("id")
+    tested = clips.loc[rows["id"][rows["role"] == "test"], "text"].map(label)
+    assert oracle.to_dict() == {
+        clip: count for clip, count in tested.map(tested.value_counts()).items() if count > 1
+    }
+    assert found.n_dropped["its label is asked in one sign language alone"] > 0
 
 
 def test_zero_shot_leaves_out_what_pretraining_seldom_met(ask, monkeypatch):

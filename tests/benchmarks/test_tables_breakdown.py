@@ -177,3 +177,9 @@ def test_the_tables_are_written_from_files_and_a_missing_one_is_named(tmp_path, 
     (tmp_path / "predictions/X/in_domain" / CLIPS_FILE).unlink()
     with pytest.raises(ConfigError, match="evaluate X --split in_domain"):
         tables_breakdown.write(**given)
+
+
+def test_predictions_of_another_corpus_are_named():
+    answers = pd.DataFrame({"id": ["else"], "seed": 0, "label": "a", "predicted": "a", "rank": 1})
+    with pytest.raises(ConfigError, match="predictions of else, a clip that the corpus does not"):
+        tables_breakdown.apart(answers, SIGNED, TEXTS)
