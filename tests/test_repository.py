@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from baselines import BASELINES, TITLES, graph, recipe, table, training
+from baselines import BASELINES, graph, recipe, table, training
 from benchmarks import (
     encoders,
     galleries,
@@ -428,82 +428,3 @@ def test_no_tracked_file_holds_a_machines_path_or_a_download_address():
         if path.suffix in {".png", ".pdf", ".npz"} or path == Path(__file__) or not path.is_file():
             continue
         assert not machine.search(path.read_text(encoding="utf-8")), name
-
-
-def test_the_rows_beyond_the_paper_are_what_the_readme_says():
-    rows = pd.read_csv(ROOT / "results/tables/beyond.csv", dtype=str, keep_default_na=False)
-    rows = rows[~rows["revision"].str.endswith("-full")]
-    rows = rows.set_index(["id", "split", "gallery"])
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    places = [
-        *((split, "labels") for split in ("letters", "in_domain", "unseen_language")),
-        ("in_domain", "tagged"),
-    ]
-    checked = 0
-    for line, name in {
-        "E7.2, the": "E7.2",
-        "X, [best": "X",
-        "1-NN, no": "nearest-neighbour",
-    }.items():
-        cells = next(x for x in readme.splitlines() if x.startswith(f"| {line}")).split(" | ")[1:]
-        for place, cell in zip(places, cells, strict=True):
-            shown = re.findall(r"0\.\d\d", cell)
-            row = rows.loc[(name, *place)]
-            exact = [row[f"ours_V2T_R@1{end}"] for end in ("", "_low", "_high")]
-            if shown:
-                assert shown == [f"{float(value):.2f}" for value in exact], (name, place)
-                checked += 1
-    assert checked == 11
-
-
-def test_every_difference_in_the_findings_stands_in_the_table():
-    findings = (ROOT / "docs/findings.md").read_text(encoding="utf-8")
-    table = "".join(
-        (ROOT / f"results/tables/{name}.md").read_text(encoding="utf-8")
-        for name in ("beyond", "protocols")
-    )
-    told = re.findall(r"[+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\]", findings)
-    assert len(told) > 6
-    assert [x for x in told if x not in table] == []
-
-
-def test_published_results_are_what_the_readme_says():
-    """The README's headline numbers are those of the committed table."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = re.findall(
-        r"^\| (E3\S*|\S*GCN\S*|PoseC3D|1-NN|DTW|LR) \|.*?\| (0\.\d\d) \[(0\.\d\d), (0\.\d\d)\]",
-        readme,
-        re.M,
-    )
-    assert len(shown) == 12
-    path = ROOT / "results/tables/fingerclip.csv"
-    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    names = dict(tables.published("fingerclip")[["config", "experiment"]].itertuples(index=False))
-    floors = {"1-NN": "nearest-neighbour", "DTW": "dtw", "LR": "logistic-regression"}
-    titles = {TITLES[name]: short for short, name in floors.items()}
-    titles |= {row["title"]: row["title"].split(" ")[0] for row in table.models().values()}
-    rows["name"] = rows["config"].map(names).fillna(rows["row"].map(titles))
-    rows = rows[rows["ours_V2T_R@1_low"] != ""].set_index("name")
-    for name, *numbers in shown:
-        columns = ("ours_V2T_R@1", "ours_V2T_R@1_low", "ours_V2T_R@1_high")
-        assert numbers == [f"{float(rows.loc[name, column]):.2f}" for column in columns], name
-
-
-def test_skeleton_models_learn_and_the_best_is_level_with_nearest_neighbour():
-    rows = pd.read_csv(ROOT / "results/tables/fingerclip.csv").set_index("row")
-    trained = [rows.loc[row["title"]] for row in table.models().values()]
-    assert len(trained) == 4
-    for row in trained:
-        assert row["ours_V2T_R@1_low"] > 2 * row["chance_V2T_R@1"]
-    floor = rows.loc[TITLES["nearest-neighbour"], "ours_V2T_R@1"]
-    assert max(row["ours_V2T_R@1"] for row in trained) >= floor
-
-
-def test_every_score_in_the_findings_stands_in_a_table():
-    findings = (ROOT / "docs/findings.md").read_text(encoding="utf-8")
-    tables_there = "".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "results/tables").glob("*.md")
-    )
-    told = re.findall(r"(?<![+\-\d])0\.\d{3} \[0\.\d{3}, 0\.\d{3}\]", findings)
-    assert len(told) > 10
-    assert [x for x in told if x not in tables_there] == []

@@ -1,5 +1,8 @@
 """Predictions taken apart: small ones by hand, and from files."""
 
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -123,16 +126,15 @@ def test_an_encoder_without_some_clips_has_a_dash_for_their_groups():
     assert part["some"].tolist() == ["1.000", "–"]
 
 
+def below(folder: Path) -> dict[str, Any]:
+    """What the tables are written from and to."""
+    named = {name: folder / name for name in ("data", "predictions")}
+    return named | {"results_folder": folder / "results", "profile": "cpu"}
+
+
 def test_a_named_split_of_any_corpus_shows_whoever_has_predictions(tmp_path, monkeypatch):
     monkeypatch.setattr(manifest, "read", lambda folder: SIGNED.reset_index(drop=True))
-    given = dict(
-        profile="cpu",
-        corpus="mine",
-        data=tmp_path / "data",
-        predictions=tmp_path / "predictions",
-        results_folder=tmp_path / "results",
-        splits=["official"],
-    )
+    given = below(tmp_path) | {"corpus": "mine", "splits": ["official"]}
     with pytest.raises(ConfigError, match="evaluate baselines --corpus mine --split official"):
         tables_breakdown.write(**given)
     texts = pd.DataFrame({"seed": 0, "fold": 0, "label": list("abc")})
@@ -154,13 +156,7 @@ def test_a_named_split_of_any_corpus_shows_whoever_has_predictions(tmp_path, mon
 
 def test_the_tables_are_written_from_files_and_a_missing_one_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(manifest, "read", lambda folder: CLIPS.reset_index(drop=True))
-    given = dict(
-        profile="cpu",
-        corpus="c",
-        data=tmp_path / "data",
-        predictions=tmp_path / "predictions",
-        results_folder=tmp_path / "results",
-    )
+    given = below(tmp_path) | {"corpus": "c"}
     for split, rows in tables_breakdown.ROWS.items():
         for name in suites.expand(rows):
             folder = tmp_path / "predictions" / name / split
