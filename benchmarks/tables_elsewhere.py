@@ -153,12 +153,17 @@ def notes(found: Found, run: str = suites.IN_DOMAIN) -> list[str]:
         "*asked itself*: among the prompts of the test clips, or among their labels (floors and "
         "skeleton models). The columns behind it learn from the embeddings of the training clips.",
         INTERVALS,
-        *(
-            f"Signature, {line.encoder} {line.way}, {task or result.task}: `{result.signature}`."
-            for line, of_line in found.items()
-            for task, result in of_line.items()
-        ),
+        *_signatures(found),
     ]
+
+
+def _signatures(found: Found) -> list[str]:
+    """Each signature once, with the lines whose numbers bear it."""
+    bearers: dict[str, list[str]] = {}
+    for line, of_line in found.items():
+        for result in of_line.values():
+            bearers.setdefault(result.signature, []).append(f"{line.encoder} {line.way}")
+    return [f"Signature, {', '.join(of)}: `{signature}`." for signature, of in bearers.items()]
 
 
 def _in_vocabulary(found: Found) -> list[str]:

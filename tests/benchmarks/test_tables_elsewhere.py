@@ -52,6 +52,9 @@ def test_a_line_an_encoder_and_way_of_learning(measured, tmp_path):
     assert part["5-shot nearest neighbours"].str[:5].tolist() == ["–", "0.430", "–", "–"]
     assert part["linear probe"].str[:5].tolist() == ["–", "–", "0.450", "–"]
     assert (tmp_path / "results/tables/mine.md").is_file()
+    text = (tmp_path / "results/tables/mine.md").read_text()
+    assert "Signature, dtw floor, X-finetuned fine-tuned: `task:retrieval|" in text
+    assert [text.count(signature) for signature in set(frame["signature"])] == [1] * 5
     assert (tmp_path / "results/costs/mine.csv").is_file()
 
 
