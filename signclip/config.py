@@ -56,15 +56,18 @@ class Compute(_Strict):
     padding: Literal["limit", "batch", "none"] = "batch"  # see signclip.data
     group_ratio: float = Field(1.0, ge=0, le=1)  # of padding none, see signclip.unpadded
     precision: Literal["float32", "bfloat16"] = "float32"  # of the towers' products
-    attention: Literal["sdpa", "eager"] = "sdpa"  # fused, or as written
+    # fused; as written; or all sequences in one call, where there is a GPU (else as sdpa)
+    attention: Literal["sdpa", "eager", "flash"] = "sdpa"
     compile: bool = False  # torch.compile; needs a C++ compiler on a CPU
     loaders: int = Field(0, ge=0)  # processes that read and augment clips ahead
     chunk: int | None = Field(None, gt=0)  # clips embedded at a time: memory for a second forward
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.padding == "none" and (self.compile or self.attention == "eager"):
-            raise ValueError("padding none goes with attention sdpa, not compiled")
+        if self.padding == "none" and self.attention == "eager":
+            raise ValueError("padding none goes with attention sdpa or flash")
+        if self.attention == "flash" and (self.padding, self.precision) != ("none", "bfloat16"):
+            raise ValueError("attention flash goes with padding none and precision bfloat16")
         return self
 
 

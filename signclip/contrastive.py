@@ -17,7 +17,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from mmengine.model import BaseModel
+from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -84,46 +84,52 @@ class ContrastiveModel(BaseModel):
         galleries: Sequence[Texts] = (),
         smoothing: float = 0.0,
     ):
-        super().__init__()
+        super().__init__(BaseDataPreprocessor(non_blocking=True))  # loaders pin what a GPU gets
         self.signclip, self.loss, self.chunk = model, loss, compute.chunk
         self.galleries, self.smoothing = galleries, smoothing
         if loss == "sigmoid":
             self.bias = nn.Parameter(torch.tensor(FIRST_BIAS))
         self.ratio = compute.group_ratio if compute.padding == "none" else None
-        self.bfloat16 = compute.precision == "bfloat16"
+        self.bfloat16, self.flash = compute.precision == "bfloat16", compute.attention == "flash"
+        attention = compute.attention
+        if self.ratio is not None:
+            attention = unpadded.beside_compiled() if compute.compile else unpadded.ATTENTION
         for bert in (model.video_encoder.bert, model.text_encoder):
-            bert.set_attn_implementation(
-                compute.attention if self.ratio is None else unpadded.ATTENTION
-            )
-        self.towers = (model.pose_embeddings, model.text_embeddings)
-        if compute.compile:
-            self.towers = tuple(torch.compile(tower, dynamic=True) for tower in self.towers)
+            bert.set_attn_implementation(attention)
+            if compute.compile:  # one program for all layers: a tower's would take minutes
+                for layer in bert.encoder.layer:
+                    layer.compile(dynamic=True)
 
     def forward(
         self,
         frames: Tensor,
-        frame_mask: Tensor,
         token_ids: Tensor,
         token_mask: Tensor,
         frame_counts: list[int],
         token_counts: list[int],
         text_keys: Tensor,
         clips: list[str],
+        frame_mask: Tensor | None = None,
         second: dict | None = None,
         mode: str = "loss",
     ) -> dict[str, Tensor]:
         """The loss of a batch, all processes' parts of it together; see :class:`Collate`.
 
         Clips with a second text are trained with either, and the losses added.
+
+        Args:
+            frames, frame_mask: (b, t, dims), bool (b, t); of padding none (n, dims), and no mask.
         """
         assert mode == "loss", mode
+        assert (frame_mask is None) == (self.ratio is not None), "collated for another padding"
         first = {"token_ids": token_ids, "token_mask": token_mask, "token_counts": token_counts}
         sides = [first | {"text_keys": text_keys}, *([second] if second else [])]
+        towers, names = self.signclip, ("token_ids", "token_mask", "token_counts")
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.bfloat16):
-            pose = self._embedded(self.towers[0], frames, frame_mask, frame_counts, ends=2)
+            pose = self._embedded(towers.pose_embeddings, frames, frame_mask, frame_counts, ends=2)
             if self.loss != "gallery":
-                names = "token_ids", "token_mask", "token_counts"
-                texts = [self._embedded(self.towers[1], *(x[k] for k in names)) for x in sides]
+                tokens = ([side[name] for name in names] for side in sides)
+                texts = [self._embedded(towers.text_embeddings, *x) for x in tokens]
         pose = distributed.gather(pose.float()) * self.signclip.scale()
         keys = [distributed.gather(side["text_keys"]) for side in sides]
         if self.loss == "gallery":
@@ -147,12 +153,19 @@ class ContrastiveModel(BaseModel):
         mine = distributed.share(list(range(len(ids))), **processes)  # each embeds its part
         rows = mine or [0]  # none of its own: one is embedded all the same, and left out
         with torch.autocast(pose.device.type, torch.bfloat16, enabled=self.bfloat16):
-            text = self._embedded(self.towers[1], ids[rows], mask[rows], [counts[i] for i in rows])
+            text = self._embedded(
+                self.signclip.text_embeddings, ids[rows], mask[rows], [counts[i] for i in rows]
+            )
         text = distributed.gather(text[: len(mine)].float())
         return losses.gallery(pose, text, own, self.smoothing)
 
     def _embedded(
-        self, tower: Callable, values: Tensor, mask: Tensor, counts: list[int], ends: int = 0
+        self,
+        tower: Callable,
+        values: Tensor,
+        mask: Tensor | None,
+        counts: list[int],
+        ends: int = 0,
     ) -> Tensor:
         """A side's embeddings (b, d), as many clips at a time as the memory is meant for.
 
@@ -160,21 +173,28 @@ class ContrastiveModel(BaseModel):
         again (with the same dropout): all negatives of a large batch at the memory of a small one.
 
         Args:
+            values, mask: (b, length, ...) and bool (b, length); without a mask (counted, ...).
             ends: tokens that the tower adds to each sequence.
         """
-        if self.chunk is None or self.chunk >= len(values):
+        if self.chunk is None or self.chunk >= len(counts):
             return tower(values, mask, self._layout([n + ends for n in counts], values.device))
         parts = []
-        for start in range(0, len(values), self.chunk):
+        for start in range(0, len(counts), self.chunk):
             rows = slice(start, start + self.chunk)
-            longest = max(counts[rows])
+            if mask is None:
+                before = sum(counts[:start])
+                own = values[before : before + sum(counts[rows])], None
+            else:
+                longest = max(counts[rows])
+                own = values[rows, :longest], mask[rows, :longest]
             layout = self._layout([n + ends for n in counts[rows]], values.device)
-            own = values[rows, :longest], mask[rows, :longest], layout
-            parts.append(checkpoint(tower, *own, use_reentrant=False))
+            parts.append(checkpoint(tower, *own, layout, use_reentrant=False))
         return torch.cat(parts)
 
     def _layout(self, lengths: list[int], device: torch.device) -> Layout | None:
-        return None if self.ratio is None else Layout(lengths, self.ratio, device)
+        if self.ratio is None:
+            return None
+        return Layout(lengths, self.ratio, device, flash=self.flash and device.type == "cuda")
 
 
 class Gallery:

@@ -4,11 +4,12 @@ Decisions
 * A batch is a pure function of (seed, epoch, clip ids): the sampler hands out ``(epoch, position)``
   keys, so augmentation depends neither on workers nor on what was loaded before.
 * A batch's clips are drawn first, so that their lengths are known and each is augmented straight
-  into its place in the padded batch: arrays as long as a clip cost more to get than to fill.
+  into its place in the batch: arrays as long as a clip cost more to get than to fill.
 * Padding is a setting and changes no embedding (the model's closing [SEP] keeps its position):
   ``limit``, as the reference has it, to ``max_frames`` and ``max_tokens`` always; ``batch``, to the
-  longest of the batch; ``none``, as ``batch``, but the model then leaves the padding out
-  (:mod:`signclip.unpadded`).
+  longest of the batch; ``none``: clips come one behind another, and the model computes on no
+  padding (:mod:`signclip.unpadded`). At Spreadthesign's lengths that is two fifths of the bytes
+  between processes and to a GPU.
 
 Cost, for a clip of 73 frames and 203 points: 0.05 ms from the memory map, 0.2 ms with temporal
 augmentation (benchmarks/speed/features.py).
@@ -162,21 +163,36 @@ class Augmentation:
 
 
 class Batch(list[tuple[Example, np.ndarray]]):
-    """Examples with their values, float32 (frames, dims) each, that are padded already.
+    """Examples with their values, float32 (frames, dims) each, places in one array to be filled.
+
+    Args:
+        counts: frames of each.
+        packed: clip behind clip, without padding.
 
     Attributes:
-        frames: float32 (b, t, dims), the same values, zero behind each clip but the longest.
-        mask: bool (b, t), True = valid.
+        frames: float32 (b, t, dims), the same values, zero behind each clip but the longest; packed
+            (n, dims).
+        mask: bool (b, t), True = valid; packed None.
     """
 
-    def __init__(self, examples: Iterable[Example], counts: Sequence[int], frames: np.ndarray):
-        places = (row[:count] for row, count in zip(frames, counts, strict=True))
+    def __init__(
+        self, examples: Iterable[Example], counts: Sequence[int], dims: int, *, packed: bool
+    ):
+        if packed:
+            frames, self.mask = np.empty((sum(counts), dims), dtype=np.float32), None
+            places = np.split(frames, np.cumsum(counts)[:-1])
+        else:
+            frames, self.mask = _room(counts, max(counts), dims), _mask(counts, max(counts))
+            places = [row[:count] for row, count in zip(frames, counts, strict=True)]
         super().__init__(zip(examples, places, strict=True))
-        self.frames, self.mask = torch.from_numpy(frames), _mask(counts, frames.shape[1])
+        self.frames = torch.from_numpy(frames)
 
 
 class ClipDataset(Dataset):
     """Training clips by ``(epoch, position)``, cut to ``max_frames``.
+
+    Args:
+        packed: batches are made without padding.
 
     Raises:
         ConfigError: see :class:`Augmentation`.
@@ -190,9 +206,10 @@ class ClipDataset(Dataset):
         augmentations: Sequence[Step],
         max_frames: int,
         seed: int,
+        packed: bool = False,
     ):
         self.examples, self.store, self.seed = examples, store, seed
-        self.max_frames = max_frames
+        self.max_frames, self.packed = max_frames, packed
         frames = store.index.set_index("id")["frames"]  # none of a clip that is not there
         self._frames = frames.reindex([x.clip for x in examples], fill_value=0).to_numpy()
         self.augmentation = None
@@ -220,7 +237,7 @@ class ClipDataset(Dataset):
         examples = [self.examples[position] for _, position in keys]
         drawn = self._draw(keys)
         counts = [min(frames, self.max_frames) for frames, _ in drawn]
-        batch = Batch(examples, counts, _room(counts, max(counts), self.store.dims))
+        batch = Batch(examples, counts, self.store.dims, packed=self.packed)
         for (example, place), (frames, draws) in zip(batch, drawn, strict=True):
             values = self._values(example.clip, draws, place if len(place) == frames else None)
             if values is not place:
@@ -259,7 +276,8 @@ class Collate:
 
     ``frame_counts`` and ``token_counts`` are the valid positions of each row as plain numbers;
     ``text_keys`` int64 (b,), equal where texts are; ``clips`` (ids) is for error messages. Where
-    clips have a second text, ``second`` holds its tokens, counts and keys likewise.
+    clips have a second text, ``second`` holds its tokens, counts and keys likewise. Without padding
+    ``frames`` is (n, dims), and there is no ``frame_mask``.
     """
 
     tokenizer: Tokenizer
@@ -268,18 +286,11 @@ class Collate:
     padding: Padding = "batch"
 
     def __call__(self, items: Sequence[tuple[Example, np.ndarray]]) -> dict:
-        to_limit = self.padding == "limit"
-        clips = [values for _, values in items]
-        counts = [min(len(values), self.max_frames) for values in clips]
-        if isinstance(items, Batch) and not to_limit and items.frames.shape[1] == max(counts):
-            frames, frame_mask = items.frames, items.mask
-        else:
-            length = self.max_frames if to_limit else None
-            frames, frame_mask = pad_frames(clips, self.max_frames, length=length)
+        clips = [values[: self.max_frames] for _, values in items]
+        counts = [len(values) for values in clips]
         examples = [example for example, _ in items]
         batch = {
-            "frames": frames,
-            "frame_mask": frame_mask,
+            **self._poses(items, clips, counts),
             "frame_counts": counts,
             "clips": [example.clip for example in examples],
             **self.texts([example.texts[0] for example in examples]),
@@ -287,6 +298,20 @@ class Collate:
         if len(examples[0].texts) > 1:
             batch["second"] = self.texts([example.texts[1] for example in examples])
         return batch
+
+    def _poses(
+        self, items: Sequence, clips: Sequence[np.ndarray], counts: Sequence[int]
+    ) -> dict[str, Tensor]:
+        """Frames and their mask: the very array that a batch's clips are places of, if it fits."""
+        if self.padding == "none":
+            if isinstance(items, Batch) and items.frames.shape[:-1] == (sum(counts),):
+                return {"frames": items.frames}
+            return {"frames": torch.from_numpy(np.concatenate(clips, dtype=np.float32))}
+        length = self.max_frames if self.padding == "limit" else max(counts)
+        if isinstance(items, Batch) and items.frames.shape[:-1] == (len(counts), length):
+            return {"frames": items.frames, "frame_mask": items.mask}
+        frames, mask = pad_frames(clips, self.max_frames, length=length)
+        return {"frames": frames, "frame_mask": mask}
 
     def texts(self, texts: Sequence[str]) -> dict:
         """The text side of a batch: tokens, mask, counts and keys."""

@@ -15,7 +15,7 @@ Decisions
   what the first made of them reaches back into the clip's end. Here the same numbers come out, from
   only as many zero frames as reach back: whatever the padding holds, and however much it is.
 * Given a layout (:mod:`signclip.unpadded`), a tower computes on real tokens alone, with the same
-  result: for training, where it is worth its bookkeeping.
+  result: for training, where it is worth its bookkeeping. Clips then come one behind another.
 * One tower runs without the other.
 * Beyond the paper, each a switch: what a frame's points say of the hands (:mod:`signclip.hands`),
   pooling by attention, a learned temperature.
@@ -324,20 +324,24 @@ class PoseTower(nn.Module):
         if config.body_dims:
             self.body = BodyPart(config.body_dims, config.dropout)
 
-    def forward(self, frames: Tensor, mask: Tensor, layout: Layout | None = None) -> Tensor:
+    def forward(self, frames: Tensor, mask: Tensor | None, layout: Layout | None = None) -> Tensor:
         """frames (b, t, dims), mask bool (b, t), True = valid -> (b, d).
 
         Args:
-            layout: of the clips with two more tokens each; then only real tokens are computed on.
+            layout: of the clips with two more tokens each; then only real tokens are computed on,
+                frames are (n, dims), clip behind clip, and there is no mask.
         """
-        t = frames.shape[1]
+        t = frames.shape[1] if layout is None else int(layout.lengths[0]) - 2
         if t > self.config.max_frames:
             raise ConfigError(
                 f"{t} frames exceed max_frames {self.config.max_frames}: cut clips first"
             )
-        mask = mask.bool()
-        # a weight of 0 does not silence NaN, and convolutions give padding no weight of 0
-        frames = frames.masked_fill(~mask[..., None], 0.0)
+        if layout is None:
+            mask = mask.bool()
+            # a weight of 0 does not silence NaN, and convolutions give padding no weight of 0
+            frames = frames.masked_fill(~mask[..., None], 0.0)
+        elif self._looks_around:
+            frames, mask = layout.apart(frames)
         if self.config.conv_layers:
             frames = self.videoconv(frames)
         ends = torch.tensor(
@@ -353,6 +357,12 @@ class PoseTower(nn.Module):
             return pooled
         of_hands = pooled[:, : -self.config.body_dims]
         return torch.cat([of_hands, self.body(frames, mask).to(pooled.dtype)], dim=1)
+
+    @property
+    def _looks_around(self) -> bool:
+        """Is more than a frame itself seen before BERT? Then a clip's frames must stand apart."""
+        config = self.config
+        return bool(config.conv_layers or config.body_dims or config.frame_input == "hands")
 
     def _padded(self, frames: Tensor, mask: Tensor, ends: Tensor) -> Tensor:
         """frames (b, t, dims), mask bool (b, t), [CLS] and [SEP] (2, d) -> (b, d)."""
@@ -372,21 +382,27 @@ class PoseTower(nn.Module):
         return self.pooling(hidden[:, 1:], whole[:, 1:], mean)
 
     def _seen(self, frames: Tensor, rows: Tensor | None = None) -> Tensor:
-        """What the frame network sees: of (b, t, dims), or of these rows of (b * t, dims)."""
+        """What the frame network sees: of (b, t, dims), or of these rows of (frames, dims)."""
 
         def chosen(x: Tensor) -> Tensor:
-            return x if rows is None else x.flatten(0, 1)[rows]
+            return x if rows is None else x.flatten(0, -2)[rows]
 
         if self.config.frame_input == "plain":
             return chosen(frames)
         return self.hands(chosen(frames), chosen(frames_before(frames)))
 
     def _unpadded(self, frames: Tensor, ends: Tensor, layout: Layout) -> Tensor:
-        """frames (b, t, dims), [CLS] and [SEP] (2, d) -> (b, d)."""
+        """frames (n, dims), or (b, t, dims), [CLS] and [SEP] (2, d) -> (b, d)."""
         unpadded.check(self.bert)
         last = layout.is_last
         is_frame = (layout.place > 0) & ~last
-        rows = (layout.owner * frames.shape[1] + layout.place - 1)[is_frame]
+        counts = layout.counts - 2
+        firsts = (
+            np.cumsum(counts) - counts
+            if frames.ndim == 2
+            else np.arange(len(counts)) * frames.shape[1]
+        )
+        rows = (firsts[layout.owner] + layout.place - 1)[is_frame]
         source = np.where(last, 1, 0)  # rows of `table`: [CLS], [SEP], then the frames
         source[is_frame] = 2 + np.arange(is_frame.sum())
         positions = np.where(last, self.config.max_frames + 1, layout.place)
@@ -425,7 +441,7 @@ class SignCLIP(nn.Module):
         return self.log_scale.clamp(max=math.log(LARGEST_SCALE)).exp()
 
     def pose_embeddings(
-        self, frames: Tensor, frame_mask: Tensor, layout: Layout | None = None
+        self, frames: Tensor, frame_mask: Tensor | None, layout: Layout | None = None
     ) -> Tensor:
         """frames float (b, t, dims), frame_mask bool (b, t) -> (b, d).
 

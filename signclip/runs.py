@@ -179,6 +179,7 @@ def loader(
         batch_sampler=sampler,
         collate_fn=collate,
         num_workers=processes,
+        persistent_workers=processes > 0,  # not started anew for every epoch
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_end_with_parent,
     )

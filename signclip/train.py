@@ -227,6 +227,7 @@ def _batches(
         augmentations=config.augment,
         max_frames=towers.max_frames,
         seed=config.seed,
+        packed=config.compute.padding == "none",
     )
     collate = Collate(tokenizer, towers.max_frames, towers.max_tokens, config.compute.padding)
     return loader(dataset, sampler, collate, processes=config.compute.loaders)

@@ -4,15 +4,19 @@ Decisions
 * All tokens of a batch form one row, longest sequence first. Linear layers, norms and dropout see
   each real token once; attention sees each sequence by itself, those of like length in one call:
   no sequence of a group is shorter than a share ``ratio`` of its longest (1: equal lengths only).
-* The towers' modules stay as they are: ``transformers`` hands :func:`attend` what it needs.
+* On a GPU, where a call costs more than what it computes, FlashAttention takes sequences of any
+  lengths in one call. It is the operator below torch's own ``varlen_attn``, which has no dropout.
+* The towers' modules stay as they are: ``transformers`` hands :func:`attend` what it needs. Their
+  layers may be compiled; attention is left out of it, since its groups differ from batch to batch.
 
 Cost: an index of the batch's tokens and one number a sequence and token, made once a batch; a call
-of attention a layer and group.
+of attention a layer and group, or a layer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +28,7 @@ from transformers.masking_utils import sdpa_mask
 
 from signclip.errors import ConfigError
 
-ATTENTION = "signclip_unpadded"
+ATTENTION, BESIDE_COMPILED = "signclip_unpadded", "signclip_unpadded_beside_compiled"
 
 
 def groups_of(lengths: Sequence[int], ratio: float) -> list[slice]:
@@ -68,8 +72,10 @@ class Layout:
     Args:
         lengths: tokens of each sequence, in the batch's order.
         ratio: see the module.
+        flash: attend to all sequences in one call (a GPU, float16 or bfloat16).
 
     Attributes:
+        counts: int (b,), the tokens of each sequence, in the batch's order.
         order: int (b,), rows of the batch, longest first.
         lengths: int (b,), their tokens.
         place: int (n,), each token's place in its sequence.
@@ -77,15 +83,46 @@ class Layout:
         owner: int (n,), its row in the batch.
     """
 
-    def __init__(self, lengths: Sequence[int], ratio: float, device: torch.device):
-        self.order = np.argsort(-np.asarray(lengths), kind="stable")
-        self.lengths = np.asarray(lengths)[self.order]
+    def __init__(
+        self, lengths: Sequence[int], ratio: float, device: torch.device, *, flash: bool = False
+    ):
+        self.counts, self.ratio, self.flash = np.asarray(lengths), ratio, flash
+        self.order = np.argsort(-self.counts, kind="stable")
+        self.lengths = self.counts[self.order]
         starts = np.cumsum(self.lengths) - self.lengths
         self.owner = np.repeat(self.order, self.lengths)
         self.place = np.arange(self.lengths.sum()) - np.repeat(starts, self.lengths)
         self.is_last = self.place == np.repeat(self.lengths, self.lengths) - 1
         self.device = device
-        self.groups = [self._group(rows) for rows in groups_of(self.lengths, ratio)]
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Sequences of like length."""
+        return [self._group(rows) for rows in groups_of(self.lengths, self.ratio)]
+
+    @cached_property
+    def ends(self) -> Tensor:
+        """int32 (b + 1,): 0, then the token behind each sequence."""
+        return self.tensor(np.cumsum([0, *self.lengths], dtype=np.int32))
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, *, dropout: float, scaling: float | None
+    ) -> Tensor:
+        """(heads, n, size) each -> (n, heads, size)."""
+        if self.flash:
+            sides = (side.transpose(0, 1) for side in (query, key, value))
+            longest = int(self.lengths[0])
+            return torch.ops.aten._flash_attention_forward(
+                *sides, self.ends, self.ends, longest, longest, dropout, False, False, scale=scaling
+            )[0]
+        # split and not sliced: the gradient of a slice is as large as what it was cut from
+        sizes = [group.tokens for group in self.groups]
+        sides = zip(*(side.split(sizes, dim=1) for side in (query, key, value)), strict=True)
+        parts = [
+            group.attend(*own, dropout=dropout, scaling=scaling)
+            for group, own in zip(self.groups, sides, strict=True)
+        ]
+        return torch.cat(parts)
 
     def _group(self, rows: slice) -> Group:
         lengths = self.lengths[rows]
@@ -103,6 +140,19 @@ class Layout:
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array on the batch's device."""
         return torch.from_numpy(array).to(self.device, non_blocking=True)
+
+    def apart(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames of clips, which have two tokens less each, behind one another -> side by side.
+
+        (n, dims) -> (b, t, dims), zero behind each clip, and bool (b, t), the real.
+        """
+        counts = self.tensor(self.counts - 2)
+        real = torch.arange(int(self.lengths[0]) - 2, device=self.device) < counts[:, None]
+        owner = self.tensor(np.repeat(np.arange(len(self.counts)), self.counts - 2))
+        firsts = np.cumsum(self.counts - 2) - (self.counts - 2)
+        place = self.tensor(np.arange(len(frames)) - np.repeat(firsts, self.counts - 2))
+        room = frames.new_zeros(*real.shape, frames.shape[1])
+        return room.index_put((owner, place), frames), real
 
     def padded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """(n, d) -> (b, longest, d), zero behind each sequence, and bool (b, longest), the real."""
@@ -123,13 +173,21 @@ class Layout:
         return weights
 
 
+def beside_compiled() -> str:
+    """The name of this module's attention for towers whose layers are compiled."""
+    # not as a decorator: it would load the compiler wherever a model is used
+    AttentionInterface.register(BESIDE_COMPILED, torch.compiler.disable(attend))
+    AttentionMaskInterface.register(BESIDE_COMPILED, sdpa_mask)
+    return BESIDE_COMPILED
+
+
 def check(bert: PreTrainedModel) -> None:
     """Refuse a tower whose attention knows nothing of layouts: its clips would attend to others.
 
     Raises:
         ConfigError: ``bert.set_attn_implementation(ATTENTION)`` was not called.
     """
-    if bert.config._attn_implementation != ATTENTION:
+    if bert.config._attn_implementation not in (ATTENTION, BESIDE_COMPILED):
         raise ConfigError(f"a layout needs attention {ATTENTION!r}")
 
 
@@ -154,14 +212,8 @@ def attend(
         return padded(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
-    # split and not sliced: the gradient of a slice is as large as what it was cut from
-    sizes = [group.tokens for group in layout.groups]
-    sides = zip(*(side[0].split(sizes, dim=1) for side in (query, key, value)), strict=True)
-    parts = [
-        group.attend(*own, dropout=dropout, scaling=scaling)
-        for group, own in zip(layout.groups, sides, strict=True)
-    ]
-    return torch.cat(parts)[None], None
+    out = layout.attend(query[0], key[0], value[0], dropout=dropout, scaling=scaling)
+    return out[None], None
 
 
 AttentionInterface.register(ATTENTION, attend)

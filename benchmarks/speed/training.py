@@ -1,16 +1,18 @@
 """A training step with little padding beside the reference's, which pads every clip to 256 frames.
 
     python -m benchmarks.speed.training                  # the paper's towers on a CPU
-    python -m benchmarks.speed.training --device cuda --batch 448 \\
-        --ways reference unpadded-grouped-bfloat16
+    python -m benchmarks.speed.training --device cuda    # on a GPU, the published batch of 448
 
 All ways have the same weights, the same batches (lengths drawn from Spreadthesign's own, texts of
 about nine tokens) and the same loss; dropout and the optimiser's step are in. Each way runs in a
 process of its own, so that its peak memory is its own; they take turns, and a ratio is that of
 medians. Seconds on a CPU are given as they passed and as the processor spent them: the second kind
-does not count what other programs took.
+does not count what other programs took. The table is written after every round, so a measurement
+that is stopped has one; a way that fails (out of memory, say) is told and left out.
 
-Cost: on two cores about 15 minutes and 16 GB.
+Here a batch lies on the device already; what a whole training makes of it, clips read and augmented
+on the way, is :mod:`benchmarks.speed.engine`'s to measure. Cost: on two cores about 15 minutes and
+16 GB.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +39,7 @@ from torch import Tensor
 from benchmarks.speed import report
 from signclip.config import Compute
 from signclip.contrastive import ContrastiveModel
+from signclip.data import pad_frames
 from signclip.model import ModelConfig, SignCLIP
 from signclip.optim import FairseqAdam
 from signclip.progress import bar
@@ -51,6 +55,20 @@ WAYS = {
     "unpadded-bfloat16": Compute(padding="none", precision="bfloat16"),
     "unpadded-grouped": Compute(padding="none", group_ratio=0.85),
     "unpadded-grouped-bfloat16": Compute(padding="none", group_ratio=0.85, precision="bfloat16"),
+    "flash": Compute(padding="none", precision="bfloat16", attention="flash"),
+    "flash-compiled": Compute(
+        padding="none", precision="bfloat16", attention="flash", compile=True
+    ),
+}
+# float32 at the published batch would not fit a GPU, padded as it is there
+DEFAULTS = {
+    "cpu": dict(batch=32, warmup=1, steps=2, ways=["reference", "unpadded", "unpadded-bfloat16"]),
+    "cuda": dict(
+        batch=448,
+        warmup=5,  # compiling included
+        steps=20,
+        ways=["reference-bfloat16", "unpadded-grouped-bfloat16", "flash", "flash-compiled"],
+    ),
 }
 CLIPS, EPOCHS = 453_261, 25  # of one row of the pretraining table (facts 1.4, 1.5)
 # dense bfloat16 operations a second, from the makers' data sheets
@@ -73,20 +91,25 @@ def make_batch(
 ) -> dict[str, Any]:
     """Random features and texts of about nine tokens, padded the way that is asked for."""
     tokens = rng.integers(7, 12, len(frames)) + 2  # with [CLS] and [SEP]
-    width = sizes.max_frames if padding == "limit" else frames.max()
     token_width = sizes.max_tokens - 1 if padding == "limit" else tokens.max()
-    values = np.zeros((len(frames), width, sizes.frame_dims), dtype=np.float32)
     ids = np.zeros((len(frames), token_width), dtype=np.int64)
+    clips = []
     for row, (t, n) in enumerate(zip(frames, tokens, strict=True)):
-        values[row, :t] = rng.standard_normal((t, sizes.frame_dims), dtype=np.float32)
+        clips.append(rng.standard_normal((t, sizes.frame_dims), dtype=np.float32))
         ids[row, :n] = rng.integers(5, sizes.vocab_size, n)
+    if padding == "none":
+        poses = {"frames": torch.from_numpy(np.concatenate(clips))}
+    else:
+        length = sizes.max_frames if padding == "limit" else None
+        values, mask = pad_frames(clips, sizes.max_frames, length=length)
+        poses = {"frames": values, "frame_mask": mask}
     return {
-        "frames": torch.from_numpy(values),
-        "frame_mask": torch.from_numpy(np.arange(width)[None] < frames[:, None]),
+        **poses,
         "token_ids": torch.from_numpy(ids),
         "token_mask": torch.from_numpy(np.arange(token_width)[None] < tokens[:, None]),
         "frame_counts": frames.tolist(),
         "token_counts": tokens.tolist(),
+        "text_keys": torch.arange(len(frames)),
         "clips": [str(row) for row in range(len(frames))],
     }
 
@@ -111,7 +134,8 @@ def run_way(way: str, given: argparse.Namespace) -> dict[str, Any]:
     device = torch.device(given.device)
     compute = WAYS[way]
     torch.manual_seed(0)
-    model = SignCLIP(replace(PAPER, pose_layers=given.layers, text_layers=given.layers)).to(device)
+    with device:
+        model = SignCLIP(replace(PAPER, pose_layers=given.layers, text_layers=given.layers))
     wrapped = ContrastiveModel(model, compute)
     optimiser = FairseqAdam(model.parameters(), lr=5e-5, betas=(0.9, 0.98), fused=True)
     rng = np.random.default_rng(given.seed)
@@ -149,17 +173,45 @@ def run_way(way: str, given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row a way: medians over all rounds, ratios to the first way."""
+def in_its_own_process(way: str, round_: int) -> dict[str, Any] | None:
+    """What :func:`run_way` finds in a process of its own; None where it fails, which is told."""
+    command = [sys.executable, "-m", "benchmarks.speed.training", "--way", way]
+    command += [*sys.argv[1:], "--seed", str(round_)]
+    # threads that spin while they wait would count as work
+    quiet = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(command, env=quiet, capture_output=True, text=True)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        print(f"{way} is left out: {last[0]}", file=sys.stderr)
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(given: argparse.Namespace) -> Iterator[list[dict[str, Any]]]:
+    """After each round a row a way; see :func:`summary`.
+
+    Raises:
+        SystemExit: the first way, which the others are compared with, fails.
+    """
     found: dict[str, list[dict[str, Any]]] = {way: [] for way in given.ways}
-    turns = [(round_, way) for round_ in range(given.rounds) for way in given.ways]
-    for round_, way in bar(turns, desc="processes", unit="way"):
-        command = [sys.executable, "-m", "benchmarks.speed.training", "--way", way]
-        command += [*sys.argv[1:], "--seed", str(round_)]
-        # threads that spin while they wait would count as work
-        quiet = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
-        done = subprocess.run(command, env=quiet, stdout=subprocess.PIPE, text=True, check=True)
-        found[way].append(json.loads(done.stdout.splitlines()[-1]))
+    with bar(total=given.rounds * len(given.ways), desc="processes", unit="way") as shown:
+        for round_ in range(given.rounds):
+            for way in list(found):
+                seen = in_its_own_process(way, round_)
+                shown.update()
+                if seen is not None:
+                    found[way].append(seen)
+                    continue
+                del found[way]
+                if way == given.ways[0]:
+                    raise SystemExit(f"nothing to compare with: {way} failed")
+            yield summary(found, given)
+
+
+def summary(
+    found: dict[str, list[dict[str, Any]]], given: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """One row a way: medians over its turns, ratios to the first way."""
     rows = []
     for way, turns_of_way in found.items():
         seconds = {
@@ -210,11 +262,11 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--batch", type=int, default=32, help="clips")
+    parser.add_argument("--batch", type=int, help="clips; default: 32, on a GPU 448")
     parser.add_argument("--layers", type=int, default=12, help="of each tower")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
-    parser.add_argument("--warmup", type=int, default=1, help="steps that are not counted")
-    parser.add_argument("--steps", type=int, default=2, help="steps a process")
+    parser.add_argument("--warmup", type=int, help="steps that are not counted")
+    parser.add_argument("--steps", type=int, help="steps a process")
     parser.add_argument("--rounds", type=int, default=3, help="processes a way")
     parser.add_argument(
         "--lengths",
@@ -225,12 +277,16 @@ def arguments() -> argparse.Namespace:
         "--ways",
         nargs="+",
         choices=WAYS,
-        default=["reference", "unpadded", "unpadded-bfloat16"],
         help="the first one is what the others are compared with",
     )
+    parser.add_argument("--out", type=Path, default=report.RESULTS, help="folder of the table")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    given = parser.parse_args()
+    for name, value in DEFAULTS[given.device].items():
+        if getattr(given, name) is None:
+            setattr(given, name, value)
+    return given
 
 
 def main() -> None:
@@ -239,7 +295,9 @@ def main() -> None:
     if given.way:
         print(json.dumps(run_way(given.way, given)))
         return
-    rows = measure(given)
+    for rows in measure(given):
+        name = f"training-{given.device}"
+        written = report.write(name, rows, device=given.device, out=given.out)
     columns = {
         "way": ("way", "{}"),
         "seconds": ("s", "{:.2f}"),
@@ -250,14 +308,17 @@ def main() -> None:
         "memory_share": ("share", "{:.0%}"),
         "clips_per_second": ("clips/s", "{:.1f}"),
         "row_hours": ("h a row", "{:.1f}"),
+        "utilisation": ("of peak", "{:.0%}"),
         "loss": ("loss", "{:.4f}"),
     }
+    if rows[0]["utilisation"] is None:
+        del columns["utilisation"]
     table = Table(*(title for title, _ in columns.values()), box=None)
     table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(*(form.format(row[name]) for name, (_, form) in columns.items()))
     Console().print(table)
-    print(report.write(f"training-{given.device}", rows, device=given.device))
+    print(written)
 
 
 if __name__ == "__main__":

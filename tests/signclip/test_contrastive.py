@@ -28,8 +28,8 @@ SIZES = ModelConfig(
 
 
 @pytest.fixture(scope="module")
-def batch(folders) -> dict:
-    """Fourteen clips of seven letters, with a second text each."""
+def batches(folders) -> dict[str, dict]:
+    """Fourteen clips of seven letters, with a second text each, padded either way."""
     store = FeatureStore(folders["features"] / "dominant_hand")
     clips = [clip for clip in store if clip[-1] in "abcdefg"][:14]
     examples = [
@@ -37,7 +37,14 @@ def batch(folders) -> dict:
     ]
     tokenizer = Tokenizer.train([x.texts[0] for x in examples], cased=False)
     dataset = data.ClipDataset(examples, store, augmentations=(), max_frames=40, seed=0)
-    return data.Collate(tokenizer, 40, 20)([dataset[0, i] for i in range(len(clips))])
+    items = [dataset[0, i] for i in range(len(clips))]
+    return {way: data.Collate(tokenizer, 40, 20, way)(items) for way in ("batch", "none")}
+
+
+@pytest.fixture(scope="module")
+def batch(batches) -> dict:
+    """The padded one."""
+    return batches["batch"]
 
 
 def model(batch, compute=None, *, loss="contrastive", **changes) -> ContrastiveModel:
@@ -54,9 +61,10 @@ def gradients(wrapped, batch) -> tuple[float, torch.Tensor]:
 
 @pytest.mark.parametrize("padding", ["batch", "none"])
 @pytest.mark.parametrize("chunk", [1, 4, 13, 14, 100])
-def test_a_batch_in_chunks_has_the_same_loss_and_gradients(batch, padding, chunk):
+def test_a_batch_in_chunks_has_the_same_loss_and_gradients(batches, batch, padding, chunk):
     whole, expected = gradients(model(batch), batch)
-    loss, got = gradients(model(batch, Compute(padding=padding, chunk=chunk)), batch)
+    compute = Compute(padding=padding, chunk=chunk)
+    loss, got = gradients(model(batch, compute), batches[padding])
     assert loss == pytest.approx(whole, rel=1e-6)
     assert (got - expected).abs().max() <= 1e-5 * expected.abs().max()
 
@@ -128,7 +136,7 @@ def test_the_sigmoid_losss_bias_is_trained_with_the_weights(batch):
 
 
 @pytest.mark.parametrize("padding", ["limit", "none"])
-def test_attention_pooling_sees_no_padding(batch, padding):
+def test_attention_pooling_sees_no_padding(batches, batch, padding):
     plain, expected = gradients(model(batch, pooling="attention"), batch)
     if padding == "limit":
         frames = torch.zeros(14, 40, 63).fill_(torch.nan)
@@ -136,6 +144,8 @@ def test_attention_pooling_sees_no_padding(batch, padding):
         length = batch["frames"].shape[1]
         frames[:, :length], mask[:, :length] = batch["frames"], batch["frame_mask"]
         batch = {**batch, "frames": frames, "frame_mask": mask}
+    else:
+        batch = batches["none"]
     compute = Compute(padding="none") if padding == "none" else None
     loss, got = gradients(model(batch, compute, pooling="attention"), batch)
     assert loss == pytest.approx(plain, rel=1e-6)

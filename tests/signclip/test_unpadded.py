@@ -67,6 +67,80 @@ def test_attention_is_each_sequences_own(ratio):
         start += length
 
 
+def each_sequences_own(ends, query, key, value, scale):
+    """Attention, sequence after sequence: (n, heads, size) each -> (n, heads, size)."""
+    parts = []
+    for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
+        own = (side[start:end].transpose(0, 1) for side in (query, key, value))
+        parts.append(torch.nn.functional.scaled_dot_product_attention(*own, scale=scale))
+    return torch.cat(parts, dim=1).transpose(0, 1)
+
+
+@pytest.fixture
+def flash_on_a_cpu():
+    """torch's operator has kernels for GPUs alone; here are slow ones with its very arguments."""
+    asked = []
+
+    def apart(ends, *sides):
+        return zip(*(side.float().tensor_split(ends[1:-1].tolist()) for side in sides), strict=True)
+
+    def weights(query, key, scale):
+        return (torch.einsum("qhd,khd->hqk", query, key) * scale).softmax(dim=-1)
+
+    def forward(query, key, value, ends, ends_too, longest, longest_too, dropout, *flags, scale):
+        assert ends.dtype == torch.int32
+        assert torch.equal(ends, ends_too)
+        assert longest == longest_too == ends.diff().max()
+        assert flags == (False, False)  # not causal, nothing returned of what was dropped
+        asked.append((query.dtype, dropout))
+        parts = [
+            torch.einsum("hqk,khd->qhd", weights(q, k, scale), v)
+            for q, k, v in apart(ends, query, key, value)
+        ]
+        return torch.cat(parts).to(query.dtype), *(query.new_empty(0) for _ in range(4))
+
+    def backward(gradient, query, key, value, out, statistics, ends, *rest, scale):
+        parts = []
+        for g, q, k, v in apart(ends, gradient, query, key, value):
+            p = weights(q, k, scale)
+            by_weight = torch.einsum("qhd,khd->hqk", g, v)
+            by_score = scale * p * (by_weight - (by_weight * p).sum(dim=-1, keepdim=True))
+            of_query = torch.einsum("hqk,khd->qhd", by_score, k)
+            of_key = torch.einsum("hqk,qhd->khd", by_score, q)
+            parts.append((of_query, of_key, torch.einsum("hqk,qhd->khd", p, g)))
+        return tuple(torch.cat(side).to(query.dtype) for side in zip(*parts, strict=True))
+
+    library = torch.library.Library("aten", "IMPL")
+    library.impl("_flash_attention_forward", forward, "CPU")
+    library.impl("_flash_attention_backward", backward, "CPU")
+    yield asked
+    library._destroy()
+
+
+def test_one_call_for_all_sequences_gives_the_loss_and_gradients_of_groups(
+    batch, flash_on_a_cpu, monkeypatch
+):
+    way = {"padding": "none", "precision": "bfloat16"}
+    loss, gradients = computed(batch, **way)
+    monkeypatch.setattr(
+        contrastive.ContrastiveModel,
+        "_layout",
+        lambda self, lengths, device: unpadded.Layout(lengths, self.ratio, device, flash=True),
+    )
+    other_loss, other_gradients = computed(batch, attention="flash", **way)
+    assert flash_on_a_cpu == [(torch.bfloat16, 0.0)] * (SIZES.pose_layers + SIZES.text_layers)
+    assert other_loss == pytest.approx(loss, rel=1e-3)
+    assert torch.cosine_similarity(other_gradients, gradients, dim=0) > 0.9999
+
+
+def test_a_cpu_attends_in_groups_whatever_is_asked(batch):
+    way = {"padding": "none", "precision": "bfloat16", "group_ratio": 0.7}
+    loss, gradients = computed(batch, **way)
+    other_loss, other_gradients = computed(batch, attention="flash", **way)
+    assert other_loss == loss
+    assert torch.equal(other_gradients, gradients)
+
+
 @pytest.fixture(scope="module")
 def batch(folders, smoke_config) -> dict[str, dict]:
     """The same twelve real clips, padded each way, and their tokenizer's inputs."""
@@ -101,9 +175,14 @@ def test_padding_is_as_wide_as_it_says(batch):
     assert limit["frames"].shape[1:] == (SIZES.max_frames, SIZES.frame_dims)
     assert limit["token_ids"].shape[1] == SIZES.max_tokens - 1
     assert batch["batch"]["frames"].shape[1] == longest
-    for padded in batch.values():
-        assert padded["frame_mask"].sum(dim=1).tolist() == padded["frame_counts"]
+    for way, padded in batch.items():
         assert padded["token_mask"].sum(dim=1).tolist() == padded["token_counts"]
+        if way != "none":
+            assert padded["frame_mask"].sum(dim=1).tolist() == padded["frame_counts"]
+    assert "frame_mask" not in batch["none"]
+    assert torch.equal(
+        batch["none"]["frames"], batch["batch"]["frames"][batch["batch"]["frame_mask"]]
+    )
     assert len(set(batch["batch"]["frame_counts"])) > 3  # else there is nothing to group
 
 
@@ -135,16 +214,26 @@ def test_bfloat16_is_near_and_its_loss_is_float32(batch):
     assert near.dtype == torch.float32
 
 
-def test_what_cannot_go_together_is_refused():
-    with pytest.raises(ValueError, match="not compiled"):
-        Compute(padding="none", compile=True)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"padding": "none", "attention": "eager"},
+        {"padding": "batch", "attention": "flash", "precision": "bfloat16"},
+        {"padding": "none", "attention": "flash"},
+    ],
+    ids=str,
+)
+def test_what_cannot_go_together_is_refused(changes):
+    with pytest.raises(ValueError, match="goes with"):
+        Compute(**changes)
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
-def test_compiled_towers_give_the_same_loss_and_gradients(batch):
+@pytest.mark.parametrize("padding", ["batch", "none"])
+def test_compiled_towers_give_the_same_loss_and_gradients(batch, padding):
     small = replace(SIZES, pose_layers=1)  # compiling takes its time
     loss, gradients = computed(batch, small)
-    other_loss, other = computed(batch, small, compile=True)
+    other_loss, other = computed(batch, small, compile=True, padding=padding)
     assert other_loss == pytest.approx(loss, rel=1e-5)
     assert (other - gradients).abs().max() <= 1e-4 * gradients.abs().max()
 
