@@ -375,7 +375,8 @@ def main() -> None:
     try:
         app()
     except SignCLIPError as error:
-        if os.environ.get("RANK", "0") == "0":  # of several processes one speaks for all
+        # of several processes one speaks for all
+        if os.environ.get("RANK", "0") == "0" or error.of_one_process:
             typer.echo(f"signclip: {error}", err=True)
         sys.exit(2)
 

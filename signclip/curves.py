@@ -87,7 +87,7 @@ class Curves(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         """Collect the update's loss."""
-        self._losses.append(outputs["loss"].item())
+        self._losses.append(runner.optim_wrapper.loss)
         self._clips += len(data_batch["clips"]) * distributed.world_size()
         if self._writer:
             self._writer.add_scalar("loss", self._losses[-1], runner.iter + 1)

@@ -15,19 +15,23 @@ Decisions
   thrown away. One of another number of processes or kind of device is gone on with, said aloud and
   written down: then the outcome is that of neither.
 
-Cost: writing the state, three times the weights; seeding, some microseconds an update; a few looks
-at numbers of an update (loss, norm of the gradient), which wait for a GPU.
+* Under ``torchrun`` an error that one process alone meets, such as a damaged clip of its share, is
+  told by that process.
+
+Cost: writing the state, three times the weights; seeding, some microseconds an update; one look at
+an update's numbers (loss, norm of the gradient), before the weights change, which waits for a GPU.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import random
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +47,7 @@ from mmengine.visualization import Visualizer
 from torch.utils.data import DataLoader
 
 from signclip import distributed, files
-from signclip.errors import ConfigError, RunError
+from signclip.errors import ConfigError, RunError, SignCLIPError
 
 STATE = "state.pt"
 FORMAT = 1
@@ -56,22 +60,27 @@ class _NotFiniteError(Exception):
 
 
 class _Checked(OptimWrapper):
-    """Refuses to update weights from a loss or gradient that is not finite."""
+    """Refuses to update weights from a loss or gradient that is not finite.
+
+    Attributes:
+        loss: of the last update.
+    """
 
     def __init__(self, optimiser: torch.optim.Optimizer, *, clip_norm: float):
         super().__init__(optimiser)
-        self.clip_norm = clip_norm
+        self.clip_norm, self.loss, self._loss = clip_norm, float("nan"), torch.tensor(float("nan"))
 
     def update_params(self, loss: torch.Tensor, **kwargs: Any) -> None:
-        if not torch.isfinite(loss):
-            raise _NotFiniteError(f"the loss is {loss.item()}")
+        self._loss = loss.detach()
         super().update_params(loss, **kwargs)
 
     def step(self, **kwargs: Any) -> None:
         weights = [weight for group in self.param_groups for weight in group["params"]]
         norm = torch.nn.utils.clip_grad_norm_(weights, self.clip_norm)
-        if not torch.isfinite(norm):
-            raise _NotFiniteError(f"the norm of the gradient is {norm.item()}")
+        self.loss, length = torch.stack([self._loss, norm]).tolist()
+        for what, value in (("loss", self.loss), ("norm of the gradient", length)):
+            if not math.isfinite(value):
+                raise _NotFiniteError(f"the {what} is {value}")
         super().step(**kwargs)
 
 
@@ -91,10 +100,20 @@ class _Loop(EpochBasedTrainLoop):
         self.runner.model.train()
         done = self._iter - self._epoch * len(self.dataloader)
         self.dataloader.batch_sampler.seek(self._epoch, done)
-        for index, batch in enumerate(self.dataloader, start=done):
+        for index, batch in enumerate(self._batches(), start=done):
             self.run_iter(index, batch)
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
+
+    def _batches(self) -> Iterator[dict]:
+        try:
+            for batch in self.dataloader:
+                if isinstance(batch, SignCLIPError):  # see signclip.runs.loader
+                    raise batch
+                yield batch
+        except SignCLIPError as error:
+            error.of_one_process = True
+            raise
 
     def run_iter(self, idx: int, data_batch: dict) -> None:
         key = np.random.SeedSequence([self.seed, self._iter, distributed.rank()])
@@ -155,7 +174,7 @@ class _State(Hook):
         self.starts.append({"after_update": self._saved, **here})
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        self.losses.append(outputs["loss"].item())
+        self.losses.append(runner.optim_wrapper.loss)
         self.progress(1 / len(runner.train_dataloader))
         # an epoch's last update is saved behind what the other hooks do at its end
         if batch_idx + 1 < len(runner.train_dataloader):
@@ -270,6 +289,9 @@ def fit(
         RunError: the loss or a gradient is not finite; the batch's samples are named.
     """
     earlier = read_state(work, fingerprint)
+    done = distributed.from_all([0 if earlier is None else len(earlier["losses"])])
+    if len(set(done)) > 1:
+        raise RunError(f"{work / STATE}: the processes read different states, {done} updates old")
     if not distributed.rank() and earlier is None:
         _set_aside(work)
     distributed.wait()
@@ -304,7 +326,10 @@ def fit(
         train_cfg=dict(type=_Loop, max_epochs=epochs, seed=seed, names=names),
         optim_wrapper=_Checked(optimiser, clip_norm=clip_norm or float("inf")),
         param_scheduler=schedule,
-        default_hooks=dict(checkpoint=None, logger=None, sampler_seed=None),
+        # what MMEngine itself would write down of every update is wanted nowhere
+        default_hooks=dict.fromkeys(
+            ("checkpoint", "logger", "sampler_seed", "runtime_info", "timer")
+        ),
         custom_hooks=[*hooks, state],
         visualizer=dict(type="Visualizer", vis_backends=[]),
         randomness=dict(seed=seed),

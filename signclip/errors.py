@@ -10,7 +10,13 @@ from pathlib import Path
 
 
 class SignCLIPError(Exception):
-    """Base of every error that bad input, bad configuration or a damaged file can cause."""
+    """Base of every error that bad input, bad configuration or a damaged file can cause.
+
+    Attributes:
+        of_one_process: of several that train together, only one has met it, and must tell it.
+    """
+
+    of_one_process = False
 
 
 class SampleError(SignCLIPError):
@@ -25,6 +31,9 @@ class SampleError(SignCLIPError):
         super().__init__(f"{sample}: {reason}")
         self.sample = str(sample)
         self.reason = reason
+
+    def __reduce__(self) -> tuple:  # out of another process
+        return type(self), (self.sample, self.reason)
 
 
 class PoseError(SampleError):

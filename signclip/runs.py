@@ -15,6 +15,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -25,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from signclip import checkpoint, curves, distributed, engine, files, manifest, splits
 from signclip.engine import Progress
-from signclip.errors import ConfigError, RunError
+from signclip.errors import ConfigError, RunError, SignCLIPError
 from signclip.sampling import BatchSampler
 from signclip.store import FeatureStore
 from signclip.workers import end_with_parent
@@ -166,18 +167,40 @@ def _write(folder: Path, work: Path, outcome: Outcome, inputs: Inputs, fingerpri
     )
 
 
+class _ErrorsAsItems(Dataset):
+    """A data set that returns its errors.
+
+    One that is raised in a process that reads ahead would come out as the words of its traceback.
+    """
+
+    def __init__(self, dataset: Dataset):
+        self.dataset = dataset
+
+    def __getitems__(self, keys: list[Any]) -> list[Any] | SignCLIPError:
+        try:
+            if hasattr(self.dataset, "__getitems__"):
+                return self.dataset.__getitems__(keys)
+            return [self.dataset[key] for key in keys]
+        except SignCLIPError as error:
+            return error
+
+
+def _collated(items: list[Any] | SignCLIPError, collate: Callable[[list[Any]], Any]) -> Any:
+    return items if isinstance(items, SignCLIPError) else collate(items)
+
+
 def loader(
     dataset: Dataset, sampler: BatchSampler, collate: Callable[[list[Any]], Any], *, processes: int
 ) -> DataLoader:
-    """Batches of training clips.
+    """Batches of training clips; with processes, an error in the place of a batch it met.
 
     Args:
         processes: that read ahead; 0: none, clips are read where they are needed.
     """
     return DataLoader(
-        dataset,
+        _ErrorsAsItems(dataset) if processes else dataset,
         batch_sampler=sampler,
-        collate_fn=collate,
+        collate_fn=partial(_collated, collate=collate) if processes else collate,
         num_workers=processes,
         persistent_workers=processes > 0,  # not started anew for every epoch
         pin_memory=torch.cuda.is_available(),

@@ -209,7 +209,7 @@ def train(
 
 
 def _batches(
-    config: RunConfig, examples: Sequence[Example], store: FeatureStore, tokenizer: Tokenizer
+    config: RunConfig, examples: Sequence[Example], store: FeatureStore, collate: Collate
 ) -> DataLoader:
     """Batches of the training clips, augmented, as the configuration has them."""
     drawn = dict(batch_size=config.batch_size, reshuffle=config.reshuffle, seed=config.seed)
@@ -220,16 +220,14 @@ def _batches(
         sampler = LanguagesSampler([example.sign_language for example in examples], **drawn)
     else:
         sampler = ShuffledSampler(len(examples), **drawn)
-    towers = config.towers
     dataset = ClipDataset(
         examples,
         store,
         augmentations=config.augment,
-        max_frames=towers.max_frames,
+        max_frames=config.towers.max_frames,
         seed=config.seed,
         packed=config.compute.padding == "none",
     )
-    collate = Collate(tokenizer, towers.max_frames, towers.max_tokens, config.compute.padding)
     return loader(dataset, sampler, collate, processes=config.compute.loaders)
 
 
@@ -278,7 +276,9 @@ def _train(
         model.video_encoder.body.standardise(
             store.values(clip)[: config.towers.max_frames] for clip in training["id"]
         )
-    batches = _batches(config, examples, store, tokenizer)
+    towers = config.towers
+    collate = Collate(tokenizer, towers.max_frames, towers.max_tokens, config.compute.padding)
+    batches = _batches(config, examples, store, collate)
     validation = Validation(
         [store.values(clip) for clip in validated["id"]],
         _galleries(config, training, validated),
@@ -294,7 +294,7 @@ def _train(
     )
     galleries = []
     if config.loss == "gallery":
-        galleries = [Texts(texts, batches.collate_fn, config.gallery_texts) for texts in sides]
+        galleries = [Texts(texts, collate, config.gallery_texts) for texts in sides]
     trained_model = ContrastiveModel(
         model, config.compute, config.loss, galleries, config.label_smoothing
     )

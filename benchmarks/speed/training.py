@@ -8,7 +8,8 @@ about nine tokens) and the same loss; dropout and the optimiser's step are in. E
 process of its own, so that its peak memory is its own; they take turns, and a ratio is that of
 medians. Seconds on a CPU are given as they passed and as the processor spent them: the second kind
 does not count what other programs took. The table is written after every round, so a measurement
-that is stopped has one; a way that fails (out of memory, say) is told and left out.
+that is stopped has one; a way that fails (out of memory, say) is told and left out. Unless they are
+asked for, bfloat16 is left out on a processor that has none.
 
 Here a batch lies on the device already; what a whole training makes of it, clips read and augmented
 on the way, is :mod:`benchmarks.speed.engine`'s to measure. Cost: on two cores about 15 minutes and
@@ -283,9 +284,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    asked = given.ways
     for name, value in DEFAULTS[given.device].items():
         if getattr(given, name) is None:
             setattr(given, name, value)
+    if asked is None and given.device == "cpu" and not report.has_bfloat16():
+        given.ways = [way for way in given.ways if WAYS[way].precision == "float32"]
     return given
 
 

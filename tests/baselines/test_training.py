@@ -1,7 +1,11 @@
 """Skeleton runs: they learn, repeat to the bit, stay until a setting changes, refuse nonsense."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -113,6 +117,30 @@ def test_a_run_says_what_it_is_and_a_changed_byte_is_noticed(corpus, tmp_path, m
     (folder / checkpoint.WEIGHTS).write_bytes(content)
     with pytest.raises(RunError, match="content differs"):
         checkpoint.verify(folder)
+
+
+def test_killed_and_started_again_a_run_is_an_uninterrupted_one(corpus, tmp_path, make_recipe):
+    """Statistics of batch norms and what dropout draws are part of what goes on."""
+    (tmp_path / "data").symlink_to(corpus.corpus)
+    (tmp_path / "features").symlink_to(corpus.features)
+    wanted = make_recipe("posec3d", epochs=2, save_every=2, affine_std=0.1, dropout=0.5)
+    script = Path(__file__).parents[1] / "signclip/killed_training.py"
+
+    def train_in_process(runs: str, *killed: str) -> int:
+        values = json.dumps(wanted.model_dump(mode="json"))
+        command = [sys.executable, script, tmp_path, tmp_path / runs, values, *killed]
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        return subprocess.run(list(map(str, command)), env=environment).returncode
+
+    assert train_in_process("once") == 0
+    assert train_in_process("twice", "after-update", "4") == -9
+    assert train_in_process("twice") == 0
+    run = wanted.run_folder
+    for name in ("losses.csv", checkpoint.WEIGHTS):
+        once, twice = (tmp_path / part / run / name for part in ("once", "twice"))
+        assert once.read_bytes() == twice.read_bytes(), name
+    starts = checkpoint.read_metrics(tmp_path / "twice" / run)["starts"]
+    assert [start["after_update"] for start in starts] == [0, 2]
 
 
 def test_several_runs_side_by_side_are_the_runs_alone(corpus, tmp_path, make_recipe):

@@ -1,8 +1,8 @@
-"""A training that kills itself: run by test_engine.py in a process of its own.
+"""A training that kills itself: run by tests in a process of its own.
 
-``killed_training.py FOLDER RUNS CONFIG [WHERE COUNT]``: train the configuration (JSON) on the
-corpus and features below FOLDER; when the process comes to WHERE for the COUNT-th time, it sends
-itself SIGKILL.
+``killed_training.py FOLDER RUNS CONFIG [WHERE COUNT]``: train the configuration (JSON; that of a
+skeleton model names its ``model``) on the corpus and features below FOLDER; when the process comes
+to WHERE for the COUNT-th time, it sends itself SIGKILL.
 """
 
 import json
@@ -13,6 +13,8 @@ from pathlib import Path
 
 import torch
 
+from baselines import training
+from baselines.recipe import Recipe
 from signclip import engine, train
 from signclip.config import RunConfig
 
@@ -49,6 +51,8 @@ if __name__ == "__main__":
     folder, runs, config = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
     if len(sys.argv) > 4:
         WHERE[sys.argv[4]](int(sys.argv[5]))
-    train.train(
-        RunConfig(**config), corpus=folder / "data", features=folder / "features", runs=runs
-    )
+    folders = dict(corpus=folder / "data", features=folder / "features", runs=runs)
+    if "model" in config:
+        training.train(Recipe(**config), **folders)
+    else:
+        train.train(RunConfig(**config), **folders)

@@ -1,7 +1,9 @@
 """Two processes of torchrun on one batch: loss, gradients and weights of one process."""
 
+import importlib.util
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,29 +16,14 @@ import psutil
 import pytest
 import torch
 
-from signclip import curves, distributed, losses, sampling, train
+from signclip import curves, distributed, packing, sampling, splits, store, train
 from signclip.config import Compute
 from signclip.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 
-GATHER = """
-import sys, torch
-from signclip import distributed, losses
-with distributed.group():
-    rank, world = distributed.rank(), distributed.world_size()
-    torch.manual_seed(0)
-    sides = torch.randn(2, 7, 5)
-    rows = distributed.share(list(range(7)), rank=rank, world_size=world)
-    own = [side[rows].requires_grad_() for side in sides]
-    loss = losses.contrastive(*map(distributed.gather, own))
-    loss.backward()
-    torch.manual_seed(1)
-    tower = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(5, 3))
-    losses.contrastive(*(distributed.gather(tower(side.detach())) for side in own)).backward()
-    gradients = [side.grad for side in own], [weight.grad for weight in tower.parameters()]
-    torch.save((loss.detach(), *gradients), f"{sys.argv[1]}/{rank}.pt")
-"""
+KILLED_TRAINING = ROOT / "tests/signclip/killed_training.py"
+GATHERED_LOSSES = ROOT / "tests/signclip/gathered_losses.py"
 
 
 def torchrun(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -54,27 +41,24 @@ def torchrun(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_the_loss_of_gathered_parts_and_its_gradients_are_those_of_the_whole(tmp_path):
-    (tmp_path / "gather.py").write_text(GATHER)
-    done = torchrun(tmp_path, "gather.py", tmp_path)
+def test_losses_of_gathered_parts_and_their_gradients_are_those_of_the_whole(tmp_path):
+    done = torchrun(tmp_path, GATHERED_LOSSES, tmp_path)
     assert done.returncode == 0, done.stderr
-    torch.manual_seed(0)
-    sides = [side.requires_grad_() for side in torch.randn(2, 7, 5)]
-    whole = losses.contrastive(*sides)
-    whole.backward()
     parts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
-    assert [len(gradients[0]) for _, gradients, _ in parts] == [3, 4]
-    torch.manual_seed(1)
-    tower = torch.nn.Linear(5, 3)
-    losses.contrastive(*(tower(side.detach()) for side in sides)).backward()
-    for loss, _, of_weights in parts:
-        assert loss == pytest.approx(whole.item(), rel=1e-6)
-        for ours, weight in zip(of_weights, tower.parameters(), strict=True):
-            assert torch.allclose(ours, weight.grad, atol=1e-6)
-    for side in range(2):
-        # what DDP's mean over the two processes will halve
-        ours = torch.cat([gradients[side] for _, gradients, _ in parts]) / 2
-        assert torch.allclose(ours, sides[side].grad, atol=1e-7)
+    spec = importlib.util.spec_from_file_location("gathered_losses", GATHERED_LOSSES)
+    alone = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(alone)
+    for name in alone.LOSSES:
+        whole, own = alone.of_this_process(name), [part[name] for part in parts]
+        assert [len(part["rows"][0]) for part in own] == [3, 4]
+        for part in own:
+            assert part["loss"] == pytest.approx(whole["loss"].item(), rel=1e-6), name
+            for ours, theirs in zip(part["weights"], whole["weights"], strict=True):
+                assert torch.allclose(ours, theirs, atol=1e-6), name
+        for side in range(2):
+            # what DDP's mean over the two processes will halve
+            ours = torch.cat([part["rows"][side] for part in own]) / 2
+            assert torch.allclose(ours, whole["rows"][side], atol=1e-7), name
 
 
 @pytest.mark.parametrize(
@@ -95,9 +79,8 @@ def test_two_processes_train_as_one(training_folder, folders, smoke_config, tmp_
     compute = Compute(padding="none", group_ratio=0.85)
     config = smoke_config(towers=towers, batch_size=25, **{"compute": compute, **changes})
     one = train.train(config, **folders, runs=tmp_path / "one")
-    script = ROOT / "tests/signclip/killed_training.py"
     values = json.dumps(config.model_dump(mode="json"))
-    done = torchrun(tmp_path, script, training_folder, tmp_path / "two", values)
+    done = torchrun(tmp_path, KILLED_TRAINING, training_folder, tmp_path / "two", values)
     assert done.returncode == 0, done.stderr
     two = tmp_path / "two" / config.run_folder
     trace = [pd.read_csv(run / curves.LOSSES)["loss"] for run in (one, two)]
@@ -110,11 +93,55 @@ def test_two_processes_train_as_one(training_folder, folders, smoke_config, tmp_
         assert torch.allclose(weight, weights[1][name], atol=1e-4), name
 
 
+def test_two_killed_processes_go_on_to_the_bits_of_an_uninterrupted_run(
+    training_folder, smoke_config, tmp_path
+):
+    config = smoke_config(epochs=2, save_every=4)
+    assert config.towers.dropout > 0  # whose draws are each process's own
+    values = json.dumps(config.model_dump(mode="json"))
+
+    def train_by_two(runs: Path, *killed: str) -> int:
+        return torchrun(
+            tmp_path, KILLED_TRAINING, training_folder, runs, values, *killed
+        ).returncode
+
+    assert train_by_two(tmp_path / "once") == 0
+    assert train_by_two(tmp_path / "twice", "after-update", "7") != 0
+    run = config.run_folder
+    assert (tmp_path / "twice" / run.with_name(f".{run.name}.work") / "state.pt").is_file()
+    assert train_by_two(tmp_path / "twice") == 0
+    for name in (curves.LOSSES, train.checkpoint.WEIGHTS):
+        once, twice = (tmp_path / part / run / name for part in ("once", "twice"))
+        assert once.read_bytes() == twice.read_bytes(), name
+
+
+def test_a_clip_that_one_process_cannot_use_is_named_by_it(training_folder, tmp_path):
+    """The other only sees the first one gone."""
+    for part in ("data", "features"):
+        shutil.copytree(training_folder / part, tmp_path / part / "letters")
+    variant = tmp_path / "features/letters/dominant_hand"
+    clips = store.FeatureStore(variant).index
+    rows = splits.read(tmp_path / "data/letters", "letters")
+    training = rows["id"][(rows["fold"] == 0) & (rows["role"] == "train")]
+    # a round is in the order of the alphabet, and its second half is the second process's
+    spoilt = clips[clips["id"].isin(training) & clips["id"].str.endswith("-z")].iloc[0]
+    values = np.memmap(variant / packing.FEATURES, np.float32, "r+")
+    values.reshape(-1, 63)[spoilt["offset"]] = np.nan
+    values.flush()
+    command = ["-m", "signclip", "train", "E3.2", "--corpus", "letters", "--profile", "smoke"]
+    tables = {"experiments": "benchmarks/experiments.yaml", "params": "params.yaml"}
+    given = [item for name, path in tables.items() for item in (f"--{name}", ROOT / path)]
+    done = torchrun(tmp_path, *command, "--fold", "0", *given)
+    assert done.returncode != 0
+    told = [line for line in done.stderr.splitlines() if line.startswith("signclip: ")]
+    assert told, done.stderr
+    assert all(spoilt["id"] in line for line in told)
+
+
 def test_a_process_may_have_none_of_a_gallerys_texts(training_folder, smoke_config, tmp_path):
     config = smoke_config(loss="gallery", prompt="one text for two processes", batch_size=100)
     values = json.dumps(config.model_dump(mode="json"))
-    script = ROOT / "tests/signclip/killed_training.py"
-    done = torchrun(tmp_path, script, training_folder, tmp_path / "two", values)
+    done = torchrun(tmp_path, KILLED_TRAINING, training_folder, tmp_path / "two", values)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "two" / config.run_folder / "model.safetensors").is_file()
 
@@ -161,12 +188,11 @@ def test_a_killed_launcher_does_not_leave_its_processes_behind(
     training_folder, smoke_config, tmp_path
 ):
     config = smoke_config(epochs=2000, save_every=5)
-    script = ROOT / "tests/signclip/killed_training.py"
     values = json.dumps(config.model_dump(mode="json"))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     launcher = subprocess.Popen(
-        [*command, script, training_folder, tmp_path, values],
+        [*command, KILLED_TRAINING, training_folder, tmp_path, values],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 
 from signclip import checkpoint, contrastive, curves, engine, splits, store, train
 from signclip.config import Compute
-from signclip.errors import RunError
+from signclip.errors import RunError, StoreError
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden/training_losses.csv"
@@ -181,6 +182,32 @@ def test_what_a_run_took_is_written_down_with_its_starts(training_folder, long_c
     one = {"processes": 1, "device": "cuda" if torch.cuda.is_available() else "cpu"}
     assert metrics["starts"] == [{"after_update": 0, **one}, {"after_update": 8, **one}]
     assert metrics["seconds"] > 0
+
+
+def test_a_clip_that_a_process_reading_ahead_cannot_use_is_named_in_one_line(
+    training_folder, smoke_config, tmp_path
+):
+    features = tmp_path / "features"
+    shutil.copytree(training_folder / "features", features)
+    values = np.memmap(features / "dominant_hand/features.bin", np.float32, "r+")
+    values[:] = np.nan
+    values.flush()
+    config = smoke_config("E3.2", compute=Compute(loaders=1))
+    with pytest.raises(StoreError, match=r"^[a-z-]+: [^\n]*pack it again$"):
+        train.train(config, corpus=training_folder / "data", features=features, runs=tmp_path)
+
+
+def test_processes_that_read_ahead_change_nothing(training_folder, smoke_config, tmp_path):
+    """Killed or not: what was read ahead is read again."""
+    values = dict(epochs=2, save_every=4, augment=("affine2d", "temporal"), reshuffle=True)
+    config = smoke_config("E3.2", **values, compute=Compute(loaders=2, padding="none", chunk=7))
+    plain = config.model_copy(update={"compute": config.compute.model_copy(update={"loaders": 0})})
+    assert killed(training_folder, tmp_path / "plain", plain) == 0
+    assert killed(training_folder, tmp_path / "ahead", config, "after-update", "7") == -9
+    assert killed(training_folder, tmp_path / "ahead", config) == 0
+    for name in (curves.LOSSES, checkpoint.WEIGHTS):
+        plainly, ahead = (tmp_path / part / config.run_folder / name for part in ("plain", "ahead"))
+        assert plainly.read_bytes() == ahead.read_bytes(), name
 
 
 @pytest.mark.parametrize("what", ["loss", "norm of the gradient"])

@@ -133,6 +133,19 @@ def test_one_call_for_all_sequences_gives_the_loss_and_gradients_of_groups(
     assert torch.cosine_similarity(other_gradients, gradients, dim=0) > 0.9999
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="FlashAttention needs a GPU")
+def test_a_gpu_attends_to_all_sequences_in_one_call(batch):
+    way = {"padding": "none", "precision": "bfloat16"}
+    on_gpu = {"none": {k: x.cuda() if torch.is_tensor(x) else x for k, x in batch["none"].items()}}
+    loss, gradients = computed(on_gpu, device="cuda", **way)
+    other_loss, other_gradients = computed(on_gpu, device="cuda", attention="flash", **way)
+    assert other_loss != loss
+    assert other_loss == pytest.approx(loss, rel=1e-3)
+    assert torch.cosine_similarity(other_gradients, gradients, dim=0) > 0.999
+    loss, _ = computed(on_gpu, replace(SIZES, dropout=0.5), device="cuda", attention="flash", **way)
+    assert loss != other_loss
+
+
 def test_a_cpu_attends_in_groups_whatever_is_asked(batch):
     way = {"padding": "none", "precision": "bfloat16", "group_ratio": 0.7}
     loss, gradients = computed(batch, **way)
@@ -159,10 +172,10 @@ def batch(folders, smoke_config) -> dict[str, dict]:
     }
 
 
-def computed(batch, sizes=SIZES, **changes) -> tuple[float, torch.Tensor]:
+def computed(batch, sizes=SIZES, device="cpu", **changes) -> tuple[float, torch.Tensor]:
     """Loss and all gradients of a model of fixed weights."""
     torch.manual_seed(0)
-    model = SignCLIP(sizes)
+    model = SignCLIP(sizes).to(device)
     compute = Compute(**changes)
     wrapped = contrastive.ContrastiveModel(model, compute)
     loss = wrapped(**batch[compute.padding])["loss"]
