@@ -163,6 +163,7 @@ def main() -> None:
         help="more .pose files, a batch of variants each",
     )
     parser.add_argument("--repeats", type=int, default=7, help="rounds over each batch")
+    parser.add_argument("--out", type=Path, default=report.RESULTS, help="folder of the table")
     given = parser.parse_args()
     rows = measure(given.poses, given.repeats)
     table = Table("clips", "frames", "augmentation", "reference, ms", "ours, ms", "ratio")
@@ -176,7 +177,7 @@ def main() -> None:
             f"{row['ratio']:.0f}",
         )
     Console().print(table)
-    print(report.write("features", rows, device="cpu"))
+    print(report.write("features", rows, device="cpu", out=given.out))
 
 
 if __name__ == "__main__":

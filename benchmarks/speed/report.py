@@ -67,6 +67,6 @@ def write(name: str, rows: Sequence[dict[str, Any]], *, device: str, out: Path =
     path = out / f"{name}.csv"
     with files.atomic_file(path) as partial:
         pd.DataFrame([row | stated for row in rows]).to_csv(
-            partial, index=False, float_format="%.4g"
+            partial, index=False, float_format="%.6g"
         )
     return path
