@@ -32,7 +32,6 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from baselines.graph import Skeleton
-from signclip import augment
 from signclip.points import Features
 
 Array = TypeVar("Array")  # of numbers: numpy's, or a tensor
@@ -102,6 +101,8 @@ def hands_alone(clip: Track, skeleton: Skeleton) -> Track:
 
 def bent(clip: Track, rng: np.random.Generator, std: float) -> Track:
     """Sheared, turned and scaled at random (:func:`signclip.augment.augment2d`)."""
+    from signclip import augment  # torch, which a recipe's names alone do not need
+
     frames, points = clip.seen.shape
     deep = np.zeros((frames, points, 3), dtype=np.float32)
     deep[..., :2] = clip.places

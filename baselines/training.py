@@ -35,12 +35,12 @@ from baselines import adapter, graph, models, table
 from baselines.adapter import Track
 from baselines.labels import by_label
 from baselines.recipe import UNDECIDING, Recipe
-from signclip import augment, checkpoint, curves, distributed, engine, files, splits
+from baselines.trainings import must_be_alone
+from signclip import augment, checkpoint, curves, engine, files, splits
 from signclip.checkpoint import CONFIG, METRICS, WEIGHTS
 from signclip.config import read_yaml
 from signclip.engine import Progress
 from signclip.errors import ConfigError, RunError, StoreError
-from signclip.jobs import run_all
 from signclip.points import Features
 from signclip.runs import (
     Inputs,
@@ -270,7 +270,7 @@ def train(
         SignCLIPError: the inputs are missing or do not fit, or the loss is not finite. An earlier
             finished run stays, and so does the last state of this one.
     """
-    _must_be_alone()
+    must_be_alone()
     inputs = read_inputs(recipe, graph.VARIANT, corpus=corpus, features=features)
     wanted = fingerprint(recipe, inputs.store, inputs.rows)
     return kept_or_trained(
@@ -418,32 +418,3 @@ def load(folder: Path | str) -> Model:
     except (OSError, SafetensorError, RuntimeError) as error:
         raise RunError(f"{folder / WEIGHTS}: cannot be loaded ({error})") from None
     return Model(recipe, classes, model.eval(), metrics)
-
-
-def _must_be_alone() -> None:
-    if distributed.launched():
-        raise ConfigError("a skeleton model is trained by one process: start it without torchrun")
-
-
-def train_all(
-    recipes: Sequence[Recipe], *, corpus: Path, features: Path, runs: Path, jobs: int
-) -> list[Path]:
-    """Train several runs, ``jobs`` at a time, with one progress bar over all their epochs.
-
-    Raises:
-        ConfigError: started by ``torchrun``.
-        SignCLIPError: a run failed; those that had finished are kept, those not begun are not.
-    """
-    _must_be_alone()
-    names = ", ".join(sorted({recipe.model for recipe in recipes}))
-    return run_all(
-        train,
-        recipes,
-        jobs=jobs,
-        total=sum(recipe.epochs for recipe in recipes),
-        desc=f"{names}: {len(recipes)} runs",
-        preload=__name__,
-        corpus=corpus,
-        features=features,
-        runs=runs,
-    )

@@ -72,8 +72,9 @@ def train(
         ConfigError: a row or a split does not exist, or there is nothing to train.
         SignCLIPError: a run failed.
     """
-    from baselines import recipe, training
-    from signclip import train as signclip_training
+    from baselines import recipe
+    from baselines.trainings import train_all as train_skeletons
+    from signclip.trainings import train_all
 
     wanted = [
         (
@@ -97,8 +98,8 @@ def train(
     skeletons.sort(key=lambda recipe: recipe.epochs * len(recipe.streams), reverse=True)
     configs.sort(key=lambda config: config.epochs, reverse=True)
     folders = dict(corpus=data / corpus, features=features / corpus, runs=runs, jobs=jobs)
-    paths = training.train_all(skeletons, **folders) if skeletons else []
-    return paths + (signclip_training.train_all(configs, **folders) if configs else [])
+    paths = train_skeletons(skeletons, **folders) if skeletons else []
+    return paths + (train_all(configs, **folders) if configs else [])
 
 
 def _is_skeleton(row: str) -> bool:

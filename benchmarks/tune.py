@@ -23,7 +23,6 @@ from signclip import checkpoint, config, files, splits
 from signclip.config import RunConfig
 from signclip.errors import ConfigError
 from signclip.jobs import run_all
-from signclip.train import train
 
 # Clips that are trained with two texts are asked for both; the mean of the two counts.
 METRICS = ("validation_V2T_R@1", "validation_label_V2T_R@1")
@@ -38,6 +37,8 @@ class Trial(NamedTuple):
 
 
 def _train(trial: Trial, *, corpus: Path, features: Path, progress: Callable) -> Path:
+    from signclip.train import train  # in the processes that train alone
+
     return train(trial.config, corpus=corpus, features=features, runs=trial.runs, progress=progress)
 
 
@@ -108,12 +109,11 @@ def tune(
         for fold in folds
     ]
     paths = run_all(
-        _train,
+        f"{__name__}:_train",
         trials,
         jobs=jobs,
         total=sum(trial.config.epochs for trial in trials),
         desc=f"{recipe}: {len(settings)} settings, {len(trials)} runs",
-        preload=__name__,
         corpus=data / corpus,
         features=features / corpus,
     )

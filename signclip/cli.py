@@ -199,14 +199,14 @@ def train(
     """
     from functools import partial
 
-    from signclip import config, distributed, manifest, splits
-    from signclip.train import train_all
+    from signclip import config, manifest, splits, torchrun
+    from signclip.trainings import train_all
 
     if experiment is None and init is None:
         raise typer.BadParameter("give an experiment, a model to go on from (--init), or both")
     row = given = None
     if init is not None:
-        from signclip import finetune
+        from signclip import distributed, finetune
 
         model, given = finetune.start(init)
         row = finetune.row_of(model, init) if experiment is None else None
@@ -216,7 +216,7 @@ def train(
         corpus = distributed.by_first(prepare)
         finetune.check_texts(model, data / corpus)
         dropped = manifest.read_dropped(data / corpus)
-        for line in manifest.reasons(dropped) if distributed.speaks() else ():
+        for line in manifest.reasons(dropped) if torchrun.speaks() else ():
             typer.echo(f"{data / corpus}: dropped {line}", err=True)
     if split is None:
         there = splits.names(data / corpus)
@@ -245,7 +245,7 @@ def train(
     paths = train_all(
         configs, corpus=data / corpus, features=features / corpus, runs=runs, jobs=jobs
     )
-    if distributed.speaks():
+    if torchrun.speaks():
         for path in paths:
             typer.echo(path)
 

@@ -71,6 +71,10 @@ class Compute(_Strict):
         return self
 
 
+# What decides no bit of a run's weights.
+UNDECIDING = {"title": True, "save_every": True, "compute": {"loaders"}}
+
+
 class RunConfig(_Strict):
     """Everything that decides a run's weights, apart from the data itself."""
 

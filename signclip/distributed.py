@@ -24,18 +24,9 @@ import torch
 from torch import Tensor, distributed
 
 from signclip.errors import ConfigError, SignCLIPError
+from signclip.torchrun import launched
 
 T = TypeVar("T")
-
-
-def launched() -> bool:
-    """Was this process started by ``torchrun`` (or another launcher that sets the same names)?"""
-    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
-
-
-def speaks() -> bool:
-    """Is it this process that prints for all?"""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def rank() -> int:

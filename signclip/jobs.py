@@ -1,17 +1,22 @@
 """Several runs side by side in processes that end with their parent, under one progress bar.
 
-Decision: a fork server imports torch once; its forks start in milliseconds and hold no threads.
+Decisions
+* A fork server imports torch once; its forks start in milliseconds and hold no threads.
+* What is to be called is named and not imported here: this process only waits, and importing torch
+  twice is what small runs would take longest for.
+
 Cost: the memory of ``jobs`` trainings at once.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from tqdm import tqdm
 
@@ -19,8 +24,9 @@ from signclip.errors import RunError
 from signclip.progress import bar
 from signclip.workers import end_with_parent
 
-T = TypeVar("T")
 Progress = Callable[[float], None]
+# What every training imports in its course: once in the fork server, not once a process.
+LATER = ("matplotlib.backends.backend_agg", "torch._dynamo", "torch.utils.tensorboard")
 
 _done: Any = None  # a worker's handle on the parent's counter
 
@@ -36,8 +42,8 @@ def _count(share: float) -> None:
         _done.value += share
 
 
-def _work(function: Callable[..., T], argument: Any, options: dict[str, Any]) -> T:
-    return function(argument, **options, progress=_count)
+def _work(function: str, argument: Any, options: dict[str, Any]) -> Any:
+    return pkgutil.resolve_name(function)(argument, **options, progress=_count)
 
 
 @contextmanager
@@ -50,27 +56,28 @@ def epochs_bar(total: float, desc: str, **kwargs: Any) -> Iterator[tqdm]:
 
 
 def run_all(
-    function: Callable[..., T],
+    function: str,
     arguments: Sequence[Any],
     *,
     jobs: int,
     total: float,
     desc: str,
-    preload: str,
+    preload: Sequence[str] = (),
     **options: Any,
-) -> list[T]:
+) -> list[Any]:
     """``function(argument, **options, progress=...)`` for each argument, ``jobs`` at a time.
 
     Args:
+        function: ``module:name`` of a training; the fork server imports the module.
         total: epochs of all together, which the calls of ``progress`` add up to.
-        preload: module that the fork server imports once.
+        preload: modules that it imports in its course, beside :data:`LATER`.
 
     Raises:
         RunError: a process was killed.
         Whatever a call raised first; those that had finished are kept, those not begun are not.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([preload])
+    context.set_forkserver_preload([function.partition(":")[0], *LATER, *preload])
     counter = context.Value("d", 0.0)
     with (
         ProcessPoolExecutor(jobs, context, _start_worker, (counter,)) as pool,

@@ -27,13 +27,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 from transformers import BertModel
 
-from signclip import checkpoint, curves, distributed, engine, files, inference, splits
-from signclip.config import RunConfig
+from signclip import checkpoint, curves, engine, files, inference, splits
+from signclip.config import UNDECIDING, RunConfig
 from signclip.contrastive import ContrastiveModel, Gallery, Texts, Validation
 from signclip.data import ClipDataset, Collate, Example
 from signclip.engine import Progress
 from signclip.errors import ConfigError, StoreError
-from signclip.jobs import epochs_bar, run_all
 from signclip.model import SWITCHES, ModelConfig, SignCLIP
 from signclip.optim import FairseqAdam, PolynomialDecay
 from signclip.runs import (
@@ -48,8 +47,7 @@ from signclip.store import FeatureStore
 from signclip.text import Tokenizer, apart, label, prompt
 
 # The code that decides a run's weights is part of a run's fingerprint; what it says about itself in
-# comments is not, nor is what decides no bit of them.
-UNDECIDING = {"title": True, "save_every": True, "compute": {"loaders"}}
+# comments is not.
 _DECIDING = (
     "augment",
     "augment_hands",
@@ -330,25 +328,3 @@ def _train(
         {"clips": {"train": len(training), "validation": len(validated)}},
         lambda folder, metrics: checkpoint.save(folder, model, tokenizer, config, metrics),
     )
-
-
-def train_all(
-    configs: Sequence[RunConfig], *, corpus: Path, features: Path, runs: Path, jobs: int
-) -> list[Path]:
-    """Train several runs, ``jobs`` at a time, with one progress bar over all their epochs.
-
-    Under ``torchrun`` they follow each other, whatever ``jobs`` says.
-
-    Raises:
-        SignCLIPError: a run failed; those that had finished are kept, those not begun are not.
-    """
-    names = ", ".join(sorted({config.experiment for config in configs}))
-    total = sum(config.epochs for config in configs)
-    desc = f"{names}: {len(configs)} runs"
-    folders = dict(corpus=corpus, features=features, runs=runs)
-    if not distributed.launched():
-        return run_all(
-            train, configs, jobs=jobs, total=total, desc=desc, preload=__name__, **folders
-        )
-    with distributed.group(), epochs_bar(total, desc, disable=distributed.rank() > 0) as shown:
-        return [train(config, **folders, progress=shown.update) for config in configs]

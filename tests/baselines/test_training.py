@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 
-from baselines import models, recipe, table, training
+from baselines import models, recipe, table, training, trainings
 from baselines.recipe import Recipe
 from signclip import checkpoint
 from signclip.errors import ConfigError, RunError, StoreError
@@ -145,7 +145,7 @@ def test_killed_and_started_again_a_run_is_an_uninterrupted_one(corpus, tmp_path
 
 def test_several_runs_side_by_side_are_the_runs_alone(corpus, tmp_path, make_recipe):
     recipes = [make_recipe(), make_recipe(seed=1)]
-    together = training.train_all(recipes, **corpus._asdict(), runs=tmp_path / "all", jobs=2)
+    together = trainings.train_all(recipes, **corpus._asdict(), runs=tmp_path / "all", jobs=2)
     alone = [trained(corpus, tmp_path / "alone", one) for one in recipes]
     assert [weights(x) for x in together] == [weights(x) for x in alone]
 
@@ -154,7 +154,7 @@ def test_several_processes_are_refused(corpus, tmp_path, make_recipe, monkeypatc
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="without torchrun"):
-        training.train_all([make_recipe()], **corpus._asdict(), runs=tmp_path, jobs=1)
+        trainings.train_all([make_recipe()], **corpus._asdict(), runs=tmp_path, jobs=1)
 
 
 def test_labels_that_only_other_clips_have_are_counted_and_never_found(

@@ -35,7 +35,7 @@ def test_only_the_rows_that_run_everywhere_are_measured_on_unseen_languages():
 def asked(tmp_path, monkeypatch):
     """Trains suites on a made-up corpus of one and of two folds; returns what was to be trained."""
     given: list[config.RunConfig | recipe.Recipe] = []
-    for trainer in ("signclip.train", "baselines.training"):
+    for trainer in ("signclip.trainings", "baselines.trainings"):
         monkeypatch.setattr(f"{trainer}.train_all", lambda all_, **_: given.extend(all_) or [])
     folder = tmp_path / "data" / "c"
     folder.mkdir(parents=True)

@@ -18,6 +18,7 @@ from signclip import (
     splits,
     store,
     train,
+    trainings,
 )
 from signclip.config import Compute
 from signclip.errors import ConfigError, RunError, StoreError
@@ -30,7 +31,7 @@ def weights(folder: Path) -> bytes:
 def test_two_runs_give_the_same_bytes_side_by_side_or_alone(folders, tmp_path, smoke_config):
     alone = train.train(smoke_config(), **folders, runs=tmp_path / "alone")
     configs = [smoke_config(), smoke_config(fold=1)]
-    together = train.train_all(configs, **folders, runs=tmp_path / "together", jobs=2)
+    together = trainings.train_all(configs, **folders, runs=tmp_path / "together", jobs=2)
     assert weights(alone) == weights(together[0])
     assert weights(alone) != weights(together[1])
 
@@ -51,7 +52,7 @@ def test_clips_read_ahead_by_other_processes_are_the_same_clips(folders, tmp_pat
     runs = [
         run
         for loaders in (0, 2)
-        for run in train.train_all(  # in processes of a fork server, where nothing is inherited
+        for run in trainings.train_all(  # in processes of a fork server, where nothing is inherited
             [smoke_config(**changes, compute=Compute(loaders=loaders))],
             **folders,
             runs=tmp_path / str(loaders),
@@ -180,7 +181,7 @@ def test_a_run_on_another_corpus_is_not_overwritten(folders, tmp_path, smoke_con
 def test_one_failing_fold_does_not_cost_the_others(folders, tmp_path, smoke_config):
     bad = smoke_config(fold=7)
     with pytest.raises(ConfigError, match="no fold 7"):
-        train.train_all([smoke_config(), bad], **folders, runs=tmp_path, jobs=2)
+        trainings.train_all([smoke_config(), bad], **folders, runs=tmp_path, jobs=2)
     assert signclip.load(tmp_path / smoke_config().run_folder)
 
 

@@ -1,0 +1,15 @@
+"""What ``torchrun`` tells the processes that it starts; known without importing torch."""
+
+from __future__ import annotations
+
+import os
+
+
+def launched() -> bool:
+    """Was this process started by ``torchrun`` (or another launcher that sets the same names)?"""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def speaks() -> bool:
+    """Is it this process that prints for all?"""
+    return os.environ.get("RANK", "0") == "0"
