@@ -35,6 +35,7 @@ from torch import nn
 
 from baselines import annotations, graph, models, table
 from baselines.labels import by_label
+from baselines.table import IMPORTED
 from signclip import checkpoint, files, manifest, splits
 from signclip.checkpoint import CONFIG, METRICS, WEIGHTS
 from signclip.config import read_yaml, run_name
@@ -42,8 +43,6 @@ from signclip.errors import ConfigError, RunError
 from signclip.poses import Features
 from signclip.store import FeatureStore
 from signclip.text import label
-
-KEY = "mmaction2"  # of config.yaml, in the place of a recipe
 
 
 @HOOKS.register_module()
@@ -104,17 +103,6 @@ class Imported(NamedTuple):
             np.random.set_state(drawn)
         of_clip = np.stack(found)
         return by_label(of_clip.T, self.classes, [label(name) for name in labels])
-
-
-def is_imported(folder: Path) -> bool:
-    """Is it an imported run, or a folder of such by seed?"""
-    found = [folder / CONFIG] if (folder / CONFIG).is_file() else folder.glob(f"*/*/{CONFIG}")
-    for path in found:
-        try:
-            return KEY in read_yaml(path)
-        except (ConfigError, UnicodeDecodeError):
-            continue  # damaged: whoever reads it says so
-    return False
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -181,7 +169,7 @@ def import_run(
             f"{config}: {wanted} classes, but the fold's training clips have {chosen.trained}"
         )
     values = {
-        KEY: {
+        IMPORTED: {
             "name": name,
             "model": model,
             "test_pipeline": pipeline,
@@ -242,7 +230,7 @@ def load(folder: Path | str) -> Imported:
     metrics = checkpoint.read_metrics(folder)
     try:
         values = read_yaml(folder / CONFIG)
-        about, classes = values[KEY], tuple(map(str, values["classes"]))
+        about, classes = values[IMPORTED], tuple(map(str, values["classes"]))
         network = _network(about["model"], load_file(folder / WEIGHTS), folder / WEIGHTS)
     except (ConfigError, KeyError, TypeError, OSError, SafetensorError) as error:
         raise RunError(f"{folder}: not an imported run ({error})") from None

@@ -1,4 +1,4 @@
-"""The table of skeleton models, ``models.yaml``; apart, so that names cost no import of torch."""
+"""Skeleton models by name: the table ``models.yaml``, and imported ones; no name costs torch."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Any
 
 import yaml
 
+from signclip.config import read_yaml
 from signclip.errors import ConfigError
+from signclip.run_folder import CONFIG
 
 MODELS_FILE = Path(__file__).with_name("models.yaml")
 GRAPH, MAPS = "graph", "maps"  # what a model takes
+IMPORTED = "mmaction2"  # of an imported run's config.yaml, in the place of a recipe
 
 
 @cache
@@ -41,3 +44,19 @@ def row(model: str) -> dict[str, Any]:
     if model not in models():
         raise ConfigError(f"unknown skeleton model {model!r}; there are {', '.join(models())}")
     return models()[model]
+
+
+def is_imported(folder: Path) -> bool:
+    """Is it an imported run, or a folder of such by seed?"""
+    found = [folder / CONFIG] if (folder / CONFIG).is_file() else folder.glob(f"*/*/{CONFIG}")
+    for path in found:
+        try:
+            return IMPORTED in read_yaml(path)
+        except (ConfigError, UnicodeDecodeError):
+            continue  # damaged: whoever reads it says so
+    return False
+
+
+def is_skeleton(name: str, runs: Path) -> bool:
+    """Is it a model of ``models.yaml``, or one with imported runs?"""
+    return name in models() or is_imported(runs / name)

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 
 from benchmarks import results, suites, tables_beyond
 from benchmarks.compare import compare
-from benchmarks.figures import STYLE, save
+from benchmarks.drawing import STYLE, save
 from benchmarks.galleries import RETRIEVAL
 from benchmarks.tables_beyond import BASE, FLOOR, METRIC, PLACES, Ours, Place
 from signclip import files

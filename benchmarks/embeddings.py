@@ -20,14 +20,16 @@ import zipfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 import signclip
-from signclip import checkpoint, files
-from signclip.inference import SignCLIPModel
+from signclip import files, run_folder
 from signclip.store import FeatureStore
+
+if TYPE_CHECKING:
+    from signclip.inference import SignCLIPModel
 
 _CODE = (
     "checkpoint",
@@ -111,11 +113,11 @@ class Cache:
 
 def _key(run: Path, store: FeatureStore) -> str:
     """Changes when anything that decides an embedding does."""
-    there = checkpoint.read_metrics(run)["sha256"]
+    there = run_folder.read_metrics(run)["sha256"]
     here = Path(signclip.__file__).parent
     return files.fingerprint(
         {
-            "run": {name: there[name] for name in (checkpoint.WEIGHTS, checkpoint.CONFIG)},
+            "run": {name: there[name] for name in (run_folder.WEIGHTS, run_folder.CONFIG)},
             "features": store.meta["sha256"],
             "code": {name: files.sha256_code(here / f"{name}.py") for name in _CODE},
             "versions": {name: version(name) for name in _PACKAGES},

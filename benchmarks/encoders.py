@@ -25,7 +25,7 @@ import importlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel
@@ -35,12 +35,14 @@ from benchmarks import galleries, suites
 from benchmarks.answers import Embedded, Recognised
 from benchmarks.embeddings import Cache
 from benchmarks.galleries import Gallery
-from signclip import checkpoint, config, inference, splits
-from signclip.config import RunConfig, run_name
+from signclip import config, run_folder, splits
+from signclip.config import UNDECIDING, RunConfig, run_name
 from signclip.errors import RunError
 from signclip.poses import Features
 from signclip.text import apart, prompt
-from signclip.train import UNDECIDING
+
+if TYPE_CHECKING:  # torch; recognisers need none
+    from signclip.inference import SignCLIPModel
 
 _LEARNT = ("train", "validation")
 
@@ -163,7 +165,7 @@ class RunEncoder:
         number = fold if len(self._roles) > 1 else None
         name = run_name(self._expected.split, number)
         folder = self._folder / name
-        trained, metrics = checkpoint.read_config(folder), checkpoint.read_metrics(folder)
+        trained, metrics = run_folder.read_config(folder), run_folder.read_metrics(folder)
         there = Expected(*(getattr(trained, field) for field in Expected._fields))
         if there != self._expected:
             raise RunError(f"{folder}: trained as {there}, not as {self._expected}; train it again")
@@ -188,14 +190,16 @@ class RunEncoder:
             seed=self._expected.seed,
         )
 
-    def open_fold(self, fold: int) -> tuple[Path, RunConfig, inference.SignCLIPModel]:
+    def open_fold(self, fold: int) -> tuple[Path, RunConfig, SignCLIPModel]:
         """A fold's run: its folder, what it was trained as, and the model; its cost is added up.
 
         Raises:
             RunError: it is not what it should be.
         """
+        from signclip import inference
+
         folder, trained = self._checked(fold)
-        run = checkpoint.read_metrics(folder)
+        run = run_folder.read_metrics(folder)
         self.parameters = run["parameters"]
         self.training_seconds += run["seconds"]
         return folder, trained, inference.load(folder)
@@ -245,8 +249,8 @@ class TransferredRun:
 
     def __init__(self, run: Path, *, variant: str | None = None, title: str | None = None):
         self._run = run
-        checkpoint.verify(run)
-        self.trained, metrics = checkpoint.read_config(run), checkpoint.read_metrics(run)
+        run_folder.verify(run)
+        self.trained, metrics = run_folder.read_config(run), run_folder.read_metrics(run)
         self.title, self.variant = title or self.trained.title, variant or self.trained.variant
         self.template = self.trained.prompt
         self.parameters, self.training_seconds = metrics["parameters"], metrics["seconds"]
@@ -263,11 +267,11 @@ class TransferredRun:
         """
         found: set[str] = set()
         run: Path | None = self._run
-        while run is not None and (run / checkpoint.METRICS).is_file():
-            metrics = checkpoint.read_metrics(run)
+        while run is not None and (run / run_folder.METRICS).is_file():
+            metrics = run_folder.read_metrics(run)
             if "corpus_fingerprint" not in metrics:
                 break
-            trained = checkpoint.read_config(run)
+            trained = run_folder.read_config(run)
             if metrics["corpus_fingerprint"] == corpus_fingerprint:
                 rows = splits.read(corpus, trained.split)
                 rows = rows[(rows["fold"] == (trained.fold or 0)) & rows["role"].isin(_LEARNT)]
@@ -280,13 +284,15 @@ class TransferredRun:
             run = None if trained.init_run is None else Path(trained.init_run)
         return found
 
-    def open_fold(self, fold: int) -> tuple[Path, RunConfig, inference.SignCLIPModel]:
+    def open_fold(self, fold: int) -> tuple[Path, RunConfig, SignCLIPModel]:
         """The run, whatever the fold."""
+        from signclip import inference
+
         return self._run, self.trained, inference.load(self._run)
 
 
 def gallery_embeddings(
-    model: inference.SignCLIPModel, trained: RunConfig, gallery: Gallery, training: Training
+    model: SignCLIPModel, trained: RunConfig, gallery: Gallery, training: Training
 ) -> np.ndarray:
     """Embed a gallery's texts, float32 (texts, d); see the module for labels without a language."""
     if gallery.task == galleries.TAGGED_RETRIEVAL:

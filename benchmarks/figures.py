@@ -15,22 +15,10 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
+from benchmarks.drawing import STYLE, save
 from benchmarks.predictions import CLIPS_FILE, GALLERY_FILE
 from signclip import files, parquet
 from signclip.text import sign_languages
-
-STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42}
-
-
-def save(figure: Figure, numbers: pd.DataFrame, folder: Path, name: str) -> None:
-    """Write ``<name>.pdf``, ``<name>.png`` and ``<name>.csv``, each whole or not at all."""
-    for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
-        with files.atomic_file(folder / f"{name}.{suffix}") as partial:
-            figure.savefig(partial, format=suffix, dpi=200, metadata=metadata, bbox_inches="tight")
-    files.write_text(
-        folder / f"{name}.csv",
-        numbers.to_csv(index=False, float_format="%.4f", lineterminator="\n"),
-    )
 
 
 def letter_space(predictions: Path, *, fold: int = 0) -> tuple[Figure, pd.DataFrame]:

@@ -26,12 +26,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks import results
-from benchmarks.figures import STYLE, save
+from benchmarks.drawing import STYLE, save
 from benchmarks.predictions import CLIPS_FILE
 from benchmarks.tables import write_costs
 from signclip import files, parquet
-from signclip.curves import CURVES
 from signclip.errors import RunError
+from signclip.run_folder import CURVES
 
 CONFUSION, LEARNING = "skeletons_confusion", "skeletons_curves"
 LOSS, HITS = "loss", "validation_V2T_R@1"  # columns of a run's curves

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from baselines import BASELINES
-from benchmarks import results, skeletons
+from baselines import BASELINES, table
+from benchmarks import results
 from benchmarks.answers import Fold
 from benchmarks.embeddings import Cache
 from benchmarks.encoders import Expected, Recogniser, RunEncoder, TransferredRun, trained_as
@@ -160,11 +160,11 @@ def opened(
             roles={int(fold): splits.fingerprint(part) for fold, part in rows.groupby("fold")},
             corpus_fingerprint=this_corpus,
         )
-        if skeletons.is_skeleton(encoder, runs):
+        if table.is_skeleton(encoder, runs):
+            from benchmarks.skeletons import SkeletonEncoder  # MMEngine and torch, seconds
+
             chosen = [
-                skeletons.SkeletonEncoder(
-                    Expected(encoder, profile, corpus, split, seed), **trained_on
-                )
+                SkeletonEncoder(Expected(encoder, profile, corpus, split, seed), **trained_on)
                 for seed in seeds
             ]
         else:

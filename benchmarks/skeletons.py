@@ -20,16 +20,11 @@ from benchmarks.answers import Recognised
 from benchmarks.embeddings import Cache
 from benchmarks.encoders import Expected, Training, check_clips, check_settings
 from benchmarks.galleries import Gallery, warn_of_unknown
-from signclip import checkpoint
 from signclip.config import run_name
 from signclip.errors import RunError
 from signclip.poses import Features
+from signclip.run_folder import read_metrics
 from signclip.text import label
-
-
-def is_skeleton(name: str, runs: Path) -> bool:
-    """Is it a model of ``models.yaml``, or one with imported runs?"""
-    return name in table.models() or own.is_imported(runs / name)
 
 
 class SkeletonEncoder:
@@ -75,10 +70,10 @@ class SkeletonEncoder:
                 f"{folder}; train it first: python -m benchmarks train "
                 f"{self._expected.experiment} --split {self._expected.split}"
             )
-        metrics = checkpoint.read_metrics(folder)
+        metrics = read_metrics(folder)
         check_clips(folder, metrics, self._corpus, self._roles[fold])
         self.fingerprints[f"{self._expected.seed}/{name}"] = metrics["fingerprint"]
-        if own.is_imported(folder):
+        if table.is_imported(folder):
             return own.load(folder)
         trained = training.read_recipe(folder)
         check_settings(folder, trained, self._wanted(number), recipe.UNDECIDING, "params.yaml")

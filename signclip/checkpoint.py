@@ -17,13 +17,11 @@ Cost: the weights' size, read once more to see that they are finite.
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -33,9 +31,10 @@ from signclip.errors import ConfigError, RunError
 from signclip.model import ModelConfig, SignCLIP
 from signclip.released import from_reference as from_reference
 from signclip.released import not_finite, some
+from signclip.run_folder import CONFIG, METRICS, WEIGHTS, read_config, read_metrics
+from signclip.run_folder import verify as verify
 from signclip.text import TOKENIZER_FILE, Tokenizer
 
-WEIGHTS, CONFIG, METRICS = "model.safetensors", "config.yaml", "metrics.json"
 CARD = "README.md"
 
 
@@ -83,40 +82,6 @@ def save(
     (folder / METRICS).write_text(files.canonical_json({**metrics, "sha256": digests}), "utf-8")
 
 
-def read_metrics(folder: Path | str) -> dict[str, Any]:
-    """``metrics.json`` of a run.
-
-    Raises:
-        RunError: there is no finished run in the folder, or the file is damaged.
-    """
-    path = Path(folder) / METRICS
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise RunError(
-            f"{folder}: no finished run here; make it with `signclip train`, or import a released "
-            "checkpoint with `signclip import-checkpoint`"
-        ) from None
-    except ValueError as error:  # not JSON, or not even UTF-8
-        raise RunError(f"{path}: damaged ({error})") from None
-    if not isinstance(values, dict) or not isinstance(values.get("sha256"), dict):
-        raise RunError(f"{path}: damaged (no listing of the other files' sha256)")
-    return values
-
-
-def read_config(folder: Path | str) -> RunConfig:
-    """The configuration that a run was trained with.
-
-    Raises:
-        RunError: it is missing or is no run's.
-    """
-    path = Path(folder) / CONFIG
-    try:
-        return RunConfig(**read_yaml(path)["run"])
-    except (ConfigError, KeyError, TypeError, UnicodeDecodeError, ValidationError) as error:
-        raise RunError(f"{path}: not a run's configuration ({error})") from None
-
-
 def load(folder: Path | str) -> Run:
     """Open a model folder; the model is in evaluation mode.
 
@@ -148,17 +113,6 @@ def load(folder: Path | str) -> Run:
     given = TOKENIZER_FILE in metrics.get("sha256", {}) or (folder / TOKENIZER_FILE).is_file()
     tokenizer = Tokenizer.load(folder) if given else None
     return Run(config, model.eval(), tokenizer, metrics, variant, prompt)
-
-
-def verify(folder: Path | str) -> None:
-    """Hash a run's files again.
-
-    Raises:
-        RunError: naming the first file that is missing or changed.
-    """
-    changed = files.first_changed(Path(folder), read_metrics(folder)["sha256"])
-    if changed is not None:
-        raise RunError(f"{changed}: content differs from its recorded sha256")
 
 
 def card(run: Run, name: str) -> str:

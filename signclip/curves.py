@@ -23,8 +23,9 @@ from mmengine.hooks import Hook
 from torch import nn
 
 from signclip import distributed
+from signclip.run_folder import CURVES
 
-CURVES, LOSSES, PICTURE, EVENTS = "curves.csv", "losses.csv", "curves.png", "tensorboard"
+LOSSES, PICTURE, EVENTS = "losses.csv", "curves.png", "tensorboard"
 _PANELS = {  # title: columns of curves.csv
     "loss": ("loss", "validation_loss"),
     "validation V2T R@1": ("validation_V2T_R@1", "validation_label_V2T_R@1"),

@@ -13,10 +13,10 @@ from mmengine.registry import DefaultScope
 from typer.testing import CliRunner
 
 from baselines import __main__ as command
-from baselines import adapter, annotations, graph, models, own
+from baselines import adapter, annotations, graph, models, own, table
 from benchmarks.encoders import Expected, Training
 from benchmarks.galleries import labels
-from benchmarks.skeletons import SkeletonEncoder, is_skeleton
+from benchmarks.skeletons import SkeletonEncoder
 from signclip import checkpoint, manifest, splits
 from signclip.errors import ConfigError, RunError, SignCLIPError
 from signclip.store import corpus_fingerprint
@@ -145,9 +145,9 @@ def test_a_users_checkpoint_scores_as_mmaction2_scores_it(users, exported, corpu
 def test_an_imported_run_is_evaluated_in_the_same_galleries(users, corpus, tmp_path, caplog):
     users()
     runs = tmp_path / "runs"
-    assert is_skeleton("mine", runs)
-    assert is_skeleton("posec3d", runs)
-    assert not is_skeleton("E5", runs)
+    assert table.is_skeleton("mine", runs)
+    assert table.is_skeleton("posec3d", runs)
+    assert not table.is_skeleton("E5", runs)
     clips, rows = manifest.read(corpus.corpus), splits.read(corpus.corpus, "official")
     given = dict(
         params=tmp_path / "params.yaml",
