@@ -85,9 +85,9 @@ def pack(
 
     name = name or corpus
     root, clips = corpora.root(corpus, path), manifest.read(data / name)
-    for one in variant:
-        out = features / name / one
-        store.write(clips, root, one, out, dtype=dtype, workers=jobs)
+    folders = {one: features / name / one for one in variant}
+    store.write_variants(clips, root, folders, dtype=dtype, workers=jobs)
+    for out in folders.values():
         meta = store.FeatureStore(out).meta
         typer.echo(
             f"{out}: {meta['clips']} clips, {meta['frames']} frames of {meta['dims']} numbers"

@@ -6,15 +6,18 @@ Decisions
 * A row goes through one function, whatever form its file has: the content is hashed, parsed by its
   suffix (:mod:`signclip.clips`) and made into features (:mod:`signclip.poses`).
 
+* Several variants of the same clips, made in step with each other, read each clip once: half of the
+  cost of a variant is its clips' reading.
+
 Cost: 1 to 5 ms a clip and core; a shard is written twice.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -24,10 +27,11 @@ import pandas as pd
 from signclip import clips, files, poses
 from signclip.errors import PoseError, SampleError, StoreError
 from signclip.parallel import CHUNK, ordered
-from signclip.poses import Features
+from signclip.poses import Checked, Features
 
 FEATURES, VALID = "features.bin", "valid.bin"
 Arrays = tuple[IO, IO]  # the files of values and of validity bits, open for writing
+Read = Callable[[Path, str, str], Checked]  # see read_clip
 
 
 class Piece(NamedTuple):
@@ -83,12 +87,13 @@ def _pack(
 
 
 def _made(
-    rows: Sequence[Mapping[str, Any]], root: Path, variant: str
+    rows: Sequence[Mapping[str, Any]], root: Path, variant: str, read: Read
 ) -> Iterator[tuple[Mapping[str, Any], Features | str]]:
     """Each row with its features, or with the reason why the variant cannot be made of it."""
     for row in rows:
         try:
-            yield row, _clip_features(row, root, variant)
+            pose = read(root / row["path"], row["sha256"], row["id"])
+            yield row, poses.features(pose, variant, sample=row["id"])
         except SampleError as error:
             yield row, error.reason
 
@@ -105,7 +110,7 @@ def _pack_shard(
     shard = _shard(folder, number)
     shard.mkdir()
     with open_arrays(shard) as arrays:
-        return _pack(_made(rows, root, variant), variant, dtype, arrays)
+        return _pack(_made(rows, root, variant, read_clip), variant, dtype, arrays)
 
 
 def _shard(folder: Path, number: int) -> Path:
@@ -136,8 +141,12 @@ def pack_manifest(
     folder: Path,
     arrays: Arrays,
     workers: int,
+    read: Read,
 ) -> Generator[Piece, None, None]:
     """Pack a manifest's clips into ``arrays``, the open files of ``folder``, piece by piece.
+
+    Args:
+        read: :func:`read_clip`, or what remembers its clips; of no use to several workers.
 
     Raises:
         StoreError: a file changed since the manifest was made, or the files of a piece are not of
@@ -145,7 +154,7 @@ def pack_manifest(
     """
     if workers <= 1:
         for rows in _rows(manifest):
-            yield _pack(_made(rows, root, variant), variant, dtype, arrays)
+            yield _pack(_made(rows, root, variant, read), variant, dtype, arrays)
         return
     pack = partial(_pack_shard, root=root, variant=variant, dtype=dtype, folder=folder)
     packed = ordered(pack, enumerate(_rows(manifest)), workers=workers)
@@ -163,21 +172,27 @@ def pack_features(
         yield _pack(((row, next(made)) for row in rows), variant, dtype, arrays)
 
 
-def _clip_features(row: Mapping[str, Any], root: Path, variant: str) -> Features:
-    """The features of a manifest's row, whatever form its file has.
+def read_clip(path: Path, sha256: str, sample: str) -> Checked:
+    """A clip's pose, checked, whatever form its file has.
+
+    Args:
+        sha256: of the file, as the manifest has it.
 
     Raises:
-        PoseError: the file cannot be read, or the variant cannot be made of it.
+        PoseError: the file cannot be read.
         StoreError: it is not the file that the manifest was made of.
     """
-    path = root / row["path"]
     data = clips.read_bytes(path)
-    if files.sha256_bytes(data) != row["sha256"]:
+    if files.sha256_bytes(data) != sha256:
         raise StoreError(
-            f"{row['id']}: {path} changed since the manifest was made; build the corpus again"
+            f"{sample}: {path} changed since the manifest was made; build the corpus again"
         )
-    pose = clips.parse(data, path, sample=row["id"])
-    return poses.features(pose, variant, sample=row["id"])
+    return Checked.of(clips.parse(data, path, sample=sample))
+
+
+def remembering() -> Read:
+    """:func:`read_clip` that remembers the clips of a piece: 0.3 MB a clip of 26 frames."""
+    return lru_cache(maxsize=CHUNK)(read_clip)
 
 
 def _cast(values: np.ndarray, dtype: str, *, sample: str) -> np.ndarray:

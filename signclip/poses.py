@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Real
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from pose_format import Pose
@@ -413,8 +414,23 @@ def normalise_hand(hand: Landmarks) -> Landmarks:
     return replace(hand, xyz=xyz, valid=valid)
 
 
-def features(pose: Pose, variant: str, *, sample: str = "pose") -> Features:
+class Checked(NamedTuple):
+    """A pose that passed :func:`check_pose`, as arrays; variants leave them as they are."""
+
+    marks: Landmarks
+    width: int  # of the picture
+
+    @classmethod
+    def of(cls, pose: Pose) -> Checked:
+        """For a pose that was checked when it was read."""
+        return cls(landmarks(pose), pose.header.dimensions.width)
+
+
+def features(pose: Pose | Checked, variant: str, *, sample: str = "pose") -> Features:
     """Features of a pose with the validity of each point and frame.
+
+    Args:
+        pose: as it was read, or :class:`Checked`, which several variants can be made of.
 
     Raises:
         ConfigError: no such variant.
@@ -422,14 +438,16 @@ def features(pose: Pose, variant: str, *, sample: str = "pose") -> Features:
             not those of the variant, or what comes out fails :func:`check_values`.
     """
     row = _row(variant)
-    check_pose(pose, sample=sample)
-    marks = landmarks(pose)
+    if isinstance(pose, Pose):
+        check_pose(pose, sample=sample)
+        pose = Checked.of(pose)
+    marks, width = pose
     if (row.mirrored and is_left_handed(marks)) or (row.signing_hand and signs_with_left(marks)):
         marks = mirror(select(marks, row.points, sample=sample), sample=sample)
     marks = normalise(marks, sample=sample)
     if row.deep:
         # not before: depth is the detector's guess, and the width of the shoulders would hang on it
-        marks = deepen(marks, pose.header.dimensions.width)
+        marks = deepen(marks, width)
     if row.anonymised:
         marks = remove_appearance(select(marks, row.points, sample=sample), sample=sample)
         marks = normalise(marks, sample=sample)

@@ -23,10 +23,11 @@ from __future__ import annotations
 import json
 import math
 import mmap
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ from signclip.packing import (
     open_arrays,
     pack_features,
     pack_manifest,
+    remembering,
     same_dims,
 )
 from signclip.poses import Features
@@ -85,10 +87,59 @@ def write(
             no clip is left.
         BusyError: another process writes this store.
     """
-    if variant not in poses.VARIANTS:
-        raise ConfigError(f"unknown variant {variant!r}; there are {', '.join(poses.VARIANTS)}")
-    pieces = partial(pack_manifest, manifest, root, variant, dtype, workers=workers)
-    _write(manifest, variant, folder, dtype, pieces, progress=progress)
+    write_variants(
+        manifest, root, {variant: folder}, dtype=dtype, workers=workers, progress=progress
+    )
+
+
+def write_variants(
+    manifest: pd.DataFrame,
+    root: Path,
+    folders: Mapping[str, Path],
+    *,
+    dtype: str = "float32",
+    workers: int = 1,
+    progress: bool = True,
+) -> None:
+    """:func:`write` several variants; one worker reads each clip once for all of them.
+
+    Args:
+        folders: variant -> folder. An error in one leaves all as they were, but with several
+            workers, who write one after the other, those that are done.
+    """
+    for variant in folders:
+        if variant not in poses.VARIANTS:
+            raise ConfigError(f"unknown variant {variant!r}; there are {', '.join(poses.VARIANTS)}")
+    pack = partial(pack_manifest, manifest, root, workers=workers, read=remembering())
+    steps = {
+        variant: _write(manifest, variant, folder, dtype, partial(pack, variant, dtype))
+        for variant, folder in folders.items()
+    }
+    if workers > 1:
+        for variant, own in steps.items():
+            _finish([own], len(manifest), variant, progress=progress)
+    else:
+        named = next(iter(folders)) if len(folders) == 1 else f"{len(folders)} variants"
+        _finish(list(steps.values()), len(manifest), named, progress=progress)
+
+
+def _finish(
+    steps: Sequence[Generator[int, None, None]], clips: int, desc: str, *, progress: bool
+) -> None:
+    """Take the steps of several :func:`_write`, in turn, under one bar over all their clips."""
+    with ExitStack() as stack:
+        shown = stack.enter_context(
+            bar(
+                total=clips * len(steps),
+                desc=f"packing {desc}",
+                unit="clip",
+                disable=not progress,
+            )
+        )
+        # closed in any case: no process may go on writing into a folder that is thrown away
+        in_turn = [stack.enter_context(closing(own)) for own in steps]
+        for done in zip_longest(*in_turn, fillvalue=0):
+            shown.update(sum(done))
 
 
 def write_features(
@@ -105,7 +156,8 @@ def write_features(
     def pieces(*, folder: Path, arrays: Arrays) -> Generator[Piece, None, None]:
         return pack_features(manifest, features, variant, dtype, arrays)
 
-    _write(manifest, variant, folder, dtype, pieces, progress=progress)
+    steps = _write(manifest, variant, folder, dtype, pieces)
+    _finish([steps], len(manifest), variant, progress=progress)
 
 
 def _write(
@@ -114,10 +166,11 @@ def _write(
     folder: Path,
     dtype: str,
     pieces: Callable[..., Generator[Piece, None, None]],
-    *,
-    progress: bool,
-) -> None:
-    """Write a store of what ``pieces(folder=..., arrays=...)`` packs into the open array files."""
+) -> Generator[int, None, None]:
+    """Write a store of what ``pieces(folder=..., arrays=...)`` packs into the open array files.
+
+    Yields how many clips it was after each piece.
+    """
     if dtype not in DTYPES:
         raise ConfigError(f"unknown dtype {dtype!r}; there are {', '.join(DTYPES)}")
     index: list[tuple[str, int, float, str]] = []
@@ -126,22 +179,13 @@ def _write(
     with files.writing(folder), files.atomic_folder(folder) as half:
         with ExitStack() as stack:
             arrays = stack.enter_context(open_arrays(half))
-            shown = stack.enter_context(
-                bar(
-                    total=len(manifest),
-                    desc=f"packing {variant}",
-                    unit="clip",
-                    disable=not progress,
-                )
-            )
-            # closed in any case: no process may go on writing into a folder that is thrown away
             packed = stack.enter_context(closing(pieces(folder=half, arrays=arrays)))
             for piece in packed:
                 if piece.dims is not None:
                     dims = same_dims(dims, piece.dims, piece.index[0][0], variant)
                 index += piece.index
                 dropped += piece.dropped
-                shown.update(len(piece.index) + len(piece.dropped))
+                yield len(piece.index) + len(piece.dropped)
         if dims is None:
             raise StoreError(
                 f"{folder}: no clip of the manifest can be used ({len(dropped)} dropped)"
