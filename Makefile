@@ -61,8 +61,9 @@ smoke: export OMP_NUM_THREADS = 1
 smoke: export OPENBLAS_NUM_THREADS = 1
 smoke: $(READY)
 	rm -rf .smoke && mkdir .smoke
-	git ls-files --cached --others --exclude-standard | while IFS= read -r f; do \
-	  [ ! -e "$$f" ] || { mkdir -p ".smoke/$$(dirname "$$f")" && cp "$$f" ".smoke/$$f"; }; done
+	git ls-files -z --cached --others --exclude-standard | python -c "import os, shutil, sys; \
+	  [(os.makedirs(os.path.dirname('.smoke/' + f), exist_ok=True), shutil.copy(f, '.smoke/' + f)) \
+	   for f in sys.stdin.read().split('\0') if os.path.isfile(f)]"
 	cd .smoke && git init -q && rm -rf dvc.lock results && \
 	  sed -i.old -e 's/^profile: .*/profile: smoke/' -e 's/^elsewhere:.*/elsewhere: {}/' \
 	    -e 's/^pretraining:.*/pretraining: {}/' params.yaml && \

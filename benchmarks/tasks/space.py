@@ -165,9 +165,10 @@ def analogies(
     column_of[candidates] = np.arange(len(candidates))
     if (column_of[asked[:, 3]] < 0).any():
         raise ConfigError("an analogy's answer is not among the candidates")
+    among = unit[candidates]
     ranks = np.empty(len(asked), dtype=np.int64)
     for row, (a, b, c, d) in enumerate(asked):
-        scores = unit[candidates] @ (unit[a] - unit[b] + unit[c])
+        scores = among @ (unit[a] - unit[b] + unit[c])
         out = column_of[[a, b, c]]
         scores[out[out >= 0]] = -np.inf
         own = scores[column_of[d]]
