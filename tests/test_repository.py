@@ -194,14 +194,33 @@ def stages_more(folder: Path, *named: str) -> set[str]:
     return listed[1] - listed[0]
 
 
-def test_tables_need_no_torch():
-    modules = ("predictions", "tables", "tables_beyond", "tables_breakdown", "tables_elsewhere")
-    modules += ("tables_pretraining", "tables_protocols")
-    asked = "import sys, " + ", ".join(f"benchmarks.{name}" for name in modules)
-    asked += "; print([name for name in ('torch', 'transformers') if name in sys.modules])"
+def imported_by(*modules: str) -> list[str]:
+    """What takes seconds to import, of all that comes with modules."""
+    slow = ("torch", "transformers", "mmengine", "sklearn", "seaborn")
+    asked = f"import sys, {', '.join(modules)}; "
+    asked += f"print(*(name for name in {slow} if name in sys.modules))"
     command = [sys.executable, "-c", asked]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"
+    return done.stdout.split()
+
+
+def test_tables_floors_and_who_waits_for_trainings_need_no_torch():
+    tables = ("tables", "tables_beyond", "tables_breakdown", "tables_elsewhere")
+    tables += ("tables_iconicity", "tables_pretraining", "tables_protocols")
+    others = ("ablation", "evaluate", "predictions", "suites")
+    assert (
+        imported_by(
+            *(f"benchmarks.{name}" for name in (*tables, *others)),
+            *("baselines.dtw", "baselines.nearest_neighbour", "baselines.trainings"),
+            *("signclip.cli", "signclip.trainings"),
+        )
+        == []
+    )
+
+
+def test_a_model_is_opened_without_transformers_and_what_trains():
+    assert imported_by("signclip.inference") == ["torch"]
+    assert "torch" not in imported_by("benchmarks.figures_skeletons")
 
 
 def test_the_papers_corpus_gets_every_row_of_the_pretraining_table():
