@@ -14,7 +14,8 @@ log2(clips) x (most positives of a query) steps on long integers: milliseconds u
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -62,16 +63,28 @@ def bootstrap_interval(
         raise ValueError(f"level must lie in (0, 1), got {level}")
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, got {resamples}")
-    rng = np.random.default_rng(seed)
     units = len(values)
     rows = max(1, cells // units)
-    statistics = [
-        statistic(values[rng.integers(0, units, (min(rows, resamples - start), units))], axis=1)
-        for start in range(0, resamples, rows)
-    ]
+    whole = rows >= resamples
+    draws = [_all_draws(units, resamples, seed)] if whole else _draws(units, resamples, rows, seed)
+    statistics = [statistic(values[drawn], axis=1) for drawn in draws]
     tail = (1 - level) / 2
     low, high = np.quantile(np.concatenate(statistics), [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _draws(units: int, resamples: int, rows: int, seed: int) -> Iterator[NDArray]:
+    """Units drawn with replacement, int64 (rows or fewer, units) each."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, resamples, rows):
+        yield rng.integers(0, units, (min(rows, resamples - start), units))
+
+
+@lru_cache(maxsize=2)  # a table asks for the same draws hundreds of times; CELLS numbers at most
+def _all_draws(units: int, resamples: int, seed: int) -> NDArray:
+    [drawn] = _draws(units, resamples, resamples, seed)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def paired_bootstrap(
