@@ -404,7 +404,7 @@ def read_recipe(folder: Path | str) -> Recipe:
 
 
 def load(folder: Path | str) -> Model:
-    """Open a run; its network is in evaluation mode.
+    """Open a run; its network is in evaluation mode, on a GPU where there is one.
 
     Raises:
         RunError: it is missing or damaged, or its weights do not fit its recipe.
@@ -417,4 +417,5 @@ def load(folder: Path | str) -> Model:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise RunError(f"{folder / WEIGHTS}: cannot be loaded ({error})") from None
-    return Model(recipe, classes, model.eval(), metrics)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Model(recipe, classes, model.eval().to(device), metrics)

@@ -196,13 +196,11 @@ class RunEncoder:
         Raises:
             RunError: it is not what it should be.
         """
-        from signclip import inference
-
         folder, trained = self._checked(fold)
         run = run_folder.read_metrics(folder)
         self.parameters = run["parameters"]
         self.training_seconds += run["seconds"]
-        return folder, trained, inference.load(folder)
+        return folder, trained, _on_device(folder)
 
     def score_fold(
         self,
@@ -286,9 +284,16 @@ class TransferredRun:
 
     def open_fold(self, fold: int) -> tuple[Path, RunConfig, SignCLIPModel]:
         """The run, whatever the fold."""
-        from signclip import inference
+        return self._run, self.trained, _on_device(self._run)
 
-        return self._run, self.trained, inference.load(self._run)
+
+def _on_device(run: Path) -> SignCLIPModel:
+    """A run's model, on a GPU where there is one, as it was trained."""
+    import torch
+
+    from signclip import inference
+
+    return inference.load(run).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def gallery_embeddings(

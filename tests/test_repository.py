@@ -218,8 +218,8 @@ def test_tables_floors_and_who_waits_for_trainings_need_no_torch():
     )
 
 
-def test_a_model_is_opened_without_transformers_and_what_trains():
-    assert imported_by("signclip.inference") == ["torch"]
+def test_a_model_is_opened_without_what_trains():
+    assert imported_by("signclip.inference") == ["torch", "transformers"]
     assert "torch" not in imported_by("benchmarks.figures_skeletons")
 
 
