@@ -82,7 +82,7 @@ class Cache:
         Raises:
             BusyError: another process is embedding them.
         """
-        key = _key(run, self._store)
+        key = _key(run, self._store, model.device.type)
         experiment, seed, name = run.parts[-3:]
         path = self._folder / experiment / seed / f"{name}.{self._store.meta['variant']}.npz"
         known = _read(path, key)
@@ -111,14 +111,15 @@ class Cache:
         known.seconds.update(dict.fromkeys(part, each))
 
 
-def _key(run: Path, store: FeatureStore) -> str:
-    """Changes when anything that decides an embedding does."""
+def _key(run: Path, store: FeatureStore, device: str) -> str:
+    """Changes when anything that decides an embedding does, its last bits and its cost included."""
     there = run_folder.read_metrics(run)["sha256"]
     here = Path(signclip.__file__).parent
     return files.fingerprint(
         {
             "run": {name: there[name] for name in (run_folder.WEIGHTS, run_folder.CONFIG)},
             "features": store.meta["sha256"],
+            "device": device,
             "code": {name: files.sha256_code(here / f"{name}.py") for name in _CODE},
             "versions": {name: version(name) for name in _PACKAGES},
         }

@@ -163,14 +163,14 @@ def packages() -> dict[str, str]:
 
 
 def hardware() -> str:
-    """Processor and cores, and the GPU that torch uses, in a line."""
+    """Processor and cores, and the GPU that was used, in a line."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
         model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), model)
     line = f"{model}, {os.cpu_count()} cores"
-    torch = sys.modules.get("torch")  # what has not loaded it has used no GPU
-    if torch is not None and torch.cuda.is_available():
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
         line += f"; {torch.cuda.get_device_name()}"
     return line

@@ -7,13 +7,13 @@ and a script do the same thing. Errors that input can cause are one line on stde
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from signclip import torchrun
 from signclip.corpora_commands import app as corpora_app
 from signclip.errors import ConfigError, SignCLIPError
 
@@ -199,7 +199,7 @@ def train(
     """
     from functools import partial
 
-    from signclip import config, manifest, splits, torchrun
+    from signclip import config, manifest, splits
     from signclip.trainings import train_all
 
     if experiment is None and init is None:
@@ -375,8 +375,7 @@ def main() -> None:
     try:
         app()
     except SignCLIPError as error:
-        # of several processes one speaks for all
-        if os.environ.get("RANK", "0") == "0" or error.of_one_process:
+        if torchrun.speaks() or error.of_one_process:
             typer.echo(f"signclip: {error}", err=True)
         sys.exit(2)
 

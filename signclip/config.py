@@ -58,7 +58,9 @@ class Compute(_Strict):
     precision: Literal["float32", "bfloat16"] = "float32"  # of the towers' products
     # fused; as written; or all sequences in one call, where there is a GPU (else as sdpa)
     attention: Literal["sdpa", "eager", "flash"] = "sdpa"
-    compile: bool = False  # torch.compile; needs a C++ compiler on a CPU
+    # torch.compile of the towers' layers; needs a C++ compiler on a CPU. What is compiled depends
+    # on the lengths seen first, so a run that was killed may go on with other last bits
+    compile: bool = False
     loaders: int = Field(0, ge=0)  # processes that read and augment clips ahead
     chunk: int | None = Field(None, gt=0)  # clips embedded at a time: memory for a second forward
 

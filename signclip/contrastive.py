@@ -194,7 +194,10 @@ class ContrastiveModel(BaseModel):
     def _layout(self, lengths: list[int], device: torch.device) -> Layout | None:
         if self.ratio is None:
             return None
-        return Layout(lengths, self.ratio, device, flash=self.flash and device.type == "cuda")
+        sizes = self.signclip.config
+        size = sizes.hidden_size // sizes.attention_heads
+        flash = self.flash and unpadded.takes_flash(device, size)
+        return Layout(lengths, self.ratio, device, flash=flash)
 
 
 class Gallery:

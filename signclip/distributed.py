@@ -41,7 +41,11 @@ def world_size() -> int:
 
 @contextmanager
 def group() -> Iterator[None]:
-    """The processes of ``torchrun`` as one group while the block runs; alone, nothing."""
+    """The processes of ``torchrun`` as one group while the block runs; alone, nothing.
+
+    After an error the group is left as it is: to end it would wait for processes that wait for this
+    one, and nobody would be told. The launcher ends them when this one ends.
+    """
     if not launched() or distributed.is_initialized():
         yield
         return
@@ -49,10 +53,8 @@ def group() -> Iterator[None]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    try:
-        yield
-    finally:
-        distributed.destroy_process_group()
+    yield
+    distributed.destroy_process_group()
 
 
 def _end_with_launcher() -> None:

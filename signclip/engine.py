@@ -14,7 +14,6 @@ Decisions
 * A state that was written by something else (another configuration, other code) is set aside, not
   thrown away. One of another number of processes or kind of device is gone on with, said aloud and
   written down: then the outcome is that of neither.
-
 * Under ``torchrun`` an error that one process alone meets, such as a damaged clip of its share, is
   told by that process.
 
@@ -344,6 +343,7 @@ def fit(
         runner.train()
     finally:
         _forget(runner)
+        loader._iterator = None  # processes that read ahead, which stay from epoch to epoch
         shutil.rmtree(logs, ignore_errors=True)
     return Trained(state.losses, state.seconds, state.starts)
 

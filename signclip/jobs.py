@@ -4,6 +4,8 @@ Decisions
 * A fork server imports torch once; its forks start in milliseconds and hold no threads.
 * What is to be called is named and not imported here: this process only waits, and importing torch
   twice is what small runs would take longest for.
+* MMEngine asks for GPUs when it is imported. Asked of CUDA itself, no fork of the server could use
+  one any more; asked of the driver's library (NVML), all can.
 
 Cost: the memory of ``jobs`` trainings at once.
 """
@@ -11,6 +13,7 @@ Cost: the memory of ``jobs`` trainings at once.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
@@ -76,6 +79,7 @@ def run_all(
         RunError: a process was killed.
         Whatever a call raised first; those that had finished are kept, those not begun are not.
     """
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([function.partition(":")[0], *LATER, *preload])
     counter = context.Value("d", 0.0)

@@ -323,6 +323,9 @@ class PoseTower(nn.Module):
             self.pooling = AttentionPooling(config.hidden_size, config.dropout)
         if config.body_dims:
             self.body = BodyPart(config.body_dims, config.dropout)
+        # rows of [CLS] and [SEP]; made anew for every batch, they would be a wait for a GPU
+        ends = torch.tensor([config.pose_cls_id, config.pose_sep_id])
+        self.register_buffer("end_ids", ends, persistent=False)
 
     def forward(self, frames: Tensor, mask: Tensor | None, layout: Layout | None = None) -> Tensor:
         """frames (b, t, dims), mask bool (b, t), True = valid -> (b, d).
@@ -341,13 +344,10 @@ class PoseTower(nn.Module):
             # a weight of 0 does not silence NaN, and convolutions give padding no weight of 0
             frames = frames.masked_fill(~mask[..., None], 0.0)
         elif self._looks_around:
-            frames, mask = layout.apart(frames)
+            frames, mask = layout.apart(frames, layout.counts - 2)
         if self.config.conv_layers:
             frames = self.videoconv(frames)
-        ends = torch.tensor(
-            [self.config.pose_cls_id, self.config.pose_sep_id], device=frames.device
-        )
-        ends = self.bert.embeddings.word_embeddings(ends)
+        ends = self.bert.embeddings.word_embeddings(self.end_ids)
         pooled = (
             self._padded(frames, mask, ends)
             if layout is None

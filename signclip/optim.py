@@ -15,16 +15,26 @@ from mmengine.optim import _ParamScheduler
 class FairseqAdam(torch.optim.Adam):
     """``torch.optim.Adam`` with fairseq's place for epsilon. Source: reference README, facts 4."""
 
+    _done: int | None = None  # updates; torch's own count may lie on a GPU, a wait for it
+
+    def load_state_dict(self, state_dict):
+        """See ``torch.optim.Adam.load_state_dict``."""
+        super().load_state_dict(state_dict)
+        self._done = None
+
     @torch.no_grad()
     def step(self, closure=None):
         """One update; see ``torch.optim.Adam.step``."""
+        if self._done is None:
+            counts = (int(state["step"]) for state in self.state.values() if "step" in state)
+            self._done = next(counts, 0)
         plain = [group["eps"] for group in self.param_groups]
         for group, eps in zip(self.param_groups, plain, strict=True):
-            states = (self.state[p] for p in group["params"] if p in self.state)
-            done = next((int(state["step"]) for state in states if "step" in state), 0)
-            group["eps"] = eps / math.sqrt(1 - group["betas"][1] ** (done + 1))
+            group["eps"] = eps / math.sqrt(1 - group["betas"][1] ** (self._done + 1))
         try:
-            return super().step(closure)
+            loss = super().step(closure)
+            self._done += 1
+            return loss
         finally:
             for group, eps in zip(self.param_groups, plain, strict=True):
                 group["eps"] = eps

@@ -5,7 +5,6 @@ Decisions
   order and removed as they come: the files are the same, byte for byte, however many there were.
 * A row goes through one function, whatever form its file has: the content is hashed, parsed by its
   suffix (:mod:`signclip.clips`) and made into features (:mod:`signclip.poses`).
-
 * Several variants of the same clips, made in step with each other, read each clip once: half of the
   cost of a variant is its clips' reading.
 
@@ -191,8 +190,19 @@ def read_clip(path: Path, sha256: str, sample: str) -> Checked:
 
 
 def remembering() -> Read:
-    """:func:`read_clip` that remembers the clips of a piece: 0.3 MB a clip of 26 frames."""
-    return lru_cache(maxsize=CHUNK)(read_clip)
+    """:func:`read_clip` that remembers the clips of a piece: 0.3 MB a clip of 26 frames.
+
+    What it remembers serves several variants, so nobody may write into it.
+    """
+
+    @lru_cache(maxsize=CHUNK)
+    def read(path: Path, sha256: str, sample: str) -> Checked:
+        clip = read_clip(path, sha256, sample)
+        for array in (clip.marks.xyz, clip.marks.valid):
+            array.setflags(write=False)
+        return clip
+
+    return read
 
 
 def _cast(values: np.ndarray, dtype: str, *, sample: str) -> np.ndarray:

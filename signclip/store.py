@@ -43,6 +43,7 @@ from signclip.packing import (
     open_arrays,
     pack_features,
     pack_manifest,
+    read_clip,
     remembering,
     same_dims,
 )
@@ -104,13 +105,13 @@ def write_variants(
     """:func:`write` several variants; one worker reads each clip once for all of them.
 
     Args:
-        folders: variant -> folder. An error in one leaves all as they were, but with several
-            workers, who write one after the other, those that are done.
+        folders: variant -> folder. An error in one leaves as they were those that are not finished.
     """
     for variant in folders:
         if variant not in poses.VARIANTS:
             raise ConfigError(f"unknown variant {variant!r}; there are {', '.join(poses.VARIANTS)}")
-    pack = partial(pack_manifest, manifest, root, workers=workers, read=remembering())
+    read = remembering() if len(folders) > 1 else read_clip
+    pack = partial(pack_manifest, manifest, root, workers=workers, read=read)
     steps = {
         variant: _write(manifest, variant, folder, dtype, partial(pack, variant, dtype))
         for variant, folder in folders.items()

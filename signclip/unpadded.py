@@ -15,8 +15,9 @@ of attention a layer and group, or a layer.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,23 @@ from transformers.masking_utils import sdpa_mask
 
 from signclip.errors import ConfigError
 
+_log = logging.getLogger(__name__)
 ATTENTION, BESIDE_COMPILED = "signclip_unpadded", "signclip_unpadded_beside_compiled"
+
+
+@lru_cache
+def takes_flash(device: torch.device, size: int) -> bool:
+    """Can a device attend to all sequences in one call, with heads of this size, in 16 bits?
+
+    Else a layout's groups serve; a GPU for which they do is told of once.
+    """
+    if device.type != "cuda":
+        return False
+    able = torch.backends.cuda.is_flash_attention_available() and size % 8 == 0
+    able = able and torch.cuda.get_device_capability(device) >= (8, 0)
+    if not able:
+        _log.warning("%s: no FlashAttention for heads of %d; attention in groups", device, size)
+    return able
 
 
 def groups_of(lengths: Sequence[int], ratio: float) -> list[slice]:
@@ -138,21 +155,24 @@ class Layout:
         return Group(tokens, shape, *map(self.tensor, (gather.ravel(), back, mask)))
 
     def tensor(self, array: np.ndarray) -> Tensor:
-        """An array on the batch's device."""
-        return torch.from_numpy(array).to(self.device, non_blocking=True)
+        """An array on the batch's device; pinned before, so that nothing waits for a GPU."""
+        array = torch.from_numpy(array)
+        if self.device.type == "cuda":
+            array = array.pin_memory()
+        return array.to(self.device, non_blocking=True)
 
-    def apart(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames of clips, which have two tokens less each, behind one another -> side by side.
+    def apart(self, frames: Tensor, counts: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Clips behind one another -> side by side.
 
         (n, dims) -> (b, t, dims), zero behind each clip, and bool (b, t), the real.
+
+        Args:
+            counts: int (b,), the frames of each.
         """
-        counts = self.tensor(self.counts - 2)
-        real = torch.arange(int(self.lengths[0]) - 2, device=self.device) < counts[:, None]
-        owner = self.tensor(np.repeat(np.arange(len(self.counts)), self.counts - 2))
-        firsts = np.cumsum(self.counts - 2) - (self.counts - 2)
-        place = self.tensor(np.arange(len(frames)) - np.repeat(firsts, self.counts - 2))
+        real = np.arange(counts.max()) < counts[:, None]
+        owner, place = map(self.tensor, np.nonzero(real))
         room = frames.new_zeros(*real.shape, frames.shape[1])
-        return room.index_put((owner, place), frames), real
+        return room.index_put((owner, place), frames), self.tensor(real)
 
     def padded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """(n, d) -> (b, longest, d), zero behind each sequence, and bool (b, longest), the real."""
@@ -173,6 +193,7 @@ class Layout:
         return weights
 
 
+@lru_cache(maxsize=1)  # another function would be another program
 def beside_compiled() -> str:
     """The name of this module's attention for towers whose layers are compiled."""
     # not as a decorator: it would load the compiler wherever a model is used

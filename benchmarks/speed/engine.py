@@ -7,9 +7,10 @@
 :mod:`benchmarks.speed.training` measures updates alone, on a batch that lies on the device. Here
 clips come from a packed store on disk, are augmented, put together and moved, and every update is
 checked and logged, as in ``signclip train``: it is that very function. The store is made up, with
-the lengths of Spreadthesign's clips and half precision; weights start at random, which takes no
-time off. The first epoch warms up (and compiles); the time between the last updates of the first
-and of the last epoch counts, a validation in it.
+the lengths of Spreadthesign's clips and half precision, and lies in the page cache; weights start
+at random, with the vocabulary of few texts. The first epoch warms up (and compiles); the time
+between the last updates of the first and of the last epoch counts, a validation in it, but no
+writing of a state, which comes every ``save_every`` updates.
 
 Cost: with profile ``paper`` 2 GB of disk, and of time 100 updates with each number of loaders.
 """
@@ -30,7 +31,7 @@ from rich.table import Table
 
 from benchmarks.speed import report, store_scale
 from benchmarks.speed.training import CLIPS, EPOCHS, lengths
-from signclip import config, corpora, manifest, poses, splits, store, train
+from signclip import config, corpora, manifest, poses, run_folder, splits, store, train
 from signclip.config import RunConfig
 from signclip.points import Features
 from signclip.progress import bar
@@ -97,7 +98,7 @@ def measure(given: argparse.Namespace, folder: Path, loaders: int) -> dict[str, 
         )
     updates = round((len(at) - 1) / given.epochs)
     seconds = (at[-1] - at[updates]) / (given.epochs - 1)
-    trained = train.checkpoint.read_metrics(run)["clips"]["train"]
+    trained = run_folder.read_metrics(run)["clips"]["train"]
     a_second = trained / seconds
     return {
         "row": given.row,

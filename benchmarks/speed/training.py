@@ -45,7 +45,8 @@ from signclip.model import ModelConfig, SignCLIP
 from signclip.optim import FairseqAdam
 from signclip.progress import bar
 
-PAPER = ModelConfig(frame_dims=609, vocab_size=28996)  # E7.2: 217,681,152 parameters with its table
+# E7.2 but for the word table of its pose tower, of which two rows are used: 194 million parameters
+PAPER = ModelConfig(frame_dims=609, vocab_size=28996)
 WAYS = {
     "reference": Compute(padding="limit"),
     "reference-bfloat16": Compute(padding="limit", precision="bfloat16"),

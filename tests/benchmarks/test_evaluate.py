@@ -289,7 +289,7 @@ def test_the_cost_of_scoring_is_told_and_not_that_of_opening_and_fitting(
 
         return slowed
 
-    monkeypatch.setattr(inference, "load", slow(encoders.inference.load))
+    monkeypatch.setattr(inference, "load", slow(inference.load))
     monkeypatch.setattr(NearestNeighbour, "fit", slow(NearestNeighbour.fit))
     found = measured(name, folders, tmp_path, "in_domain")["retrieval"]
     assert found.n_evaluated / found.cost.evaluation_clips_per_second < 1  # second

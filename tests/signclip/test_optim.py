@@ -1,5 +1,6 @@
 """The optimiser and the schedule are fairseq's."""
 
+import copy
 import json
 import math
 from pathlib import Path
@@ -33,6 +34,25 @@ def test_adam_takes_fairseqs_steps_where_its_epsilon_matters_and_where_not(eps, 
         optimiser.step()
         assert parameter.item() == pytest.approx(expected, rel=1e-12)
     assert optimiser.param_groups[0]["eps"] == eps
+
+
+def test_adam_that_goes_on_from_a_state_takes_the_steps_of_one_that_went_on():
+    def steps(optimiser, weight, count):
+        for _ in range(count):
+            weight.grad = torch.ones_like(weight)
+            optimiser.step()
+
+    settings = dict(lr=0.1, betas=(0.9, 0.98), eps=1e-2)
+    weights = [torch.nn.Parameter(torch.zeros(2)) for _ in range(2)]
+    first, second = (FairseqAdam([weight], **settings) for weight in weights)
+    steps(first, weights[0], 3)
+    steps(second, weights[1], 1)  # its own count is to be forgotten
+    second.load_state_dict(copy.deepcopy(first.state_dict()))  # else both have one state
+    with torch.no_grad():
+        weights[1].copy_(weights[0])
+    steps(first, weights[0], 4)
+    steps(second, weights[1], 4)
+    assert torch.equal(*weights)
 
 
 @pytest.mark.skipif(not GOLDEN.is_file(), reason="no ../shared/reference/model beside the checkout")

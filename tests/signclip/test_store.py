@@ -129,6 +129,17 @@ def test_the_number_of_processes_does_not_change_a_byte(
     assert len(shared) == 8
 
 
+def test_variants_packed_together_are_those_packed_alone(clips, embedded, tmp_path):
+    names = ("reduced_face_mirrored_anonymized", "signing", "sign_vq", "dominant_hand_normalized")
+    folders = {name: tmp_path / "together" / name for name in names}
+    store.write_variants(clips, embedded.root, folders, progress=False)
+    for name, folder in folders.items():
+        store.write(clips, embedded.root, name, tmp_path / "alone" / name, progress=False)
+        for file in (packing.FEATURES, packing.VALID, store.META):
+            alone = (tmp_path / "alone" / name / file).read_bytes()
+            assert (folder / file).read_bytes() == alone, (name, file)
+
+
 def test_an_error_in_another_process_is_the_same_error_and_leaves_nothing(
     good_clips, monkeypatch, tmp_path
 ):

@@ -122,15 +122,33 @@ def test_one_call_for_all_sequences_gives_the_loss_and_gradients_of_groups(
 ):
     way = {"padding": "none", "precision": "bfloat16"}
     loss, gradients = computed(batch, **way)
-    monkeypatch.setattr(
-        contrastive.ContrastiveModel,
-        "_layout",
-        lambda self, lengths, device: unpadded.Layout(lengths, self.ratio, device, flash=True),
-    )
+    monkeypatch.setattr(unpadded, "takes_flash", lambda device, size: size == 16)
     other_loss, other_gradients = computed(batch, attention="flash", **way)
     assert flash_on_a_cpu == [(torch.bfloat16, 0.0)] * (SIZES.pose_layers + SIZES.text_layers)
     assert other_loss == pytest.approx(loss, rel=1e-3)
     assert torch.cosine_similarity(other_gradients, gradients, dim=0) > 0.9999
+    flash_on_a_cpu.clear()
+    computed(batch, replace(SIZES, dropout=0.3), attention="flash", **way)
+    assert {dropout for _, dropout in flash_on_a_cpu} == {0.3}
+
+
+def test_who_takes_all_sequences_in_one_call(monkeypatch, caplog):
+    unpadded.takes_flash.cache_clear()
+    cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
+    assert not unpadded.takes_flash(cpu, 64)
+    able = {"is_flash_attention_available": True, "get_device_capability": (9, 0)}
+    for name, value in able.items():
+        owner = torch.backends.cuda if name.startswith("is") else torch.cuda
+        monkeypatch.setattr(owner, name, lambda *given, value=value: value)
+    assert unpadded.takes_flash(gpu, 64)
+    assert not caplog.text
+    assert not unpadded.takes_flash(gpu, 20)
+    unpadded.takes_flash.cache_clear()
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert not unpadded.takes_flash(gpu, 64)
+    assert not unpadded.takes_flash(gpu, 64)
+    assert caplog.text.count("no FlashAttention for heads of 64") == 1
+    unpadded.takes_flash.cache_clear()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="FlashAttention needs a GPU")
@@ -139,11 +157,13 @@ def test_a_gpu_attends_to_all_sequences_in_one_call(batch):
     on_gpu = {"none": {k: x.cuda() if torch.is_tensor(x) else x for k, x in batch["none"].items()}}
     loss, gradients = computed(on_gpu, device="cuda", **way)
     other_loss, other_gradients = computed(on_gpu, device="cuda", attention="flash", **way)
-    assert other_loss != loss
     assert other_loss == pytest.approx(loss, rel=1e-3)
     assert torch.cosine_similarity(other_gradients, gradients, dim=0) > 0.999
-    loss, _ = computed(on_gpu, replace(SIZES, dropout=0.5), device="cuda", attention="flash", **way)
-    assert loss != other_loss
+    asked = torch.profiler.profile()
+    with asked:
+        computed(on_gpu, replace(SIZES, dropout=0.5), device="cuda", attention="flash", **way)
+    calls = {event.key: event.count for event in asked.key_averages()}
+    assert calls["aten::_flash_attention_forward"] == SIZES.pose_layers + SIZES.text_layers
 
 
 def test_a_cpu_attends_in_groups_whatever_is_asked(batch):
