@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from baselines import TITLES, table
 from benchmarks import tables
@@ -88,3 +89,19 @@ def test_every_score_in_the_findings_stands_in_a_table():
     told = re.findall(r"(?<![+\-\d])0\.\d{3} \[0\.\d{3}, 0\.\d{3}\]", findings)
     assert len(told) > 10
     assert [x for x in told if x not in tables_there] == []
+
+
+@pytest.mark.parametrize("measured", ["training-cpu", "training-cpu-amx"])
+def test_the_table_of_a_training_step_is_what_was_measured(measured):
+    text = (ROOT / "docs/speed.md").read_text()
+    table = text[: text.index(f"[results/speed/{measured}.csv]")].rsplit("\n\n", 2)[-2]
+    rows = [[x.strip(" *") for x in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    found = pd.read_csv(ROOT / f"results/speed/{measured}.csv").to_dict("records")
+    assert len(rows) == len(found)
+    for (way, seconds, cpu, ratio, ratio_cpu, memory, share), row in zip(rows, found, strict=True):
+        assert way.replace(", float32", "").replace(", ", "-") == row["way"]
+        told = [float(x) for x in (seconds, cpu, ratio, ratio_cpu, memory.removesuffix(" GB"))]
+        names = ("seconds", "cpu_seconds", "ratio_wall", "ratio_cpu", "memory_GB")
+        exact = [row[name] for name in names]
+        assert told == pytest.approx(exact, abs=0.051), way
+        assert share in ("", f"{row['memory_share']:.0%}".replace("%", " %"))

@@ -32,6 +32,13 @@ def killed(folder: Path, runs: Path, config, *where: str) -> int:
     return done.returncode
 
 
+def assert_same_run(config, one: Path, other: Path) -> None:
+    """Losses and weights of two folders of runs are the same, byte for byte."""
+    for name in (curves.LOSSES, checkpoint.WEIGHTS):
+        ours, theirs = ((runs / config.run_folder / name).read_bytes() for runs in (one, other))
+        assert ours == theirs, name
+
+
 @pytest.fixture(scope="module")
 def long_config(smoke_config):
     """Three epochs with everything that a resumed training could get wrong."""
@@ -102,9 +109,7 @@ def test_other_losses_are_resumed_as_exactly(training_folder, smoke_config, tmp_
     assert killed(training_folder, tmp_path / "once", config) == 0
     assert killed(training_folder, tmp_path / "twice", config, "after-update", "7") == -9
     assert killed(training_folder, tmp_path / "twice", config) == 0
-    for name in (curves.LOSSES, checkpoint.WEIGHTS):
-        once, twice = (tmp_path / part / config.run_folder / name for part in ("once", "twice"))
-        assert once.read_bytes() == twice.read_bytes(), name
+    assert_same_run(config, tmp_path / "once", tmp_path / "twice")
 
 
 def test_a_state_of_another_configuration_is_not_gone_on_with(
@@ -205,9 +210,7 @@ def test_processes_that_read_ahead_change_nothing(training_folder, smoke_config,
     assert killed(training_folder, tmp_path / "plain", plain) == 0
     assert killed(training_folder, tmp_path / "ahead", config, "after-update", "7") == -9
     assert killed(training_folder, tmp_path / "ahead", config) == 0
-    for name in (curves.LOSSES, checkpoint.WEIGHTS):
-        plainly, ahead = (tmp_path / part / config.run_folder / name for part in ("plain", "ahead"))
-        assert plainly.read_bytes() == ahead.read_bytes(), name
+    assert_same_run(config, tmp_path / "plain", tmp_path / "ahead")
 
 
 @pytest.mark.parametrize("what", ["loss", "norm of the gradient"])
