@@ -15,7 +15,8 @@ Decides:
   T2V compares with, then in the one pass for both directions, where a difference of a bit between
   the two is an error.
 - Equal embeddings get equal scores, hence true ties, where the BLAS computes a cell of a tile the
-  same way wherever it lies; OpenBLAS does at this tile's size, and a test looks.
+  same way wherever it lies. OpenBLAS does at this tile's size with AVX-512 and without AVX2, and a
+  test looks; with AVX2 alone (most of AMD's) no size does, and a rounding may tell equals apart.
 - For hits in the first k, each text keeps its best max(k) clips; the rank of its best own clip is
   counted, so it is exact however deep it lies.
 

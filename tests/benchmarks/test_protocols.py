@@ -307,15 +307,15 @@ def test_an_embedding_that_stops_keeps_what_was_written(embedding, tmp_path, mon
     assert given[4:] == [4]  # the fifth part alone
 
 
-def test_other_code_embeds_anew(folders, tmp_path, monkeypatch):
+def test_other_code_and_another_device_embed_anew(folders, tmp_path, monkeypatch):
     store_of = FeatureStore(folders["features"] / NAME / "reduced_face")
     run = folders["runs"] / "E7.2/0/in_domain"
-    keys = {embeddings._key(run, store_of)}
+    keys = {embeddings._key(run, store_of, "cpu"), embeddings._key(run, store_of, "cuda")}
     monkeypatch.setattr(files, "sha256_code", lambda path: f"changed {path.name}")
-    keys.add(embeddings._key(run, store_of))
+    keys.add(embeddings._key(run, store_of, "cpu"))
     monkeypatch.setattr(embeddings, "version", lambda name: "0")
-    keys.add(embeddings._key(run, store_of))
-    assert len(keys) == 3
+    keys.add(embeddings._key(run, store_of, "cpu"))
+    assert len(keys) == 4
 
 
 def test_who_reads_known_embeddings_does_not_wait_for_who_writes(folders, tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from benchmarks import metrics, streaming
 
@@ -108,6 +109,14 @@ def test_a_budget_decides_how_many_clips_are_held(monkeypatch):
 @pytest.mark.parametrize("dims", [1, 5, 64, 768])
 def test_equal_embeddings_have_equal_scores_wherever_they_lie(dims):
     clips, texts, own = random_case(streaming.TILE + 40, streaming.TILE + 9, dims)
+    alike = (np.repeat(side[:1], streaming.TILE, axis=0) for side in (clips, texts))
+    with threadpool_limits(1, user_api="blas"):
+        cells = np.dot(next(alike), next(alike).T)
+    if np.unique(cells).size > 1:
+        kinds = {x.get("architecture") for x in threadpool_info()} - {None}
+        pytest.skip(
+            f"this BLAS ({', '.join(kinds)}) gives equal cells of a product other last bits"
+        )
     clips[::3], texts[::2] = clips[0], texts[0]
     matrix = streaming.score_matrix(clips, texts, own)
     assert np.unique(matrix[::2, ::3]).size == 1
