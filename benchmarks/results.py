@@ -162,14 +162,21 @@ def packages() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES}
 
 
+def of_processor(field: str) -> str | None:
+    """What Linux says of the first processor; None where it says nothing."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else ()
+    return next((x.split(":")[1].strip() for x in lines if x.startswith(field)), None)
+
+
+def processor() -> str:
+    """The processor's name, as the system has it."""
+    return of_processor("model name") or platform.processor() or platform.machine()
+
+
 def hardware() -> str:
     """Processor and cores, and the GPU that was used, in a line."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
-        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), model)
-    line = f"{model}, {os.cpu_count()} cores"
+    line = f"{processor()}, {os.cpu_count()} cores"
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         line += f"; {torch.cuda.get_device_name()}"

@@ -80,13 +80,12 @@ def settings(given: argparse.Namespace, loaders: int) -> RunConfig:
 def measure(given: argparse.Namespace, folder: Path, loaders: int) -> dict[str, Any]:
     """Train once; the row of the table."""
     chosen = settings(given, loaders)
-    at, done = [0.0], [0.0]  # seconds, epochs
+    at = [0.0]  # seconds, at each update's end
 
     with bar(total=given.epochs, desc=f"{loaders} loaders", unit="epoch") as shown:
 
         def progress(epochs: float) -> None:
             at.append(time.perf_counter())
-            done.append(done[-1] + epochs)
             shown.update(epochs)
 
         run = train.train(

@@ -7,7 +7,6 @@ by the next run of the same command; ratios are what counts, seconds are there t
 from __future__ import annotations
 
 import datetime
-import platform
 import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -17,28 +16,15 @@ from typing import Any
 import pandas as pd
 import torch
 
+from benchmarks.results import of_processor, processor
 from signclip import files, workers
 
 RESULTS = Path("results/speed")
 
 
-def _of_processor(field: str) -> str | None:
-    """What Linux says of the first processor; None where it says nothing."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return None
-    return next((x.split(":")[1].strip() for x in lines if x.startswith(field)), None)
-
-
-def processor() -> str:
-    """The processor's name, as the system has it."""
-    return _of_processor("model name") or platform.processor() or platform.machine()
-
-
 def has_bfloat16() -> bool:
     """Does the processor multiply in bfloat16? Emulated, it is many times slower than float32."""
-    flags = _of_processor("flags") or _of_processor("Features") or ""
+    flags = of_processor("flags") or of_processor("Features") or ""
     return any(flag in ("avx512_bf16", "amx_bf16", "bf16") for flag in flags.split())
 
 

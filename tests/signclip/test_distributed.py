@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 KILLED_TRAINING = ROOT / "tests/signclip/killed_training.py"
 GATHERED_LOSSES = ROOT / "tests/signclip/gathered_losses.py"
+TABLES = ["--experiments", ROOT / "benchmarks/experiments.yaml", "--params", ROOT / "params.yaml"]
 
 
 def torchrun(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -129,9 +130,7 @@ def test_a_clip_that_one_process_cannot_use_is_named_by_it(training_folder, tmp_
     values.reshape(-1, 63)[spoilt["offset"]] = np.nan
     values.flush()
     command = ["-m", "signclip", "train", "E3.2", "--corpus", "letters", "--profile", "smoke"]
-    tables = {"experiments": "benchmarks/experiments.yaml", "params": "params.yaml"}
-    given = [item for name, path in tables.items() for item in (f"--{name}", ROOT / path)]
-    done = torchrun(tmp_path, *command, "--fold", "0", *given)
+    done = torchrun(tmp_path, *command, "--fold", "0", *TABLES)
     assert done.returncode != 0
     told = [line for line in done.stderr.splitlines() if line.startswith("signclip: ")]
     assert told, done.stderr
@@ -152,9 +151,7 @@ def test_the_command_line_under_torchrun(training_folder, tmp_path):
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "letters").symlink_to(training_folder / "features")
     command = ["-m", "signclip", "train", "E3.2", "--corpus", "letters", "--profile", "smoke"]
-    tables = {"experiments": "benchmarks/experiments.yaml", "params": "params.yaml"}
-    given = [item for name, path in tables.items() for item in (f"--{name}", ROOT / path)]
-    done = torchrun(tmp_path, *command, "--fold", "0", *given)
+    done = torchrun(tmp_path, *command, "--fold", "0", *TABLES)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/E3.2/0/letters-0/model.safetensors").is_file()
     assert done.stdout.count("runs/E3.2/0/letters-0") == 1
@@ -168,18 +165,14 @@ def test_one_process_prepares_a_folder_for_fine_tuning_for_all(
         pose = pose_bytes(make_pose(seed=number))
         folder_corpus.add(f"clip-{number}", pose, text=("water", "tea")[number % 2])
     command = ["-m", "signclip", "train", "--corpus", folder_corpus.write(), "--init", start]
-    tables = {"experiments": "benchmarks/experiments.yaml", "params": "params.yaml"}
-    given = [item for name, path in tables.items() for item in (f"--{name}", ROOT / path)]
-    done = torchrun(tmp_path, *command, "--profile", "smoke", *given)
+    done = torchrun(tmp_path, *command, "--profile", "smoke", *TABLES)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/finetune/0/official/model.safetensors").is_file()
 
 
 def test_what_the_first_process_refuses_is_said_once(tmp_path):
     command = ["-m", "signclip", "train", "E3.2", "--corpus", "nowhere", "--profile", "smoke"]
-    tables = {"experiments": "benchmarks/experiments.yaml", "params": "params.yaml"}
-    given = [item for name, path in tables.items() for item in (f"--{name}", ROOT / path)]
-    done = torchrun(tmp_path, *command, "--split", "letters", *given)
+    done = torchrun(tmp_path, *command, "--split", "letters", *TABLES)
     assert done.returncode != 0
     assert done.stderr.count("signclip: data/nowhere") == 1
 
