@@ -4,13 +4,13 @@ Floors, which learn little or nothing, are fitted when they are measured: a floo
 ``fit(clips, texts)`` and ``score(clips, labels) -> (labels, clips)``, and a ``variant`` that names
 the features it reads. It is found by its dotted path.
 
-Skeleton models are MMAction2's (``models.yaml``), trained beforehand (:mod:`baselines.training`).
+Skeleton models are MMAction2's (``models.yaml``), trained beforehand (:mod:`baselines.skeletons.training`).
 """
 
 BASELINES: dict[str, str] = {
-    "nearest-neighbour": "baselines.nearest_neighbour:NearestNeighbour",
-    "dtw": "baselines.dtw:DynamicTimeWarping",
-    "logistic-regression": "baselines.logistic_regression:LogisticRegression",
+    "nearest-neighbour": "baselines.floors.nearest_neighbour:NearestNeighbour",
+    "dtw": "baselines.floors.dtw:DynamicTimeWarping",
+    "logistic-regression": "baselines.floors.logistic_regression:LogisticRegression",
 }
 TITLES: dict[str, str] = {
     "nearest-neighbour": "1-nearest-neighbour, mean shape of the dominant hand",

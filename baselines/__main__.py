@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from signclip.errors import SignCLIPError
+from signclip.core.errors import SignCLIPError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -50,7 +50,7 @@ def export(
     Example: python -m baselines export spreadthesign-fingerspelling letters-0.pkl --split letters
     --fold 0
     """
-    from baselines.annotations import export as write
+    from baselines.skeletons.annotations import export as write
 
     done = write(
         data / corpus,
@@ -92,7 +92,7 @@ def import_(
 
     Example: python -m baselines import my_stgcn.py epoch_16.pth my-stgcn --split letters --fold 0
     """
-    from baselines.own import import_run
+    from baselines.skeletons.imported import import_run
 
     folder = import_run(
         config,
@@ -116,7 +116,7 @@ def models() -> None:
 
     Example: python -m baselines models
     """
-    from baselines import table
+    from baselines.skeletons import table
 
     for name, row in table.models().items():
         typer.echo(f"{name:10} {row['title']}: {row['source']}")

@@ -1,7 +1,7 @@
 """FingerCLIP on videos that nothing here was made for: the manual alphabet of DGS.
 
 Decides:
-- The videos (54: one signer, front and side) are extracted by :mod:`signclip.extract` and embedded
+- The videos (54: one signer, front and side) are extracted by :mod:`signclip.extraction.extract` and embedded
   by trained runs as they are. Nothing is tuned on them, and they are measured as they come. A run
   cuts a clip to its first ``max_frames`` frames, its default; its average over all windows stands
   beside that. Both were chosen before the first look.
@@ -22,10 +22,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks import intervals, metrics
-from signclip import checkpoint, files, inference
-from signclip.errors import ConfigError, RunError
-from signclip.extract import REPORT
+from benchmarks import metrics
+from benchmarks.metrics import intervals
+from signclip import checkpoint, inference
+from signclip.core import files
+from signclip.core.errors import ConfigError, RunError
+from signclip.extraction.extract import REPORT
 from signclip.text import label, prompt
 
 VIEWS = ("front", "side")

@@ -14,7 +14,7 @@ import av
 import numpy as np
 from skimage import data
 
-from signclip import files
+from signclip.core import files
 
 NAME = "astronaut.mp4"
 FRAMES, FPS, SIDE = 25, 25, 448  # SIDE: pixels, of the 512 that the photograph has

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from signclip import files
-from signclip.errors import ConfigError
+from signclip.core import files
+from signclip.core.errors import ConfigError
 
 _WRITTEN = (":(top,exclude)results", ":(top,exclude)dvc.lock")  # by the pipeline
 PACKAGES = ("torch", "transformers", "mmengine", "numpy", "pose-format", "spoken-to-signed")

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from baselines import BASELINES, table
-from signclip import config, splits
-from signclip.errors import ConfigError
+from baselines import BASELINES
+from baselines.skeletons import table
+from signclip.core.errors import ConfigError
+from signclip.corpora import splits
+from signclip.experiments import config
 
 SUITES = Path(__file__).with_name("suites.yaml")
 BASELINE_SUITE, ONE_SPLIT_SUITE = "baselines", "in_domain_only"
@@ -72,9 +74,9 @@ def train(
         ConfigError: a row or a split does not exist, or there is nothing to train.
         SignCLIPError: a run failed.
     """
-    from baselines import recipe
-    from baselines.trainings import train_all as train_skeletons
-    from signclip.trainings import train_all
+    from baselines.skeletons import recipe
+    from baselines.skeletons.launch import train_all as train_skeletons
+    from signclip.training.launch import train_all
 
     wanted = [
         (

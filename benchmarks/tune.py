@@ -19,10 +19,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from signclip import checkpoint, config, files, splits
-from signclip.config import RunConfig
-from signclip.errors import ConfigError
-from signclip.jobs import run_all
+from signclip import checkpoint
+from signclip.core import files
+from signclip.core.errors import ConfigError
+from signclip.core.jobs import run_all
+from signclip.corpora import splits
+from signclip.experiments import config
+from signclip.experiments.config import RunConfig
 
 # Clips that are trained with two texts are asked for both; the mean of the two counts.
 METRICS = ("validation_V2T_R@1", "validation_label_V2T_R@1")
@@ -37,7 +40,7 @@ class Trial(NamedTuple):
 
 
 def _train(trial: Trial, *, corpus: Path, features: Path, progress: Callable) -> Path:
-    from signclip.train import train  # in the processes that train alone
+    from signclip.training.train import train  # in the processes that train alone
 
     return train(trial.config, corpus=corpus, features=features, runs=trial.runs, progress=progress)
 

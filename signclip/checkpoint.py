@@ -25,14 +25,14 @@ import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from signclip import files
-from signclip.config import RunConfig, read_yaml
-from signclip.errors import ConfigError, RunError
-from signclip.model import ModelConfig, SignCLIP
-from signclip.released import from_reference as from_reference
-from signclip.released import not_finite, some
-from signclip.run_folder import CONFIG, METRICS, WEIGHTS, read_config, read_metrics
-from signclip.run_folder import verify as verify
+from signclip.core import files
+from signclip.core.errors import ConfigError, RunError
+from signclip.experiments.config import RunConfig, read_yaml
+from signclip.experiments.run_folder import CONFIG, METRICS, WEIGHTS, read_config, read_metrics
+from signclip.experiments.run_folder import verify as verify
+from signclip.model.released import from_reference as from_reference
+from signclip.model.released import not_finite, some
+from signclip.model.towers import ModelConfig, SignCLIP
 from signclip.text import TOKENIZER_FILE, Tokenizer
 
 CARD = "README.md"

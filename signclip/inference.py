@@ -27,10 +27,13 @@ import numpy as np
 import torch
 from pose_format import Pose
 
-from signclip import checkpoint, clips, files, poses, released, windows
-from signclip.errors import ConfigError, PoseError, SampleError
-from signclip.model import SignCLIP
-from signclip.progress import bar
+from signclip import checkpoint, poses
+from signclip.core import files
+from signclip.core.errors import ConfigError, PoseError, SampleError
+from signclip.core.progress import bar
+from signclip.model import long_clips, released
+from signclip.model.towers import SignCLIP
+from signclip.poses import reader
 from signclip.text import BERT_VOCABULARIES, Tokenizer, averaged, check_prompt_tag, check_text
 from signclip.text import prompt as fill
 
@@ -80,7 +83,7 @@ class SignCLIPModel:
             self._check_variant(self.variant)
 
     def __call__(self, *args, **kwargs):
-        """The towers themselves; see :meth:`signclip.model.SignCLIP.forward`."""
+        """The towers themselves; see :meth:`signclip.model.towers.SignCLIP.forward`."""
         return self.model(*args, **kwargs)
 
     def _check_variant(self, variant: str) -> None:
@@ -210,7 +213,7 @@ class SignCLIPModel:
         hidden = not (progress and items)
         with bar(total=len(items), desc="poses", unit="clip", disable=hidden) as shown:
             for start in range(0, len(items), _CHUNK):
-                clips: list[windows.Clip] = []
+                clips: list[long_clips.Clip] = []
                 for position in range(start, min(start + _CHUNK, len(items))):
                     try:
                         values = self.features(items[position], sample=names[position])
@@ -225,9 +228,9 @@ class SignCLIPModel:
                         if long == "drop":
                             shown.update()
                             continue
-                    clips.append(windows.cut(values, limit, whole=long == "windows"))
+                    clips.append(long_clips.cut(values, limit, whole=long == "windows"))
                     kept.append(position)
-                embeddings = windows.embed(
+                embeddings = long_clips.embed(
                     self.model, clips, batch_size=batch_size, done=shown.update
                 )
                 rows.append(embeddings)
@@ -389,9 +392,9 @@ def _read(path: Path | str) -> Pose:
     Raises:
         PoseError, VideoError: it cannot be used.
     """
-    if not clips.is_video(path):
+    if not reader.is_video(path):
         return poses.read_pose(path)
-    from signclip import holistic  # MediaPipe's readers, half a second
+    from signclip.extraction import holistic  # MediaPipe's readers, half a second
 
     return holistic.pose_of(path)
 
@@ -429,8 +432,8 @@ def load(
         tokenizer: a vocabulary for a model that has none with it: a folder with ``tokenizer.json``
             or ``vocab.txt``, or a hub's name (``bert-base-cased``).
         variant, prompt: of a model that was not trained here. Default of a file: by its number of
-            dims a frame, see :data:`signclip.released.VARIANTS`, and the prompt of its recipe, see
-            :func:`signclip.released.recipe`.
+            dims a frame, see :data:`signclip.model.released.VARIANTS`, and the prompt of its recipe, see
+            :func:`signclip.model.released.recipe`.
         reference: for a file, the keyword arguments of
             :func:`signclip.checkpoint.from_reference`: ``max_frames``, ``normalise``, ...
 

@@ -14,7 +14,8 @@ from pose_format.numpy import NumPyPoseBody
 from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
 from pose_format.utils.holistic import holistic_components
 
-from signclip import corpora, splits
+from signclip import corpora
+from signclip.corpora import splits
 
 EMBEDDED = "spreadthesign-fingerspelling"
 SHARED = Path(os.environ.get("SHARED") or Path(__file__).parents[2] / "shared")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from baselines import TITLES, table
-from benchmarks import tables
+from baselines import TITLES
+from baselines.skeletons import table
+from benchmarks.report.tables import fingerclip
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,7 +61,9 @@ def test_published_results_are_what_the_readme_says():
     assert len(shown) == 12
     path = ROOT / "results/tables/fingerclip.csv"
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    names = dict(tables.published("fingerclip")[["config", "experiment"]].itertuples(index=False))
+    names = dict(
+        fingerclip.published("fingerclip")[["config", "experiment"]].itertuples(index=False)
+    )
     floors = {"1-NN": "nearest-neighbour", "DTW": "dtw", "LR": "logistic-regression"}
     titles = {TITLES[name]: short for short, name in floors.items()}
     titles |= {row["title"]: row["title"].split(" ")[0] for row in table.models().values()}

@@ -14,17 +14,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from baselines import BASELINES, graph, recipe, table, training
-from benchmarks import (
-    encoders,
-    galleries,
-    suites,
-    tables,
-    tables_breakdown,
-    tables_elsewhere,
-    tables_protocols,
-)
-from signclip import config, train
+from baselines import BASELINES
+from baselines.skeletons import graph, recipe, table, training
+from benchmarks import suites
+from benchmarks.evaluation import encoders, galleries
+from benchmarks.report.tables import breakdown, fingerclip, protocols, transfer
+from signclip.experiments import config
+from signclip.training import train
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -131,7 +127,7 @@ def test_retrieval_is_taken_apart_where_it_is_measured():
     deps = {path for path in PIPELINE["breakdown"]["deps"] if path.startswith("predictions/")}
     assert deps == {
         f"predictions/{name}/{split}"
-        for split, rows in tables_breakdown.ROWS.items()
+        for split, rows in breakdown.ROWS.items()
         for name in suites.expand(rows)
     }
 
@@ -211,8 +207,12 @@ def test_tables_floors_and_who_waits_for_trainings_need_no_torch():
     assert (
         imported_by(
             *(f"benchmarks.{name}" for name in (*tables, *others)),
-            *("baselines.dtw", "baselines.nearest_neighbour", "baselines.trainings"),
-            *("signclip.cli", "signclip.trainings"),
+            *(
+                "baselines.floors.dtw",
+                "baselines.floors.nearest_neighbour",
+                "baselines.skeletons.launch",
+            ),
+            *("signclip.cli", "signclip.training.launch"),
         )
         == []
     )
@@ -220,7 +220,7 @@ def test_tables_floors_and_who_waits_for_trainings_need_no_torch():
 
 def test_a_model_is_opened_without_what_trains():
     assert imported_by("signclip.inference") == ["torch", "transformers"]
-    assert "torch" not in imported_by("benchmarks.figures_skeletons")
+    assert "torch" not in imported_by("benchmarks.report.figures.skeletons")
 
 
 def test_the_papers_corpus_gets_every_row_of_the_pretraining_table():
@@ -229,7 +229,7 @@ def test_the_papers_corpus_gets_every_row_of_the_pretraining_table():
     trained = {out for out in outs if out.startswith(("runs/", "predictions/"))}
     assert all("${profile}" in out for out in trained)  # another profile trains beside them
     table, params = ROOT / "benchmarks/experiments.yaml", ROOT / "params.yaml"
-    rows = [*tables.published("pretraining")["experiment"], "X"]
+    rows = [*fingerclip.published("pretraining")["experiment"], "X"]
     variants, expected = set(), set()
     for name in rows:
         trained, other = encoders.trained_as(table, name)
@@ -249,7 +249,7 @@ def test_the_papers_corpus_gets_every_row_of_the_pretraining_table():
     expected |= {
         f"results/leaderboard/{name}/${{profile}}/{task}.${{key}}.official.json"
         for name in suites.expand(["everywhere"])
-        for task in tables_protocols.OF_THE_PAPER
+        for task in protocols.OF_THE_PAPER
     }
     assert {out for out in outs if out.startswith("results/")} == expected
     packed = PIPELINE["pretrain_features"]["do"]["cmd"].split()
@@ -275,16 +275,16 @@ def test_what_a_corpus_of_ones_own_gives_is_what_its_table_shows():
         asked[template] = gallery.task
         assert len(gallery.names) == 1  # of the test clip
     expected = set()
-    for line in tables_elsewhere.lines("${profile}", "${pretrained.run}"):
-        if line.way == tables_elsewhere.IN_VOCABULARY:
+    for line in transfer.lines("${profile}", "${pretrained.run}"):
+        if line.way == transfer.IN_VOCABULARY:
             continue  # of a corpus whose labels pretraining had often: no stage can promise it
         template = "{label}" if line.encoder in table.models() else "<en> <{sign_language}> {text}"
-        template = galleries.PAIR if line.way == tables_elsewhere.FLOOR else template
-        own = "zero_shot" if line.way == tables_elsewhere.ZERO_SHOT else asked[template]
+        template = galleries.PAIR if line.way == transfer.FLOOR else template
+        own = "zero_shot" if line.way == transfer.ZERO_SHOT else asked[template]
         assert own in line.asked
         tasks = [own]
         if template.startswith("<en>"):
-            tasks += tables_elsewhere.RECOGNITION
+            tasks += transfer.RECOGNITION
         folder = f"results/leaderboard/{line.encoder}/{line.revision}"
         expected |= {f"{folder}/{task}.${{key}}.official.json" for task in tasks}
     assert {out for out in outs if out.startswith("results/leaderboard")} == expected
@@ -305,9 +305,9 @@ def test_what_the_tables_expect_on_a_split_is_what_the_pipeline_measures():
     for split in ("letters", "in_domain", "unseen_language"):
         expected |= results_of(split, suites.measured(split))
     assert made == expected
-    shown = {row for row in tables.published("pretraining")["experiment"] if row}
+    shown = {row for row in fingerclip.published("pretraining")["experiment"] if row}
     assert shown == set(suites.expand(["pretraining", "tested"]))
-    assert set(tables.encoders()) == {
+    assert set(fingerclip.encoders()) == {
         *suites.expand(["fingerclip", "skeletons"]),
         *BASELINES,
     }
@@ -326,8 +326,8 @@ def test_the_pipeline_asks_every_protocol_that_the_table_shows():
     assert outputs("protocols") == {
         f"results/leaderboard/{row}/cpu/{name}.spreadthesign-fingerspelling.{split}.json"
         for row in rows
-        for split in tables_protocols.SPLITS
-        for name in tables_protocols.expected(split)
+        for split in protocols.SPLITS
+        for name in protocols.expected(split)
     } | {f"predictions/{row}/protocols" for row in rows}
     asked = {path for path in PIPELINE["protocols"]["deps"] if path.startswith("runs/")}
     made = {

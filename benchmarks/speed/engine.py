@@ -31,10 +31,14 @@ from rich.table import Table
 
 from benchmarks.speed import report, store_scale
 from benchmarks.speed.training import CLIPS, EPOCHS, lengths
-from signclip import config, corpora, manifest, poses, run_folder, splits, store, train
-from signclip.config import RunConfig
-from signclip.points import Features
-from signclip.progress import bar
+from signclip import corpora, poses
+from signclip.core.progress import bar
+from signclip.corpora import manifest, splits
+from signclip.experiments import config, run_folder
+from signclip.experiments.config import RunConfig
+from signclip.features import store
+from signclip.poses.landmarks import Features
+from signclip.training import train
 
 CORPUS = "made-up"
 VALIDATED = 50  # one clip of so many

@@ -29,7 +29,8 @@ import pandas as pd
 import typer
 
 from benchmarks import results
-from signclip import files, holistic
+from signclip.core import files
+from signclip.extraction import holistic
 
 COMMAND, FUNCTION, OURS = "video_to_pose", "pose_video, one process", "signclip extract"
 _PR_SET_CHILD_SUBREAPER = 36  # <sys/prctl.h>

@@ -30,8 +30,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.speed import report
-from signclip import corpora, data, files, poses, store
-from signclip.points import FACE_CONTOURS
+from signclip import corpora, poses
+from signclip.core import files
+from signclip.features import store
+from signclip.poses.landmarks import FACE_CONTOURS
+from signclip.training import data
 
 CORPUS, VARIANT = "spreadthesign-fingerspelling", "reduced_face"
 COMPONENTS = ("POSE_LANDMARKS", "FACE_LANDMARKS", "LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS")

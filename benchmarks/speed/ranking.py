@@ -31,7 +31,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import metrics, streaming
+from benchmarks import metrics
+from benchmarks.metrics import streaming
 
 CLIPS_OF_RATIO, DIMS, SEED = 5_000, 768, 0
 ASL_CITIZEN, SPREADTHESIGN = (32_941, 2_731), (453_000, 18_423)  # facts 5, 1.5

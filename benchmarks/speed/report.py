@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from benchmarks.results import of_processor, processor
-from signclip import files, workers
+from signclip.core import files, workers
 
 RESULTS = Path("results/speed")
 

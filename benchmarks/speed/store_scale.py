@@ -24,7 +24,9 @@ import pandas as pd
 import typer
 
 from benchmarks.results import hardware
-from signclip import files, manifest, splits, store
+from signclip.core import files
+from signclip.corpora import manifest, splits
+from signclip.features import store
 from signclip.poses import Features
 
 CLIPS, DIMS, READS = 450_000, 3, 100_000

@@ -38,12 +38,12 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.speed import report
-from signclip.config import Compute
-from signclip.contrastive import ContrastiveModel
-from signclip.data import pad_frames
-from signclip.model import ModelConfig, SignCLIP
-from signclip.optim import FairseqAdam
-from signclip.progress import bar
+from signclip.core.progress import bar
+from signclip.experiments.config import Compute
+from signclip.model.towers import ModelConfig, SignCLIP
+from signclip.training.contrastive import ContrastiveModel
+from signclip.training.data import pad_frames
+from signclip.training.optim import FairseqAdam
 
 # E7.2 but for the word table of its pose tower, of which two rows are used: 194 million parameters
 PAPER = ModelConfig(frame_dims=609, vocab_size=28996)

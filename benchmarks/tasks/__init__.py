@@ -3,7 +3,7 @@
 * :mod:`benchmarks.tasks.retrieval`: text to video and video to text, over folds and seeds.
 * :mod:`benchmarks.tasks.recognition`: zero-shot, few-shot, prototypes, linear probe.
 * :mod:`benchmarks.tasks.identification`: which sign language a clip is in.
-* :mod:`benchmarks.tasks.space`: what the space looks like: iconicity, analogies.
+* :mod:`benchmarks.tasks.embedding_space`: what the space looks like: iconicity, analogies.
 
 They know nothing of files, encoders or result schemas but :class:`benchmarks.results.Score`.
 """

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.results import Score
-from signclip.errors import ConfigError
+from signclip.core.errors import ConfigError
 
 RESAMPLES = 2_000  # of F1's interval and of its chance
 

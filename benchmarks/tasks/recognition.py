@@ -4,7 +4,7 @@ Decisions
 * Every function gives scores, float32 (classes, clips), higher is better; ranks, intervals and
   tables are then those of every other encoder (:mod:`benchmarks.tasks.retrieval`).
 * The classes are given, in a fixed order that also decides ties. A class without a training clip
-  scores below all others (:mod:`baselines.labels`): a test clip of it stays in the count, as a
+  scores below all others (:mod:`baselines.label_scores`): a test clip of it stays in the count, as a
   miss. (The paper drops such clips.)
 * The settings are the paper's: standardised embeddings and as many neighbours as the root of the
   number of shots in all (its later code) or as there are classes (its earlier), an unscaled
@@ -37,9 +37,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler, normalize
 
-from baselines.labels import by_label
+from baselines.label_scores import by_label
 from benchmarks.tasks.names import OFTEN
-from signclip.errors import ConfigError
+from signclip.core.errors import ConfigError
 
 SEED = 42  # of the shots and the probe, the paper's
 Neighbours = Literal["root", "classes"]

@@ -1,7 +1,7 @@
 """Retrieval from ranks: metrics with intervals and chance levels.
 
 Ranks come from a matrix (:func:`benchmarks.metrics.ranks`) or, without one, from embeddings
-(:func:`benchmarks.streaming.ranks`).
+(:func:`benchmarks.metrics.streaming.ranks`).
 
 Decision: runs of several seeds are one measurement. A unit (clip or query) is averaged over seeds,
 so that the bootstrap goes over what was measured and not over how often; a median is then of mean
@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from benchmarks import intervals, metrics
-from benchmarks.metrics import Ranks
+from benchmarks import metrics
+from benchmarks.metrics import Ranks, intervals
 from benchmarks.results import Score
 
 KS = metrics.RECALL_AT

@@ -20,13 +20,13 @@ from types import ModuleType
 
 import pandas as pd
 
-from signclip import clips, files, manifest, splits
-from signclip.corpora import (
+from signclip.core import files
+from signclip.core.errors import ConfigError, ManifestError
+from signclip.corpora import enabled, glosses, manifest, splits
+from signclip.corpora.loaders import (
     asl_citizen,
     asl_signs,
-    enabled,
     folder,
-    glosses,
     popsign,
     rwth_fs,
     sem_lex,
@@ -35,7 +35,7 @@ from signclip.corpora import (
     spreadthesign_fingerspelling,
     wlasl,
 )
-from signclip.errors import ConfigError, ManifestError
+from signclip.poses import reader
 
 CORPORA: dict[str, ModuleType] = {
     module.NAME: module
@@ -92,7 +92,7 @@ def build(
     workers: int = 1,
     progress: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Manifest and dropped clips of a corpus (see :func:`signclip.manifest.measure`).
+    """Manifest and dropped clips of a corpus (see :func:`signclip.corpora.manifest.measure`).
 
     Args:
         clean_glosses: texts as :func:`signclip.corpora.glosses.clean` makes them.
@@ -118,15 +118,15 @@ def build(
     )
     if kept.empty:
         first = f"; {dropped['id'][0]}: {dropped['reason'][0]}" if len(dropped) else ""
-        if len(dropped) and dropped["reason"][0] == clips.NO_POSE:
-            first = f"; {clips.needs_extraction(folder_ / dropped['path'][0])}"
+        if len(dropped) and dropped["reason"][0] == reader.NO_POSE:
+            first = f"; {reader.needs_extraction(folder_ / dropped['path'][0])}"
         raise ManifestError(folder_, f"no clip can be used ({len(dropped)} dropped{first})")
     refused_table = pd.DataFrame(refused, columns=list(manifest.DROPPED_COLUMNS))
     return kept, pd.concat([refused_table, dropped], ignore_index=True)
 
 
 def split_table(name: str, clips: pd.DataFrame) -> pd.DataFrame:
-    """All splits of a corpus: the usual ones (:func:`signclip.splits.build`) and its own.
+    """All splits of a corpus: the usual ones (:func:`signclip.corpora.splits.build`) and its own.
 
     Raises:
         ConfigError: a split puts one content on two sides.

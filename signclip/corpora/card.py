@@ -20,10 +20,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from signclip import clips, files, manifest, poses, splits
+from signclip import poses
+from signclip.core import files
+from signclip.core.progress import bar
+from signclip.corpora import manifest, splits
 from signclip.corpora.catalogue import About
-from signclip.points import BODY, FACE, LEFT_HAND, RIGHT_HAND
-from signclip.progress import bar
+from signclip.poses import reader
+from signclip.poses.landmarks import BODY, FACE, LEFT_HAND, RIGHT_HAND
 from signclip.text import label, sign_languages
 
 PARTS = {BODY: "body", FACE: "face", LEFT_HAND: "left hand", RIGHT_HAND: "right hand"}
@@ -51,7 +54,7 @@ def detection(clips_: pd.DataFrame, root: Path, *, progress: bool = True) -> pd.
     frames = 0
     rows = chosen[["id", "path"]].to_dict("records")
     for row in bar(rows, desc="reading for the card", unit="clip", disable=not progress):
-        marks = poses.landmarks(clips.read(root / row["path"], sample=row["id"]))
+        marks = poses.landmarks(reader.read(root / row["path"], sample=row["id"]))
         frames += len(marks.valid)
         components = np.array([component for component, _ in marks.names])
         for part in PARTS:

@@ -12,7 +12,7 @@ from importlib import resources
 
 import yaml
 
-from signclip.errors import ConfigError
+from signclip.core.errors import ConfigError
 
 NOT_KNOWN = "not known"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from signclip import files
-from signclip.errors import ConfigError
+from signclip.core import files
+from signclip.core.errors import ConfigError
 
 PARAMS = Path("params.yaml")
 SECTION = "corpora"

@@ -32,10 +32,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from signclip import files
+from signclip.core import files
+from signclip.core.errors import ConfigError, FetchError
+from signclip.core.progress import bar
 from signclip.corpora.catalogue import Download, about
-from signclip.errors import ConfigError, FetchError
-from signclip.progress import bar
 
 RECORD = "fetched.json"
 ATTEMPTS, PAUSE_SECONDS, TIMEOUT_SECONDS = 4, 2.0, 60.0

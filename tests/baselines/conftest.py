@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from baselines import graph
-from baselines.recipe import Recipe
-from signclip import corpora, manifest, poses, store
-from signclip.points import HANDS, RIGHT_HAND, Features
+from baselines.skeletons import graph
+from baselines.skeletons.recipe import Recipe
+from signclip import corpora, poses
+from signclip.corpora import manifest
+from signclip.features import store
+from signclip.poses.landmarks import HANDS, RIGHT_HAND, Features
 
 NAMES = poses.point_names(graph.VARIANT)
 RIGHT = [NAMES.index(name) for name in HANDS[RIGHT_HAND]]

@@ -7,10 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import suites, tables
-from benchmarks.galleries import RETRIEVAL, TAGGED_RETRIEVAL
+from benchmarks import suites
+from benchmarks.evaluation.galleries import RETRIEVAL, TAGGED_RETRIEVAL
+from benchmarks.report.tables import fingerclip
 from benchmarks.results import Cost, Result, Score
-from signclip import config, corpora, splits, store, text, train
+from signclip import corpora, text
+from signclip.corpora import splits
+from signclip.experiments import config
+from signclip.features import store
+from signclip.training import train
 
 
 def _result(**changes) -> Result:
@@ -69,7 +74,7 @@ def _board(
                 right = rng.random((len(CLIPS), len(seeds))) < skill
                 scores = {
                     metric: Score(value=0.5, low=0.4, high=0.6, chance=0.1)
-                    for group in tables.METRICS.values()
+                    for group in fingerclip.METRICS.values()
                     for metric in group
                 }
                 share = float(right.mean())

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import dgs
-from signclip.errors import ConfigError, RunError
+from signclip.core.errors import ConfigError, RunError
 
 RUNS = ("letters-0", "letters-1")
 

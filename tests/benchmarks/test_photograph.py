@@ -3,8 +3,8 @@
 import numpy as np
 
 from benchmarks import photograph
-from signclip import extract
-from signclip.video import Limits, opened
+from signclip.extraction import extract
+from signclip.extraction.video import Limits, opened
 
 
 def test_the_clip_is_the_same_each_time_and_whole(tmp_path):

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import results
 from benchmarks.results import Score
-from signclip import files
-from signclip.errors import ConfigError
+from signclip.core import files
+from signclip.core.errors import ConfigError
 
 
 def test_what_is_written_reads_back(tmp_path, result):

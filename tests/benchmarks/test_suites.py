@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from baselines import recipe
+from baselines.skeletons import recipe
 from benchmarks import __main__ as command
 from benchmarks import suites
-from signclip import config, splits
-from signclip.errors import ConfigError
+from signclip.core.errors import ConfigError
+from signclip.corpora import splits
+from signclip.experiments import config
 
 ROOT = Path(__file__).parents[2]
 FLOORS = ["nearest-neighbour", "dtw", "logistic-regression"]
@@ -35,7 +36,7 @@ def test_only_the_rows_that_run_everywhere_are_measured_on_unseen_languages():
 def asked(tmp_path, monkeypatch):
     """Trains suites on a made-up corpus of one and of two folds; returns what was to be trained."""
     given: list[config.RunConfig | recipe.Recipe] = []
-    for trainer in ("signclip.trainings", "baselines.trainings"):
+    for trainer in ("signclip.training.launch", "baselines.skeletons.launch"):
         monkeypatch.setattr(f"{trainer}.train_all", lambda all_, **_: given.extend(all_) or [])
     folder = tmp_path / "data" / "c"
     folder.mkdir(parents=True)
@@ -127,8 +128,8 @@ def test_commands_refuse_what_they_cannot_do(arguments):
 
 def test_what_is_given_twice_counts_once(monkeypatch):
     seen = []
-    monkeypatch.setattr("benchmarks.opened.opened", lambda name, **to: seen.append(to))
-    monkeypatch.setattr("benchmarks.evaluate.evaluate", lambda found, **to: {})
+    monkeypatch.setattr("benchmarks.evaluation.context.opened", lambda name, **to: seen.append(to))
+    monkeypatch.setattr("benchmarks.evaluation.evaluate.evaluate", lambda found, **to: {})
     monkeypatch.setattr(suites, "train", lambda *given, **_: seen.append(given) or [])
     twice = ["--split", "letters", "--split", "letters", "--seed", "1", "--seed", "1"]
     for words in (["evaluate", "E5"], ["train", "E5"]):

@@ -7,8 +7,10 @@ import pytest
 import yaml
 
 from benchmarks.tune import METRICS, tune
-from signclip import checkpoint, corpora, splits, store
-from signclip.errors import ConfigError
+from signclip import checkpoint, corpora
+from signclip.core.errors import ConfigError
+from signclip.corpora import splits
+from signclip.features import store
 
 ROOT = Path(__file__).parents[2]
 NAME = "spreadthesign-fingerspelling"

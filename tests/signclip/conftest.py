@@ -18,8 +18,11 @@ from pose_format import Pose
 from torch import Tensor
 
 import signclip
-from signclip import config, corpora, poses, splits, store
-from signclip.model import ModelConfig, SignCLIP
+from signclip import corpora, poses
+from signclip.corpora import splits
+from signclip.experiments import config
+from signclip.features import store
+from signclip.model.towers import ModelConfig, SignCLIP
 from signclip.text import SPECIAL_TOKENS
 
 OWN_COPY = Path(__file__).parents[1] / "golden" / "variants.npz"

@@ -11,9 +11,9 @@ from torch import Tensor
 
 import signclip
 from signclip import checkpoint
-from signclip.errors import RunError
+from signclip.core.errors import RunError
+from signclip.core.verify import verify
 from signclip.inference import import_checkpoint
-from signclip.verify import verify
 
 NORM = "text_encoder.encoder.layer.0.output.LayerNorm.weight"
 

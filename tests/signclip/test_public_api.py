@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import signclip
-from signclip.errors import ConfigError
+from signclip.core.errors import ConfigError
 
 
 def test_the_public_modules_are_there_after_a_plain_import():

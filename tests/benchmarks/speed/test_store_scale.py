@@ -8,7 +8,8 @@ import pytest
 import typer
 
 from benchmarks.speed import store_scale
-from signclip import files, store
+from signclip.core import files
+from signclip.features import store
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from benchmarks.tasks import identification
-from signclip.errors import ConfigError
+from signclip.core.errors import ConfigError
 
 PROMPTS = [("ase", "a"), ("ase", "b"), ("bfi", "a"), ("gsg", "a"), ("gsg", "b"), ("bfi", "c")]
 CLIPS = [("bfi", "a"), ("gsg", "b"), ("bfi", "c"), ("ase", "a")]

@@ -7,7 +7,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.tasks import recognition
-from signclip.errors import ConfigError
+from signclip.core.errors import ConfigError
 
 CLASSES = ["a", "b", "c", "d"]
 SHOTS = 10

@@ -6,8 +6,8 @@ import pytest
 from matplotlib.image import imread
 
 from signclip import corpora
+from signclip.core.errors import ConfigError, ManifestError
 from signclip.corpora import card, catalogue
-from signclip.errors import ConfigError, ManifestError
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from signclip import corpora
+from signclip.core.errors import ConfigError
 from signclip.corpora import enabled
-from signclip.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 PARAMS = """# a comment

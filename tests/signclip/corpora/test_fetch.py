@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signclip import files
+from signclip.core import files
+from signclip.core.errors import BusyError, ConfigError, FetchError
 from signclip.corpora import catalogue, fetch
-from signclip.errors import BusyError, ConfigError, FetchError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 

@@ -7,9 +7,11 @@ import shutil
 import pandas as pd
 import pytest
 
-from signclip import corpora, manifest, splits, store
-from signclip.corpora import catalogue, rwth_fs
-from signclip.errors import ConfigError, LanguageTagError, ManifestError
+from signclip import corpora
+from signclip.core.errors import ConfigError, LanguageTagError, ManifestError
+from signclip.corpora import catalogue, manifest, splits
+from signclip.corpora.loaders import rwth_fs
+from signclip.features import store
 
 MINIATURES = (
     *("rwth-fs", "spreadthesign", "asl-signs", "popsign"),
@@ -244,7 +246,7 @@ def test_the_real_copy_of_kaggles_layout_becomes_a_corpus(shared, tmp_path):
 
 
 def test_the_papers_sizes_come_out_of_its_rule():
-    from signclip.corpora.reading import shuffled_split
+    from signclip.corpora.loaders.reading import shuffled_split
 
     for count, percent, expected in ((94_477, 5, 4_723), (3_036, 10, 303)):
         roles = pd.Series(shuffled_split(range(count), percent)).value_counts()

@@ -14,9 +14,11 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from signclip import cli, extract, files, holistic, poses, workers
-from signclip.errors import BusyError, ConfigError, SignCLIPError, VideoError
-from signclip.video import Limits
+from signclip import cli, poses
+from signclip.core import files, workers
+from signclip.core.errors import BusyError, ConfigError, SignCLIPError, VideoError
+from signclip.extraction import extract, holistic
+from signclip.extraction.video import Limits
 
 FRAMES = 4
 
@@ -427,7 +429,7 @@ def test_a_video_is_embedded_as_its_extracted_pose_is(clips, extracted):
     import torch
 
     from signclip import checkpoint, inference
-    from signclip.model import ModelConfig, SignCLIP
+    from signclip.model.towers import ModelConfig, SignCLIP
 
     torch.manual_seed(0)
     sizes = ModelConfig(

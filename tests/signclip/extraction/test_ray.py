@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from signclip import extract
-from signclip.errors import ConfigError
+from signclip.core.errors import ConfigError
+from signclip.extraction import extract
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from signclip import poses
-from signclip.holistic import detection_rates, pose_of
-from signclip.points import BODY, FACE, LEFT_HAND, RIGHT_HAND
+from signclip.extraction.holistic import detection_rates, pose_of
+from signclip.poses.landmarks import BODY, FACE, LEFT_HAND, RIGHT_HAND
 
 NAMES = ("mediapipe", "mediapipe_refined")
 # Median distance in x and y, pixels: their body model, or its smoothing, differs in the first file.

@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from signclip.errors import VideoError
-from signclip.video import Limits, opened
+from signclip.core.errors import VideoError
+from signclip.extraction.video import Limits, opened
 
 FRAMES, FPS, HEIGHT, WIDTH = 12, 25, 48, 64
 
@@ -176,7 +176,7 @@ def test_a_video_without_frames_is_refused(tmp_path, encode, name):
 
 def test_too_large_videos_are_refused_before_any_frame_is_decoded(film, monkeypatch):
     monkeypatch.setattr(
-        "signclip.video.Video._decode", lambda self: pytest.fail("something was decoded")
+        "signclip.extraction.video.Video._decode", lambda self: pytest.fail("something was decoded")
     )
     for name in ("film.mp4", "film.webm"):
         path = film(name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from signclip import workers
+from signclip.core import workers
 
 
 @pytest.fixture

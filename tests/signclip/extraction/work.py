@@ -1,9 +1,9 @@
-"""Work for the tests of :mod:`signclip.workers`, in a module that worker processes can import."""
+"""Work for the tests of :mod:`signclip.core.workers`, in a module that worker processes can import."""
 
 import os
 import signal
 
-from signclip import workers
+from signclip.core import workers
 
 
 def halves(item: str, *, progress: workers.Progress) -> workers.Result:

@@ -1,0 +1,117 @@
+"""Where a project's files lie, and which training a run is: two values in place of many arguments.
+
+Decisions
+* :class:`Workspace` holds the folders and the two tables of a project. Its defaults are relative to
+  the current folder, so that a command typed in a checkout needs none of them.
+* :class:`RunId` names one training. Its path below a folder of runs is
+  ``<experiment>/<seed>/<split>[-<fold>]``; profile and corpus are not part of the path, so runs on
+  other corpora have folders of their own.
+* The runs of one pipeline stage lie under one folder (``runs/fingerclip``, ``runs/signclip``, ...),
+  so a run is looked up below ``runs`` itself and below each of its folders.
+
+Cost: one listing of ``runs`` for each run that is looked up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from signclip.core.errors import ConfigError
+
+# What marks a folder as a finished run; see signclip.experiments.run_folder.
+METRICS_FILE = "metrics.json"
+
+
+@dataclass(frozen=True)
+class RunId:
+    """One training: an experiment (or a skeleton model) on one fold of a split, with one seed.
+
+    Attributes:
+        experiment: id of a row of the table of experiments, or name of a skeleton model.
+        profile: of ``params.yaml``.
+        fold: None where the split has one fold only.
+    """
+
+    experiment: str
+    profile: str
+    corpus: str
+    split: str
+    fold: int | None
+    seed: int
+
+    @property
+    def path(self) -> Path:
+        """``<experiment>/<seed>/<split>[-<fold>]``, relative to a folder of runs."""
+        return Path(self.experiment, str(self.seed), self.name)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path: the split, and the fold where there are several."""
+        return self.split if self.fold is None else f"{self.split}-{self.fold}"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders and tables of a project.
+
+    Attributes:
+        data: built corpora, one folder each (manifest, dropped clips, splits).
+        features: feature stores, ``<corpus>/<variant>``.
+        runs: finished trainings.
+        embeddings: cached embeddings of clips, ``<corpus>/...``.
+        predictions: one folder an encoder, with the answer to every test clip.
+        results: result files, tables and figures.
+        params: profiles and corpora.
+        experiments: table of experiments; None: the one that ``params`` names.
+    """
+
+    data: Path = Path("data")
+    features: Path = Path("features")
+    runs: Path = Path("runs")
+    embeddings: Path = Path("embeddings")
+    predictions: Path = Path("predictions")
+    results: Path = Path("results")
+    params: Path = Path("params.yaml")
+    experiments: Path | None = None
+
+    def replace(self, **changes: Path | None) -> Workspace:
+        """A copy with other folders; None keeps what is there."""
+        return replace(self, **{name: path for name, path in changes.items() if path is not None})
+
+    def corpus(self, name: str) -> Path:
+        """The folder of a built corpus."""
+        return self.data / name
+
+    def store(self, corpus: str, variant: str) -> Path:
+        """The folder of a feature store."""
+        return self.features / corpus / variant
+
+    @property
+    def leaderboard(self) -> Path:
+        """The folder of all result files."""
+        return self.results / "leaderboard"
+
+    def find_run(self, run: RunId | Path) -> Path:
+        """The folder of a run; see :func:`find_run`."""
+        return find_run(self.runs, run.path if isinstance(run, RunId) else run)
+
+
+def find_run(runs: Path, path: Path) -> Path:
+    """``runs/path``, or ``runs/<stage>/path`` where one stage has it.
+
+    Where there is no such run the answer is ``runs/path``, so that whoever opens it says so.
+
+    Raises:
+        ConfigError: several stages have it.
+    """
+    own_place = runs / path
+    if (own_place / METRICS_FILE).is_file() or not runs.is_dir():
+        return own_place
+    found = sorted(
+        stage / path for stage in runs.iterdir() if (stage / path / METRICS_FILE).is_file()
+    )
+    if len(found) > 1:
+        listed = ", ".join(map(str, found))
+        raise ConfigError(f"{own_place}: several runs have this name: {listed}; give one of them")
+    return found[0] if found else own_place

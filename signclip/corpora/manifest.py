@@ -1,0 +1,233 @@
+"""The manifest: one row a clip, the same for every corpus.
+
+Decisions
+* One Parquet file with fixed columns, checked when written and when read; a clip that cannot be
+  used is a row of ``dropped.csv`` with the reason, never a silent gap.
+* A manifest that contradicts itself (a missing column, a duplicate id, an unknown tag) is refused
+  whole, because guessing which row is right would be worse than stopping. A damaged file only costs
+  its own clip.
+
+Cost: every clip is read once (hash, frames, checks): about 1 ms a ``.pose`` and core. A written
+manifest is columns on disk: :func:`read` takes the ones that are asked for, :func:`batches` never
+holds more than a slice of the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from signclip import poses
+from signclip.core import files
+from signclip.core.errors import LanguageTagError, ManifestError, PoseError, SampleError
+from signclip.core.parallel import CHUNK, chunks, ordered
+from signclip.core.progress import bar
+from signclip.poses import reader
+from signclip.text import sign_language
+
+# What a corpus must say of each clip, and what is read from the clip itself.
+GIVEN = ("id", "path", "text", "sign_language", "spoken_language", "signer", "split")
+MEASURED = ("sha256", "frames", "fps")
+COLUMNS = (
+    *("id", "path", "sha256", "text", "sign_language", "spoken_language"),
+    *("signer", "split", "frames", "fps"),
+)
+DROPPED_COLUMNS = ("id", "path", "reason")
+MANIFEST_FILE, DROPPED_FILE = "manifest.parquet", "dropped.csv"
+
+
+def check_rows(rows: pd.DataFrame, *, source: str, columns: Iterable[str] = GIVEN) -> None:
+    """Refuse rows that break the schema.
+
+    Raises:
+        ManifestError: a column is missing; an id is empty or occurs twice; a path, text or tag is
+            empty.
+        LanguageTagError: a tag is not in the registry (the sample is named).
+    """
+    for column in columns:
+        if column not in rows.columns:
+            raise ManifestError(
+                source, f"column {column!r} is missing; a manifest has {', '.join(columns)}"
+            )
+    for column in ("id", "path", "text", "sign_language"):
+        empty = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
+        if empty.any():
+            position = int(empty.to_numpy().argmax())
+            sample = f"{source}, row {position}" if column == "id" else rows["id"].iloc[position]
+            raise ManifestError(sample, f"empty {column}")
+    twice = rows["id"][rows["id"].duplicated()]
+    if len(twice):
+        raise ManifestError(twice.iloc[0], f"this id occurs more than once in {source}")
+    for tag in rows["sign_language"].unique():
+        try:
+            sign_language(tag)
+        except LanguageTagError as error:
+            sample = rows.loc[rows["sign_language"] == tag, "id"].iloc[0]
+            raise LanguageTagError(f"{sample} in {source}: {error}") from None
+
+
+def _measure_clip(row: Mapping[str, Any], root: Path) -> tuple[str, int, float]:
+    """(sha256, frames, frames a second) of a clip that every variant can use.
+
+    Raises:
+        SampleError: it cannot be used.
+    """
+    path = root / row["path"]
+    if not path.is_file():
+        raise PoseError(row["id"], "the file does not exist")
+    if reader.is_video(path):
+        raise PoseError(row["id"], reader.NO_POSE)
+    data = reader.read_bytes(path)
+    pose = reader.parse(data, path, sample=row["id"])
+    poses.normalise(poses.landmarks(pose), sample=row["id"])
+    return files.sha256_bytes(data), int(pose.body.data.shape[0]), float(pose.body.fps)
+
+
+def _measure_all(
+    rows: Sequence[Mapping[str, Any]], root: Path
+) -> list[tuple[str, int, float] | str]:
+    """What :func:`_measure_clip` says of each row, or the reason why it cannot be used."""
+    measured: list[tuple[str, int, float] | str] = []
+    for row in rows:
+        try:
+            measured.append(_measure_clip(row, root))
+        except SampleError as error:
+            measured.append(error.reason)
+    return measured
+
+
+def measure(
+    rows: Iterable[Mapping[str, Any]],
+    root: Path,
+    *,
+    source: str,
+    refuse_leaks: bool = False,
+    workers: int = 1,
+    progress: bool = True,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read every clip of checked rows: (manifest, dropped clips).
+
+    Args:
+        rows: mappings with the columns :data:`GIVEN`; ``path`` is relative to ``root``.
+        refuse_leaks: is one content on two sides of the rows' own split an error?
+        workers: processes; the result does not depend on it.
+
+    A clip whose content another clip already has is dropped too: the same frames under two ids
+    could stand on both sides of a split.
+
+    Raises:
+        ManifestError: two such clips stand on two sides, and ``refuse_leaks``.
+    """
+    kept: list[dict[str, Any]] = []
+    dropped: list[dict[str, str]] = []
+    first_with: dict[str, Mapping[str, Any]] = {}
+    rows = list(rows)
+    parts = list(chunks(rows, CHUNK))
+    with bar(total=len(rows), desc=f"reading {source}", unit="clip", disable=not progress) as shown:
+        for part, measured in zip(
+            parts, ordered(partial(_measure_all, root=root), parts, workers=workers), strict=True
+        ):
+            for row, found in zip(part, measured, strict=True):
+                reason = found if isinstance(found, str) else ""
+                if not reason and found[0] in first_with:
+                    first = first_with[found[0]]
+                    reason = f"same content as {first['id']}"
+                    if refuse_leaks and row["split"] != first["split"]:
+                        sides = f"{row['split']} and {first['split']}"
+                        raise ManifestError(
+                            row["id"], f"{reason}, on two sides of the split ({sides})"
+                        )
+                if reason:
+                    dropped.append({"id": row["id"], "path": row["path"], "reason": reason})
+                    continue
+                first_with[found[0]] = row
+                kept.append({**row, **dict(zip(MEASURED, found, strict=True))})
+            shown.update(len(part))
+    return (
+        pd.DataFrame(kept, columns=list(COLUMNS)),
+        pd.DataFrame(dropped, columns=list(DROPPED_COLUMNS)),
+    )
+
+
+def _open(folder: Path | str) -> pq.ParquetFile:
+    path = Path(folder) / MANIFEST_FILE
+    if not path.is_file():
+        raise ManifestError(path, "no manifest here; build it with `signclip corpora build`")
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ManifestError(path, f"not a Parquet file ({error})") from None
+
+
+def read(folder: Path | str, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
+    """Read and check a corpus folder's manifest, or only some of its columns (then unchecked).
+
+    Raises:
+        ManifestError: it does not exist, is no Parquet file, or breaks the schema.
+    """
+    with _open(folder) as file:
+        source = str(Path(folder) / MANIFEST_FILE)
+        for column in COLUMNS:
+            if column not in file.schema_arrow.names:
+                raise ManifestError(
+                    source, f"column {column!r} is missing; a manifest has {', '.join(COLUMNS)}"
+                )
+        try:
+            table = file.read(columns=list(columns)).to_pandas()
+        except (pa.ArrowException, OSError) as error:
+            raise ManifestError(source, f"not a whole Parquet file ({error})") from None
+    if tuple(columns) == COLUMNS:
+        check_rows(table, source=source, columns=COLUMNS)
+    return table
+
+
+def batches(
+    folder: Path | str, columns: Sequence[str] = COLUMNS, *, rows: int = 10_000
+) -> Iterator[pd.DataFrame]:
+    """A manifest in slices of at most ``rows`` rows, flat in memory, unchecked.
+
+    Raises:
+        ManifestError: it does not exist or is no Parquet file.
+    """
+    with _open(folder) as file:
+        for batch in file.iter_batches(batch_size=rows, columns=list(columns)):
+            yield batch.to_pandas()
+
+
+class Counts(NamedTuple):
+    """How much a manifest holds; ``signers`` is 0 where none is recorded."""
+
+    clips: int
+    languages: int
+    signers: int
+
+
+def counts(folder: Path | str) -> Counts:
+    """Count a manifest without reading the rest of it."""
+    clips, languages, signers = 0, set(), set()
+    for part in batches(folder, ("sign_language", "signer")):
+        clips += len(part)
+        languages |= set(part["sign_language"].unique())
+        signers |= set(part["signer"].unique()) - {""}
+    return Counts(clips, len(languages), len(signers))
+
+
+def reasons(dropped: pd.DataFrame, *, most: int = 10) -> list[str]:
+    """Why clips were dropped, as lines ``<clips>: <reason>``, the most frequent reasons first."""
+    counts = dropped["reason"].value_counts()
+    lines = [f"{count:,}: {reason}" for reason, count in counts.head(most).items()]
+    if len(counts) > most:
+        rest = counts.iloc[most:]
+        lines.append(f"{rest.sum():,}: {len(rest):,} other reasons, all in {DROPPED_FILE}")
+    return lines
+
+
+def read_dropped(folder: Path | str) -> pd.DataFrame:
+    """The dropped clips of a corpus folder: id, path, reason."""
+    return pd.read_csv(Path(folder) / DROPPED_FILE, keep_default_na=False, dtype=str)

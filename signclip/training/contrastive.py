@@ -1,0 +1,272 @@
+"""Contrastive training as the engine sees it: the loss of a batch, and what is validated.
+
+Decisions
+* Padding, precision, fused attention and compilation change how a loss is computed, not what it is;
+  logits and loss are float32 always.
+* The loss is over the batch of all processes together.
+* A batch may be larger than memory: it is embedded chunk by chunk, and each chunk again on the way
+  back (gradient caching), which costs a third more time.
+
+Cost: the two towers; validation embeds its clips and the gallery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from mmengine.model import BaseDataPreprocessor, BaseModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from signclip.experiments.config import Compute, Loss, RunConfig
+from signclip.model import losses, packed_attention
+from signclip.model.packed_attention import Layout
+from signclip.model.towers import SignCLIP
+from signclip.text import Tokenizer, averaged
+from signclip.training import distributed
+from signclip.training.data import Collate, pad_frames
+
+FIRST_BIAS = -10.0  # of the sigmoid loss: so that training starts from "no" (Zhai et al., 2023)
+
+
+class Texts:
+    """All texts that clips are trained with, as tokens: what loss ``gallery`` chooses among.
+
+    Args:
+        collate: makes a batch's texts.
+        limit: texts that a batch sees.
+    """
+
+    def __init__(self, texts: Iterable[str], collate: Collate, limit: int):
+        tokens = collate.texts(sorted(set(texts)))
+        order = tokens["text_keys"].argsort()
+        self.keys = tokens["text_keys"][order]
+        self.token_ids, self.token_mask = (tokens[x][order] for x in ("token_ids", "token_mask"))
+        self.limit = limit
+
+    def around(self, keys: Tensor) -> tuple[Tensor, Tensor, list[int], Tensor]:
+        """Tokens (n, l), their mask and counts of a batch's texts and others, and each clip's row.
+
+        Others are drawn by what the batch is, so that all processes draw the same: a batch of the
+        same members meets the same others again.
+        """
+        own = torch.searchsorted(self.keys, keys.cpu())
+        chosen = torch.arange(len(self.keys))
+        if len(self.keys) > self.limit:
+            generator = torch.Generator().manual_seed(int(keys.sum()) % 2**63)
+            lot = torch.rand(len(self.keys), generator=generator)
+            lot[own] = -1.0
+            chosen = lot.argsort()[: max(self.limit, len(own.unique()))].sort().values
+            own = torch.searchsorted(chosen, own)
+        mask = self.token_mask[chosen]
+        counts = mask.sum(dim=1)
+        longest = int(counts.max())
+        ids, mask = self.token_ids[chosen, :longest], mask[:, :longest]
+        return ids.to(keys.device), mask.to(keys.device), counts.tolist(), own.to(keys.device)
+
+
+class ContrastiveModel(BaseModel):
+    """MMEngine's view of a model in training: a batch in, its loss out.
+
+    Args:
+        galleries: of loss ``gallery``: the texts that clips are trained with and, where they have
+            second ones, these.
+    """
+
+    def __init__(
+        self,
+        model: SignCLIP,
+        compute: Compute,
+        loss: Loss = "contrastive",
+        galleries: Sequence[Texts] = (),
+        smoothing: float = 0.0,
+    ):
+        super().__init__(BaseDataPreprocessor(non_blocking=True))  # loaders pin what a GPU gets
+        self.signclip, self.loss, self.chunk = model, loss, compute.chunk
+        self.galleries, self.smoothing = galleries, smoothing
+        if loss == "sigmoid":
+            self.bias = nn.Parameter(torch.tensor(FIRST_BIAS))
+        self.ratio = compute.group_ratio if compute.padding == "none" else None
+        self.bfloat16, self.flash = compute.precision == "bfloat16", compute.attention == "flash"
+        attention = compute.attention
+        if self.ratio is not None:
+            attention = (
+                packed_attention.beside_compiled()
+                if compute.compile
+                else packed_attention.ATTENTION
+            )
+        for bert in (model.video_encoder.bert, model.text_encoder):
+            bert.set_attn_implementation(attention)
+            if compute.compile:  # one program for all layers: a tower's would take minutes
+                for layer in bert.encoder.layer:
+                    layer.compile(dynamic=True)
+
+    def forward(
+        self,
+        frames: Tensor,
+        token_ids: Tensor,
+        token_mask: Tensor,
+        frame_counts: list[int],
+        token_counts: list[int],
+        text_keys: Tensor,
+        clips: list[str],
+        frame_mask: Tensor | None = None,
+        second: dict | None = None,
+        mode: str = "loss",
+    ) -> dict[str, Tensor]:
+        """The loss of a batch, all processes' parts of it together; see :class:`Collate`.
+
+        Clips with a second text are trained with either, and the losses added.
+
+        Args:
+            frames, frame_mask: (b, t, dims), bool (b, t); of padding none (n, dims), and no mask.
+        """
+        assert mode == "loss", mode
+        assert (frame_mask is None) == (self.ratio is not None), "collated for another padding"
+        first = {"token_ids": token_ids, "token_mask": token_mask, "token_counts": token_counts}
+        sides = [first | {"text_keys": text_keys}, *([second] if second else [])]
+        towers, names = self.signclip, ("token_ids", "token_mask", "token_counts")
+        with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.bfloat16):
+            pose = self._embedded(towers.pose_embeddings, frames, frame_mask, frame_counts, ends=2)
+            if self.loss != "gallery":
+                tokens = ([side[name] for name in names] for side in sides)
+                texts = [self._embedded(towers.text_embeddings, *x) for x in tokens]
+        pose = distributed.gather(pose.float()) * self.signclip.scale()
+        keys = [distributed.gather(side["text_keys"]) for side in sides]
+        if self.loss == "gallery":
+            parts = [self._gallery_loss(pose, *x) for x in zip(keys, self.galleries, strict=True)]
+        else:
+            texts = [distributed.gather(text.float()) for text in texts]
+            parts = [self._batch_loss(pose, *x) for x in zip(texts, keys, strict=True)]
+        return {"loss": sum(parts[1:], start=parts[0])}
+
+    def _batch_loss(self, pose: Tensor, text: Tensor, keys: Tensor) -> Tensor:
+        if self.loss == "contrastive":
+            return losses.contrastive(pose, text)
+        same = keys[:, None] == keys[None]
+        if self.loss == "multi_positive":
+            return losses.multi_positive(pose, text, same)
+        return losses.sigmoid(pose, text, same, self.bias)
+
+    def _gallery_loss(self, pose: Tensor, keys: Tensor, gallery: Texts) -> Tensor:
+        ids, mask, counts, own = gallery.around(keys)
+        processes = dict(rank=distributed.rank(), world_size=distributed.world_size())
+        mine = distributed.share(list(range(len(ids))), **processes)  # each embeds its part
+        rows = mine or [0]  # none of its own: one is embedded all the same, and left out
+        with torch.autocast(pose.device.type, torch.bfloat16, enabled=self.bfloat16):
+            text = self._embedded(
+                self.signclip.text_embeddings, ids[rows], mask[rows], [counts[i] for i in rows]
+            )
+        text = distributed.gather(text[: len(mine)].float())
+        return losses.gallery(pose, text, own, self.smoothing)
+
+    def _embedded(
+        self,
+        tower: Callable,
+        values: Tensor,
+        mask: Tensor | None,
+        counts: list[int],
+        ends: int = 0,
+    ) -> Tensor:
+        """A side's embeddings (b, d), as many clips at a time as the memory is meant for.
+
+        With a chunk, only a chunk's inputs are kept for the way back, which computes its embeddings
+        again (with the same dropout): all negatives of a large batch at the memory of a small one.
+
+        Args:
+            values, mask: (b, length, ...) and bool (b, length); without a mask (counted, ...).
+            ends: tokens that the tower adds to each sequence.
+        """
+        if self.chunk is None or self.chunk >= len(counts):
+            return tower(values, mask, self._layout([n + ends for n in counts], values.device))
+        parts = []
+        for start in range(0, len(counts), self.chunk):
+            rows = slice(start, start + self.chunk)
+            if mask is None:
+                before = sum(counts[:start])
+                own = values[before : before + sum(counts[rows])], None
+            else:
+                longest = max(counts[rows])
+                own = values[rows, :longest], mask[rows, :longest]
+            layout = self._layout([n + ends for n in counts[rows]], values.device)
+            parts.append(checkpoint(tower, *own, layout, use_reentrant=False))
+        return torch.cat(parts)
+
+    def _layout(self, lengths: list[int], device: torch.device) -> Layout | None:
+        if self.ratio is None:
+            return None
+        sizes = self.signclip.config
+        size = sizes.hidden_size // sizes.attention_heads
+        flash = self.flash and packed_attention.takes_flash(device, size)
+        return Layout(lengths, self.ratio, device, flash=flash)
+
+
+class Gallery:
+    """What clips are asked: unique texts, and which of them is each clip's."""
+
+    def __init__(self, own: Sequence[str], others: Iterable[str] = ()):
+        self.texts = sorted({*own, *others})
+        index = {text: i for i, text in enumerate(self.texts)}
+        self.target = torch.tensor([index[text] for text in own], dtype=torch.int64)
+
+
+class Validation:
+    """Cross-entropy and V2T R@1 of clips against galleries of texts.
+
+    Of prompts that are trained in parts, the loss is of the whole prompts.
+
+    Args:
+        clips: float (frames, dims) each.
+        galleries: by the name that a column begins with; the loss is that of the first.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[np.ndarray],
+        galleries: Mapping[str, Gallery],
+        tokenizer: Tokenizer,
+        config: RunConfig,
+    ):
+        self.clips, self.galleries, self.tokenizer = clips, galleries, tokenizer
+        self.apart = config.apart
+        self.towers, self.batch_size = config.towers, config.compute.chunk or config.batch_size
+
+    @torch.no_grad()
+    def __call__(self, model: SignCLIP) -> dict[str, float]:
+        """Measure a model that is in evaluation mode; nothing without clips."""
+        if not len(self.clips):
+            return {}
+        device = next(model.parameters()).device
+        order = sorted(range(len(self.clips)), key=lambda i: len(self.clips[i]))
+        poses = torch.empty(len(order), model.config.hidden_size, device=device)
+        for chosen in self._parts(order):
+            frames, mask = pad_frames([self.clips[i] for i in chosen], self.towers.max_frames)
+            poses[chosen] = model.pose_embeddings(frames.to(device), mask.to(device))
+        row = {}
+        for name, gallery in self.galleries.items():
+            logits = poses @ self._embedded(model, gallery.texts).T * model.scale()
+            target = gallery.target.to(device)
+            if not row:
+                row[f"{name}_loss"] = F.cross_entropy(logits, target).item()
+            row[f"{name}_V2T_R@1"] = (logits.argmax(dim=1) == target).float().mean().item()
+        return row
+
+    def _embedded(self, model: SignCLIP, texts: Sequence[str]) -> Tensor:
+        if self.apart:
+            return averaged(texts, partial(self._in_batches, model))
+        return self._in_batches(model, texts)
+
+    def _in_batches(self, model: SignCLIP, texts: Sequence[str]) -> Tensor:
+        device, parts = next(model.parameters()).device, []
+        for chosen in self._parts(texts):
+            tokens = self.tokenizer.encode(chosen, max_tokens=self.towers.max_tokens)
+            parts.append(model.text_embeddings(*(torch.from_numpy(x).to(device) for x in tokens)))
+        return torch.cat(parts)
+
+    def _parts(self, items: Sequence) -> Iterator[Sequence]:
+        for start in range(0, len(items), self.batch_size):
+            yield items[start : start + self.batch_size]

@@ -1,0 +1,142 @@
+"""Several processes, one batch: what ``torchrun`` starts.
+
+Decisions
+* Every process computes the loss of the whole batch from the gathered embeddings, so all negatives
+  count, and the gradient goes back through the gather. The result is that of one process on the
+  same batch, whatever their number; only dropout draws differ.
+* gloo between CPUs, NCCL between GPUs. The group is made here and not by MMEngine, whose launcher
+  asks for CUDA even where there is none.
+
+Cost: one all-gather of the embeddings forward, one all-reduce of their gradients backward (3 KB a
+clip at width 768), beside DDP's own all-reduce of the gradients of the weights.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+from signclip.core.errors import ConfigError, SignCLIPError
+from signclip.core.torchrun import launched
+
+T = TypeVar("T")
+
+
+def rank() -> int:
+    """This process's number, 0 where there is one only."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def world_size() -> int:
+    """The number of processes."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+@contextmanager
+def group() -> Iterator[None]:
+    """The processes of ``torchrun`` as one group while the block runs; alone, nothing.
+
+    After an error the group is left as it is: to end it would wait for processes that wait for this
+    one, and nobody would be told. The launcher ends them when this one ends.
+    """
+    if not launched() or distributed.is_initialized():
+        yield
+        return
+    _end_with_launcher()
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    yield
+    distributed.destroy_process_group()
+
+
+def _end_with_launcher() -> None:
+    """A killed ``torchrun`` cannot stop its processes; they would train on and hold the lock."""
+    launcher = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == launcher:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def wait() -> None:
+    """Until all processes have come here."""
+    if world_size() > 1:
+        distributed.barrier()
+
+
+def by_first(call: Callable[[], T]) -> T:
+    """What the first process's call gives, in all of them.
+
+    Raises:
+        SignCLIPError: the call raised it; in the other processes a ConfigError of the same words.
+    """
+    if world_size() == 1:
+        return call()
+    box: list[Any] = [None, None]
+    if rank() == 0:
+        try:
+            box[0] = call()
+        except SignCLIPError as error:
+            box[1] = str(error)
+            distributed.broadcast_object_list(box, src=0)
+            raise
+    distributed.broadcast_object_list(box, src=0)
+    if box[1] is not None:
+        raise ConfigError(box[1])
+    return box[0]
+
+
+def from_all(value: list[Any]) -> list[Any]:
+    """The lists of all processes, one after the other."""
+    if world_size() == 1:
+        return value
+    parts: list[Any] = [None] * world_size()
+    distributed.all_gather_object(parts, value)
+    return [item for part in parts for item in part]
+
+
+def share(batch: list[Any], *, rank: int, world_size: int) -> list[Any]:
+    """This process's part of a batch: parts follow each other and differ by one item at most."""
+    return batch[len(batch) * rank // world_size : len(batch) * (rank + 1) // world_size]
+
+
+class _Gather(torch.autograd.Function):
+    """Rows of all processes, in order of rank; the gradient of each row goes back to its owner."""
+
+    @staticmethod
+    def forward(context: Any, rows: Tensor) -> Tensor:
+        sizes = [
+            torch.zeros((), dtype=torch.int64, device=rows.device) for _ in range(world_size())
+        ]
+        distributed.all_gather(sizes, torch.tensor(len(rows), device=rows.device))
+        counts = [int(size) for size in sizes]
+        padded = rows.new_zeros(max(counts), *rows.shape[1:])
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in counts]
+        distributed.all_gather(parts, padded)
+        context.own = slice(sum(counts[: rank()]), sum(counts[: rank() + 1]))
+        return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        # Summed over processes, each of which computed the same loss: as many times too large as
+        # there are processes, which the mean that DDP takes over their weights' gradients undoes.
+        total = gradient.contiguous().clone()
+        distributed.all_reduce(total)
+        return total[context.own]
+
+
+def gather(rows: Tensor) -> Tensor:
+    """(own, d) -> (all, d) in order of rank, with gradients; alone, the rows themselves."""
+    return rows if world_size() == 1 else _Gather.apply(rows)

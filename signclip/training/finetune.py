@@ -1,0 +1,122 @@
+"""Fine-tuning: a trained or released model goes on learning from one's own clips, by one command.
+
+Decisions
+* Sizes, features, prompt and vocabulary are the model's that it starts from; the numbers of the
+  training are a profile's recipe ``finetune``.
+* A folder with ``manifest.csv`` is enough as a corpus: it is built and packed first, anew each time
+  its clips changed.
+* Batches are rounds over the labels, drawn anew each epoch, so that no text of a small vocabulary
+  is its own negative.
+
+Cost: reading the folder's clips (1 to 5 ms each), then that of a training.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from signclip import checkpoint, corpora, inference
+from signclip.core import files
+from signclip.core.errors import ConfigError, StoreError
+from signclip.corpora import manifest
+from signclip.corpora.loaders import folder as folder_corpus
+from signclip.experiments import config
+from signclip.features import store
+from signclip.model.towers import SWITCHES
+from signclip.text import prompt
+
+RECIPE = "finetune"
+
+
+def start(path: Path | str) -> tuple[inference.SignCLIPModel, dict[str, object]]:
+    """The model to start from, and what a run's configuration says because of it.
+
+    Raises:
+        SignCLIPError: there is no model, its vocabulary is missing, or it does not say which
+            features or prompts it takes.
+    """
+    path = Path(path)
+    model = inference.load(path)
+    if model.variant is None or not model.prompt:
+        raise ConfigError(f"{path}: which features or prompts it was trained on is not known")
+    model.vocabulary()  # before clips are read, not after
+    sizes = model.model.config
+    weights = path / checkpoint.WEIGHTS if path.is_dir() else path
+    return model, {
+        "variant": model.variant,
+        "prompt": model.prompt,
+        "apart": model.config is not None and model.config.apart,
+        **{name: getattr(sizes, name) for name in SWITCHES},
+        "towers": {name: getattr(sizes, name) for name in config.Towers.model_fields},
+        "init_run": str(path),
+        "init_sha256": files.sha256_file(weights),
+    }
+
+
+def row_of(model: inference.SignCLIPModel, init: Path | str) -> dict[str, object]:
+    """The row of an experiment that goes on from a model, where none is given."""
+    before = model.config
+    return {
+        "title": f"fine-tuned from {init}",
+        "recipe": RECIPE,
+        "cased": before.cased if before else True,
+        "augment": before.augment if before else (),
+        "batching": "rounds",
+        "reshuffle": True,
+    }
+
+
+def prepare(given: str, variant: str, *, data: Path, features: Path, jobs: int) -> str:
+    """Name of a corpus that is built and packed: ``given``, or that of a folder with manifest.csv.
+
+    Under ``torchrun`` the first process does it for all.
+
+    Raises:
+        SignCLIPError: there is neither, or its clips cannot be used: none to train on, all of one
+            text, or a folder that would replace another corpus.
+    """
+    root = folder_corpus.find(Path(given))
+    if root is None:
+        if not (data / given / manifest.MANIFEST_FILE).is_file():
+            raise ConfigError(
+                f"{given}: neither a corpus below {data} nor a folder with manifest.csv"
+            )
+        return given
+    name = root.resolve().name
+    if name in set(corpora.CORPORA) - {folder_corpus.NAME}:
+        raise ConfigError(f"{given}: {name} is the name of another corpus; rename the folder")
+    clips, dropped = corpora.build(folder_corpus.NAME, root, workers=jobs)
+    train = clips[clips["split"] == "train"]
+    if len(train[["text", "sign_language", "spoken_language"]].drop_duplicates()) == 1:
+        raise ConfigError(
+            f"{given}: all training clips have one text; there is nothing to tell apart"
+        )
+    corpora.write(data / name, clips, dropped, corpora.split_table(folder_corpus.NAME, clips))
+    out = features / name / variant
+    try:
+        store.FeatureStore.of(clips, out)
+    except StoreError:
+        store.write(clips, root, variant, out, workers=jobs)
+    return name
+
+
+def check_texts(model: inference.SignCLIPModel, corpus: Path) -> None:
+    """Refuse a built corpus whose texts the model cannot tell apart.
+
+    Raises:
+        ConfigError: two texts become the same tokens, for instance because the vocabulary has not
+            their script and makes both unknown.
+    """
+    columns = ("text", "sign_language", "spoken_language")
+    rows = manifest.read(corpus, columns).drop_duplicates().to_dict("records")
+    prompts = list(dict.fromkeys(prompt(model.prompt, **row) for row in rows))
+    limit = model.model.config.max_tokens
+    first: dict[bytes, str] = {}
+    for text in prompts:
+        tokens = model.vocabulary().encode([text], max_tokens=limit)[0].tobytes()
+        same = first.setdefault(tokens, text)
+        if same.casefold() != text.casefold():  # only in case they may be one word
+            raise ConfigError(
+                f"{corpus}: to the model's vocabulary {same!r} and {text!r} are the same; write "
+                "them in a script that it has, or start from another model"
+            )

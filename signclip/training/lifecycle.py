@@ -1,0 +1,216 @@
+"""A run's life, the same for every model that is trained here: kept, gone on with, or trained.
+
+Decisions
+* A run is one (model, corpus, split, fold, seed). It is written under a temporary name and renamed
+  when finished, so a run folder is whole or absent; a finished run whose fingerprint
+  (configuration, data, training code, packages) is unchanged is not trained again. What a killed
+  one goes on from lies beside it, in ``.<name>.work``.
+* Under ``torchrun`` the first process holds the lock, looks and writes for all.
+
+Cost: hashing a finished run's files.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import pandas as pd
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from signclip import checkpoint
+from signclip.core import files
+from signclip.core.errors import ConfigError, RunError, SignCLIPError
+from signclip.core.workers import end_with_parent
+from signclip.corpora import manifest, splits
+from signclip.features.store import FeatureStore
+from signclip.training import curves, distributed, engine
+from signclip.training.engine import Progress
+from signclip.training.sampling import BatchSampler
+
+
+class Settings(Protocol):
+    """What a run was or is trained with, as far as it matters here."""
+
+    @property
+    def corpus(self) -> str: ...
+    @property
+    def split(self) -> str: ...
+    @property
+    def fold(self) -> int | None: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def run_folder(self) -> Path: ...
+
+
+class Inputs(NamedTuple):
+    """What a run is trained on."""
+
+    clips: pd.DataFrame  # the manifest
+    store: FeatureStore
+    rows: pd.DataFrame  # of the split: the run's fold
+
+    def stored(self, role: str) -> list[str]:
+        """Ids of a role's clips that the store holds, in the split's order."""
+        return [i for i in self.rows["id"][self.rows["role"] == role] if i in self.store]
+
+
+class Outcome(NamedTuple):
+    """What a training gives."""
+
+    model: nn.Module
+    learning: curves.Curves
+    trained: engine.Trained
+    facts: dict[str, Any]  # of metrics.json, beside what all runs say
+    save: Callable[[Path, dict[str, Any]], None]  # into a folder, with all of these facts
+
+
+def read_inputs(settings: Settings, variant: str, *, corpus: Path, features: Path) -> Inputs:
+    """Open what a run is trained on.
+
+    Args:
+        corpus: folder with manifest and splits (``signclip corpora build``).
+        features: folder whose sub-folder ``variant`` is the feature store (``signclip pack``).
+
+    Raises:
+        SignCLIPError: something of it is missing or does not fit.
+    """
+    clips = manifest.read(corpus)
+    store = FeatureStore.of(clips, features / variant)
+    rows = splits.read(corpus, settings.split)
+    rows = rows[rows["fold"] == (settings.fold or 0)]
+    if rows.empty:
+        raise ConfigError(f"split {settings.split!r} has no fold {settings.fold}")
+    return Inputs(clips, store, rows)
+
+
+def kept_or_trained(
+    settings: Settings,
+    inputs: Inputs,
+    fingerprint: str,
+    *,
+    runs: Path,
+    read: Callable[[Path], Settings],
+    train: Callable[[Path], Outcome],
+    progress: Progress,
+) -> Path:
+    """A run's folder ``runs/<run_folder>``, in which it is finished now.
+
+    Args:
+        fingerprint: of everything that decides its weights.
+        read: the settings of a finished run's folder; RunError where there are none.
+        train: called with the folder of the state that a killed training goes on from.
+
+    Raises:
+        SignCLIPError: what ``train`` raises. An earlier finished run stays, and so does the last
+            state of this one.
+    """
+    out = runs / settings.run_folder
+    work = out.with_name(f".{out.name}.work")
+    with distributed.group(), ExitStack() as held:
+        distributed.by_first(lambda: held.enter_context(files.writing(out)))
+        if distributed.by_first(lambda: _is_finished(out, settings, fingerprint, read)):
+            progress(settings.epochs)
+        else:
+            outcome = train(work)
+            if not distributed.rank():
+                with files.atomic_folder(out) as partial:
+                    _write(partial, work, outcome, inputs, fingerprint)
+        distributed.wait()
+        if not distributed.rank():
+            engine.remove(work)
+    return out
+
+
+def _is_finished(
+    out: Path, settings: Settings, fingerprint: str, read: Callable[[Path], Settings]
+) -> bool:
+    """Is this very run there and whole? A damaged one is trained again.
+
+    Raises:
+        ConfigError: the folder holds a run on another corpus, which would be overwritten.
+    """
+    try:
+        checkpoint.verify(out)
+        there = read(out)
+    except RunError:
+        return False
+    if there.corpus != settings.corpus:
+        raise ConfigError(
+            f"{out} holds a run on corpus {there.corpus!r}; give another folder with --runs"
+        )
+    return checkpoint.read_metrics(out)["fingerprint"] == fingerprint
+
+
+def _write(folder: Path, work: Path, outcome: Outcome, inputs: Inputs, fingerprint: str) -> None:
+    trained, learning = outcome.trained, outcome.learning
+    curves.write(folder, learning.rows, trained.losses)
+    shutil.copytree(work / curves.EVENTS, folder / curves.EVENTS)
+    outcome.save(
+        folder,
+        {
+            **outcome.facts,
+            "fingerprint": fingerprint,
+            "corpus_fingerprint": inputs.store.meta["corpus_fingerprint"],
+            "split_fingerprint": splits.fingerprint(inputs.rows),
+            "clips_not_in_store": sum(i not in inputs.store for i in inputs.rows["id"]),
+            "parameters": sum(weight.numel() for weight in outcome.model.parameters()),
+            "updates": len(trained.losses),
+            "starts": trained.starts,
+            "seconds": trained.seconds,
+            "last": learning.rows[-1],
+        },
+    )
+
+
+class _ErrorsAsItems(Dataset):
+    """A data set that returns its errors.
+
+    One that is raised in a process that reads ahead would come out as the words of its traceback.
+    """
+
+    def __init__(self, dataset: Dataset):
+        self.dataset = dataset
+
+    def __getitems__(self, keys: list[Any]) -> list[Any] | SignCLIPError:
+        try:
+            if hasattr(self.dataset, "__getitems__"):
+                return self.dataset.__getitems__(keys)
+            return [self.dataset[key] for key in keys]
+        except SignCLIPError as error:
+            return error
+
+
+def _collated(items: list[Any] | SignCLIPError, collate: Callable[[list[Any]], Any]) -> Any:
+    return items if isinstance(items, SignCLIPError) else collate(items)
+
+
+def loader(
+    dataset: Dataset, sampler: BatchSampler, collate: Callable[[list[Any]], Any], *, processes: int
+) -> DataLoader:
+    """Batches of training clips; with processes, an error in the place of a batch it met.
+
+    Args:
+        processes: that read ahead; 0: none, clips are read where they are needed.
+    """
+    return DataLoader(
+        _ErrorsAsItems(dataset) if processes else dataset,
+        batch_sampler=sampler,
+        collate_fn=partial(_collated, collate=collate) if processes else collate,
+        num_workers=processes,
+        persistent_workers=processes > 0,  # not started anew for every epoch
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_end_with_parent,
+    )
+
+
+def _end_with_parent(worker: int) -> None:
+    """In a process that reads ahead: it holds a copy of the run's lock."""
+    end_with_parent()

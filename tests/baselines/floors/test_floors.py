@@ -1,0 +1,112 @@
+"""Floors: time warping as the plain loops have it, regression on pooled hands, unseen labels."""
+
+import numpy as np
+import pytest
+
+from baselines.floors import dtw
+from baselines.floors.dtw import DynamicTimeWarping
+from baselines.floors.logistic_regression import LogisticRegression, pooled
+from signclip.poses import Features
+
+FLOORS = [DynamicTimeWarping, LogisticRegression]
+
+
+def clip(shape: int, *, frames: int = 20, seed: int = 0, path: float = 0.0) -> Features:
+    """A hand of a shape that sways a little and moves along a line of length ``path``."""
+    hand = np.random.default_rng(shape).normal(size=(1, 21, 3))
+    noise = np.random.default_rng(1000 + seed).normal(0, 0.05, (frames, 21, 3))
+    way = np.linspace(0, path, frames)[:, None, None]
+    values = (hand + noise + way).reshape(frames, 63).astype(np.float32)
+    return Features(values, np.ones((frames, 21), dtype=bool))
+
+
+def plain(a: np.ndarray, b: np.ndarray) -> float:
+    """Dynamic time warping as textbooks have it."""
+    best = np.full((len(a) + 1, len(b) + 1), np.inf)
+    best[0, 0] = 0
+    for i in range(len(a)):
+        for j in range(len(b)):
+            before = min(best[i, j], best[i, j + 1], best[i + 1, j])
+            best[i + 1, j + 1] = np.linalg.norm(a[i] - b[j]) + before
+    return best[-1, -1] / (len(a) + len(b) - 1)
+
+
+def test_all_pairs_at_once_are_the_plain_loops():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(3, 7, 4)), rng.normal(size=(5, 6, 4))
+    ours = dtw.distances(first, second)
+    assert ours.shape == (3, 5)
+    assert np.allclose(ours, [[plain(a, b) for b in second] for a in first])
+
+
+def test_a_label_is_its_nearest_clip_whatever_is_scored_at_a_time(monkeypatch):
+    """The matrix of all distances, which is never held, gives the same scores."""
+    texts = ["b", "a", "c", "a", "B", "c", "c"]
+    known = [clip(i, seed=i, path=i % 3) for i in range(len(texts))]
+    tested = [clip(i, seed=50 + i, path=1.0) for i in range(5)]
+    recogniser = DynamicTimeWarping()
+    recogniser.fit(known, texts)
+    whole = recogniser.score(tested, ["a", "b", "c"])
+    courses = [np.stack([dtw.trajectory(one) for one in clips]) for clips in (tested, known)]
+    every = dtw.distances(*courses)
+    labels = np.array([text.lower() for text in texts])
+    nearest = [every[:, labels == name].min(axis=1) for name in "abc"]
+    assert (whole == -np.stack(nearest).astype(np.float32)).all()
+    sizes = []
+    monkeypatch.setattr(dtw, "TOGETHER", 2)
+    monkeypatch.setattr(
+        dtw, "distances", lambda a, b, of=dtw.distances: sizes.append(len(a)) or of(a, b)
+    )
+    assert np.allclose(recogniser.score(tested, ["a", "b", "c"]), whole, atol=1e-6)
+    assert sizes == [2, 2, 1]
+
+
+def test_tempo_costs_less_than_another_course():
+    rng = np.random.default_rng(0)
+    course = np.repeat(rng.normal(size=(12, 4)), 2, axis=0)[None]
+    slower = np.concatenate([course[:, :1].repeat(4, axis=1), course[:, :-4]], axis=1)
+    other = rng.permuted(course, axis=1)
+    assert dtw.distances(course, slower) < dtw.distances(course, other) / 2
+
+
+def test_a_trajectory_tells_shape_and_path_but_neither_place_nor_size():
+    base = dtw.trajectory(clip(0, path=1.0))
+    assert base.shape == (dtw.FRAMES, 66)
+    values = clip(0, path=1.0).values
+    moved = Features(values + np.float32(5), np.ones((20, 21), dtype=bool))
+    assert np.allclose(dtw.trajectory(moved), base, atol=1e-4)
+    assert not np.allclose(dtw.trajectory(clip(0, path=3.0))[:, 63:], base[:, 63:], atol=0.3)
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_clips_are_told_apart_and_a_label_never_seen_comes_last(floor):
+    recogniser = floor()
+    texts = ["a", "B", "c"]
+    recogniser.fit(
+        [clip(i, seed=10 * i + j) for i in range(3) for j in range(4)],
+        [text for text in texts for _ in range(4)],
+    )
+    tested = [clip(2, seed=77), clip(0, seed=78), clip(1, seed=79)]
+    scores = recogniser.score(tested, ["a", "b", "c", "z"])
+    assert scores.dtype == np.float32
+    assert scores.argmax(axis=0).tolist() == [2, 0, 1]
+    assert scores.argmin(axis=0).tolist() == [3, 3, 3]
+    alone = recogniser.score(tested[:1], ["a", "b", "c", "z"])
+    assert np.allclose(alone[:, 0], scores[:, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_one_label_one_clip_and_no_hand_are_no_errors(floor):
+    hidden = Features(np.zeros((5, 63), np.float32), np.zeros((5, 21), dtype=bool))
+    recogniser = floor()
+    recogniser.fit([clip(0)], ["a"])
+    scores = recogniser.score([clip(1), hidden], ["a", "b"])
+    assert np.isfinite(scores).all()
+    assert (scores[0] > scores[1]).all()
+
+
+def test_pooled_features_see_movement():
+    still, moving = (pooled(clip(0, path=path)) for path in (0.0, 4.0))
+    assert still.shape == moving.shape == (129,)
+    assert (moving[-3:] > still[-3:] + 0.5).all()
+    assert np.allclose(moving[:126], still[:126], atol=0.05)

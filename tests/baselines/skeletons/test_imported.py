@@ -1,0 +1,226 @@
+"""Annotations for MMAction2, and MMAction2's own checkpoints among ours."""
+
+import pickle
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from mmaction.datasets import PoseDataset
+from mmengine.logging import MessageHub
+from mmengine.registry import DefaultScope
+from typer.testing import CliRunner
+
+from baselines import __main__ as command
+from baselines.skeletons import adapter, annotations, graph, imported, models, table
+from benchmarks.evaluation.encoders import Expected, Training
+from benchmarks.evaluation.galleries import labels
+from benchmarks.evaluation.skeletons import SkeletonEncoder
+from signclip import checkpoint
+from signclip.core.errors import ConfigError, RunError, SignCLIPError
+from signclip.corpora import manifest, splits
+from signclip.features.store import corpus_fingerprint
+
+FRAMES = 4
+PIPELINE = [
+    dict(type="PreNormalize2D"),
+    dict(type="GenSkeFeat", dataset="coco", feats=["j"]),
+    dict(type="UniformSampleFrames", clip_len=FRAMES, test_mode=True),
+    dict(type="PoseDecode"),
+    dict(type="FormatGCNInput", num_person=1),
+    dict(type="PackActionInputs"),
+]
+
+
+def mmaction2(path, **given) -> PoseDataset:
+    """MMAction2's data set; its transforms are looked up in its own scope."""
+    with DefaultScope.overwrite_default_scope("mmaction"):
+        return PoseDataset(str(path), test_mode=True, **given)
+
+
+@pytest.fixture
+def exported(corpus, tmp_path):
+    """The made-up corpus as MMAction2 reads it."""
+    out = tmp_path / "clips.pkl"
+    done = annotations.export(*corpus, out, split="official")
+    assert done == ({"train": 18, "validation": 6, "test": 6}, 3, 0)
+    return out
+
+
+def test_mmaction2_reads_what_is_exported_split_by_split(exported):
+    read = partial(mmaction2, exported, pipeline=[])
+    sizes = {role: len(read(split=role)) for role in annotations.ROLES}
+    assert sizes == {"train": 18, "validation": 6, "test": 6}
+    content = pickle.loads(exported.read_bytes())
+    assert content["classes"] == ["a", "b", "c"]
+    assert content["graph"] == graph.skeleton("signing").layout()
+    first = read(split="test").get_data_info(0)
+    assert (first["frame_dir"], first["label"], first["total_frames"]) == ("clip-24", 0, 7)
+
+
+def test_mmaction2s_pipeline_makes_of_it_what_the_adapter_makes(exported, corpus):
+    pipeline = [step for step in PIPELINE if step["type"] != "UniformSampleFrames"]
+    data = mmaction2(exported, pipeline=pipeline, split="train")
+    for i in range(3):
+        sample = data[i]
+        name = f"clip-{i}"
+        whole = adapter.track(corpus.store[name], graph.skeleton("signing"))
+        ours = adapter.joints([whole])
+        theirs = sample["inputs"].numpy()[0]
+        assert theirs.shape == ours.shape
+        assert np.array_equal(theirs[..., 2], ours[..., 2])
+        seen = ours[..., 2] == 1
+        assert np.allclose(theirs[seen], ours[seen], atol=1e-4)
+        assert 0 < seen.mean() < 1
+
+
+def test_labels_beyond_training_get_numbers_behind_and_are_counted(make_corpus, tmp_path):
+    made = make_corpus([("b", "train"), ("c", "train"), ("a", "test"), ("c", "validation")])
+    out = tmp_path / "x.pkl"
+    done = annotations.export(*made, out, split="official")
+    assert (done.classes, done.unanswerable) == (2, 1)
+    content = pickle.loads(out.read_bytes())
+    assert content["classes"] == ["b", "c", "a"]
+    assert [one["label"] for one in content["annotations"]] == [0, 1, 1, 2]
+
+
+def test_an_export_that_makes_no_sense_is_refused(corpus, make_corpus, tmp_path, monkeypatch):
+    export = annotations.export
+    with pytest.raises(ConfigError, match=r"end in \.pkl"):
+        export(*corpus, tmp_path / "clips.json", split="official")
+    with pytest.raises(ConfigError, match="no fold 7"):
+        export(*corpus, tmp_path / "clips.pkl", split="official", fold=7)
+    with pytest.raises(ConfigError, match="no split 'letters'"):
+        export(*corpus, tmp_path / "clips.pkl", split="letters")
+    empty = make_corpus([("a", "test")])
+    with pytest.raises(ConfigError, match="no training clip"):
+        export(*empty, tmp_path / "clips.pkl", split="official")
+    rows = pd.concat([splits.read(corpus.corpus, "official").assign(fold=n) for n in (0, 1)])
+    monkeypatch.setattr(splits, "read", lambda *_: rows)
+    with pytest.raises(ConfigError, match=r"has folds \[0, 1\]: choose one with --fold"):
+        export(*corpus, tmp_path / "clips.pkl", split="official")
+    assert not list(tmp_path.glob("*.pkl"))
+
+
+@pytest.fixture
+def users(tmp_path, corpus, make_recipe):
+    """A user's configuration and checkpoint; importing them."""
+    backbone = make_recipe().backbone
+    model = models.config("stgcn", graph.skeleton("signing"), 3, stream="joint", backbone=backbone)
+    config, weights = tmp_path / "mine.py", tmp_path / "mine.pth"
+    config.write_text(f"model = {model!r}\ntest_pipeline = {PIPELINE!r}\n")
+    torch.manual_seed(0)
+    network = models.build(model)
+    torch.save({"meta": {"epoch": 1}, "state_dict": network.state_dict()}, weights)
+
+    def bring(**changes):
+        given = dict(config=config, weights=weights, name="mine", split="official")
+        return imported.import_run(
+            **(given | changes), **corpus._asdict(), runs=changes.get("runs", tmp_path / "runs")
+        )
+
+    bring.network, bring.config, bring.weights = network.eval(), config, weights
+    return bring
+
+
+def test_a_users_checkpoint_scores_as_mmaction2_scores_it(users, exported, corpus):
+    folder = users()
+    checkpoint.verify(folder)
+    opened = imported.load(folder)
+    np.random.seed(3)
+    before = np.random.get_state()[1].copy()
+    ids = [f"clip-{i}" for i in (24, 27, 29)]
+    scores = opened.score([corpus.store[i] for i in ids], ["a", "b", "c", "z"])
+    assert np.array_equal(np.random.get_state()[1], before)
+    data = mmaction2(exported, pipeline=PIPELINE, split="test")
+    for column, place in enumerate((0, 3, 5)):
+        sample = data[place]
+        batch = {key: [value] for key, value in sample.items()}
+        with torch.no_grad():
+            theirs = users.network.test_step(batch)[0].pred_scores.item
+        assert np.allclose(scores[:3, column], theirs, atol=1e-5)
+    assert (scores[3] < scores[:3].min(axis=0)).all()
+
+
+def test_an_imported_run_is_evaluated_in_the_same_galleries(users, corpus, tmp_path, caplog):
+    users()
+    runs = tmp_path / "runs"
+    assert table.is_skeleton("mine", runs)
+    assert table.is_skeleton("posec3d", runs)
+    assert not table.is_skeleton("E5", runs)
+    clips, rows = manifest.read(corpus.corpus), splits.read(corpus.corpus, "official")
+    given = dict(
+        params=tmp_path / "params.yaml",
+        runs=runs,
+        roles={0: splits.fingerprint(rows)},
+        corpus_fingerprint=corpus_fingerprint(clips),
+    )
+    encoder = SkeletonEncoder(Expected("mine", "cpu", "made-up", "official", 0), **given)
+    assert (encoder.title, encoder.variant) == ("mine (imported)", graph.VARIANT)
+    ids = ["clip-24", "clip-25"]
+    asked = labels(clips.assign(text=clips["text"].where(clips["id"] != "clip-25", "z")))
+    tested = [corpus.store[i] for i in ids]
+    (scored,) = encoder.score_fold(0, Training([], [], []), tested, [asked], ids)
+    assert scored.scores.shape == (4, 2)
+    assert "no training clip has z" in caplog.text
+    assert "1 test clips have one of them" in caplog.text
+    assert encoder.parameters == sum(p.numel() for p in users.network.parameters())
+    with pytest.raises(RunError, match="trained on other clips or another split"):
+        SkeletonEncoder(
+            Expected("mine", "cpu", "made-up", "official", 0), **(given | {"roles": {0: "x"}})
+        )
+    with pytest.raises(RunError, match="no run of mine with seed 5"):
+        SkeletonEncoder(Expected("mine", "cpu", "made-up", "official", 5), **given)
+
+
+def test_objects_in_a_checkpoint_are_refused_and_the_hook_makes_them_plain(users, tmp_path):
+    hub = MessageHub("of a test")
+    hub.update_scalar("train/loss", 0.5)
+    content = {"state_dict": users.network.state_dict(), "message_hub": hub.state_dict()}
+    torch.save(content, tmp_path / "objects.pth")
+    with pytest.raises(RunError, match="PlainCheckpoint"):
+        users(weights=tmp_path / "objects.pth")
+    imported.PlainCheckpoint().before_save_checkpoint(None, content)
+    assert content["message_hub"]["log_scalars"]["train/loss"][0] == [0.5]
+    torch.save(content, tmp_path / "plain.pth")
+    assert users(weights=tmp_path / "plain.pth").is_dir()
+
+
+def test_what_cannot_be_imported_says_why(users, tmp_path):
+    for changes, message in (
+        (dict(name="stgcn"), "is a model of ours"),
+        (dict(weights=tmp_path / "none.pth"), "cannot be read"),
+        (dict(config=tmp_path / "none.py"), "not a recogniser's configuration"),
+        (dict(fold=4), "no fold 4"),
+    ):
+        with pytest.raises(SignCLIPError, match=message):
+            users(**changes)
+    other = tmp_path / "other.py"
+    other.write_text(users.config.read_text().replace("'num_classes': 3", "'num_classes': 60"))
+    with pytest.raises(ConfigError, match="60 classes, but the fold's training clips have 3"):
+        users(config=other)
+    torch.save({"state_dict": {"a": torch.zeros(1)}}, tmp_path / "strange.pth")
+    with pytest.raises(RunError, match="does not fit"):
+        users(weights=tmp_path / "strange.pth")
+    torch.save({"state_dict": {"a": 3}}, tmp_path / "numbers.pth")
+    with pytest.raises(RunError, match="no weights by name"):
+        users(weights=tmp_path / "numbers.pth")
+
+
+@pytest.mark.parametrize("name", ["export", "import", "models"])
+def test_every_command_has_help_with_an_example(name):
+    done = CliRunner().invoke(command.app, [name, "--help"])
+    assert done.exit_code == 0
+    assert f"Example: python -m baselines {name}" in " ".join(done.output.split())
+
+
+def test_the_commands_say_what_they_did(corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(corpus.corpus.parents[1])
+    words = ["export", "made-up", str(tmp_path / "x.pkl"), "--split", "official"]
+    done = CliRunner().invoke(command.app, words)
+    assert done.exit_code == 0, done.output
+    assert "18 train, 6 validation, 6 test clips; num_classes=3" in done.output
+    listed = CliRunner().invoke(command.app, ["models"]).output
+    assert "PoseC3D (SlowOnly)" in listed
+    assert "CTR-GCN: not in the package mmaction2 1.1.0" in listed

@@ -1,0 +1,60 @@
+"""Paired comparisons: the same clips, or an error."""
+
+import numpy as np
+import pytest
+
+from benchmarks.metrics import intervals
+from benchmarks.metrics.compare import compare
+from signclip.core.errors import ConfigError
+
+CLIPS = [f"clip-{i:02d}" for i in range(40)]
+
+
+def ranks(right: int, seeds: int = 1) -> dict[str, list[int]]:
+    """The first ``right`` clips are found at once, the others at rank 3."""
+    return {clip: [1 if i < right else 3] * seeds for i, clip in enumerate(CLIPS)}
+
+
+def test_the_difference_is_that_of_the_hit_rates_paired_by_clip(result):
+    a, b = result(encoder="X", ranks=ranks(30)), result(ranks=ranks(20))
+    found = compare(a, b)
+    assert found.difference == pytest.approx(0.25)
+    assert found == intervals.paired_bootstrap(
+        np.arange(40) < 30, (np.arange(40) < 20).astype(float)
+    )
+    assert compare(b, a).difference == -found.difference
+    assert compare(a, b, "V2T_R@3").difference == 0
+
+
+def test_clips_are_paired_by_id_and_not_by_place(result):
+    turned = dict(reversed(ranks(20).items()))
+    assert compare(result(ranks=turned), result(ranks=ranks(20))) == (0, 0, 0)
+
+
+def test_a_clips_hits_are_averaged_over_each_sides_seeds(result):
+    mixed = {clip: [1, 3] for clip in CLIPS}
+    found = compare(result(ranks=mixed), result(ranks=ranks(20)))
+    assert found.difference == 0
+    assert found.low < 0 < found.high
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"split": "other"}, "split"),
+        ({"split_fingerprint": "x"}, "split_fingerprint"),
+        ({"corpus_fingerprint": "x"}, "corpus_fingerprint"),
+        ({"task": "tagged_retrieval"}, "task"),
+        ({"labels": 11}, "labels"),
+        ({"ranks": ranks(20) | {"one more": [1]}}, "1 clips are evaluated in one alone"),
+        ({"ranks": {}}, "without ranks"),
+    ],
+)
+def test_what_was_measured_otherwise_is_not_paired(result, change, told):
+    with pytest.raises(ConfigError, match=told):
+        compare(result(**{"ranks": ranks(20), **change}), result(ranks=ranks(20)))
+
+
+def test_only_means_over_clips_are_paired(result):
+    with pytest.raises(ConfigError, match="V2T_R@k"):
+        compare(result(ranks=ranks(20)), result(ranks=ranks(20)), "T2V_P@1")

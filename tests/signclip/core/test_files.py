@@ -1,0 +1,204 @@
+"""Writing whole or not at all, and hashing."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from signclip.core import files
+from signclip.core.errors import BusyError, ConfigError, SignCLIPError
+
+HOLDER = """
+import sys, time
+from signclip import files
+with files.writing(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_hashes_are_sha256_of_the_content(tmp_path):
+    data = bytes(range(256)) * 5000
+    (tmp_path / "file").write_bytes(data)
+    expected = hashlib.sha256(data).hexdigest()
+    assert files.sha256_bytes(data) == expected
+    assert files.sha256_file(tmp_path / "file") == expected
+
+
+def test_equal_values_give_equal_json_whatever_their_order():
+    one, other = {"b": [1, 2], "a": "ä"}, {"a": "ä", "b": [1, 2]}
+    assert files.canonical_json(one) == files.canonical_json(other)
+    assert files.fingerprint(one) == files.fingerprint(other)
+    assert json.loads(files.canonical_json(one)) == one
+    assert files.fingerprint({"a": "ä", "b": [2, 1]}) != files.fingerprint(one)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_json_without_numbers_that_are_none(number):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.canonical_json({"score": number})
+
+
+def test_a_file_appears_whole_with_its_folder(tmp_path):
+    target = tmp_path / "new" / "file.txt"
+    with files.atomic_file(target) as partial:
+        partial.write_text("half")
+        assert not target.exists()
+        partial.write_text("whole")
+    assert target.read_text() == "whole"
+    assert names(target.parent) == ["file.txt"]
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+    files.write_text(tmp_path / "file.txt", "old")
+    with suppress(KeyboardInterrupt), files.atomic_file(tmp_path / "file.txt") as partial:
+        partial.write_text("new")
+        raise KeyboardInterrupt
+    assert (tmp_path / "file.txt").read_text() == "old"
+    assert names(tmp_path) == ["file.txt"]
+
+
+def test_what_a_killed_writer_left_is_no_obstacle(tmp_path):
+    (tmp_path / f".file.txt{files.PARTIAL}").write_text("half of something longer")
+    files.write_text(tmp_path / "file.txt", "new")
+    left = tmp_path / f".folder{files.PARTIAL}"
+    left.mkdir()
+    (left / "stale").write_text("half")
+    with files.atomic_folder(tmp_path / "folder") as partial:
+        (partial / "fresh").write_text("whole")
+    assert names(tmp_path) == ["file.txt", "folder"]
+    assert names(tmp_path / "folder") == ["fresh"]
+
+
+def test_a_folder_replaces_the_old_one_whole(tmp_path):
+    for content in ("old", "new"):
+        with files.atomic_folder(tmp_path / "folder") as partial:
+            (partial / "deep").mkdir()
+            (partial / "deep" / content).write_text(content)
+            assert not (tmp_path / "folder" / "deep" / "new").exists()
+    assert names(tmp_path / "folder" / "deep") == ["new"]
+    assert names(tmp_path) == ["folder"]
+
+
+def test_an_error_leaves_the_old_folder_and_nothing_else(tmp_path):
+    with files.atomic_folder(tmp_path / "folder") as partial:
+        (partial / "file").write_text("old")
+    with suppress(OSError), files.atomic_folder(tmp_path / "folder") as partial:
+        (partial / "file").write_text("new")
+        raise OSError("disk full")
+    assert (tmp_path / "folder" / "file").read_text() == "old"
+    assert names(tmp_path) == ["folder"]
+
+
+def test_a_folder_moved_away_by_a_killed_writer_is_put_back(tmp_path):
+    (tmp_path / ".folder.old").mkdir()
+    (tmp_path / ".folder.old" / "file").write_text("old")
+    with pytest.raises(OSError, match="full"), files.atomic_folder(tmp_path / "folder"):
+        raise OSError("disk full")
+    assert (tmp_path / "folder" / "file").read_text() == "old"
+
+
+def test_a_stale_old_folder_does_not_come_back_over_a_newer_one(tmp_path):
+    for name in (".folder.old", "folder"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    with pytest.raises(OSError, match="full"), files.atomic_folder(tmp_path / "folder"):
+        raise OSError("disk full")
+    assert (tmp_path / "folder" / "file").read_text() == "folder"
+
+
+def test_text_is_written_as_utf8(tmp_path):
+    files.write_text(tmp_path / "file", "ß α ш\n")
+    assert (tmp_path / "file").read_bytes() == "ß α ш\n".encode()
+
+
+def test_a_lock_is_held_once_and_free_again_after_an_error(tmp_path):
+    out = tmp_path / "new" / "out"
+    with suppress(RuntimeError), files.writing(out):
+        with pytest.raises(BusyError, match="out: another process"), files.writing(out):
+            pass
+        raise RuntimeError("inside")
+    with files.writing(out), files.writing(tmp_path / "new" / "other"):
+        assert not out.exists()
+
+
+def test_a_lock_dies_with_its_process(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "out")], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        try:
+            assert holder.stdout.readline() == "held\n"
+            with pytest.raises(BusyError), files.writing(tmp_path / "out"):
+                pass
+        finally:
+            holder.kill()
+    with files.writing(tmp_path / "out"):
+        pass
+
+
+def test_errors_name_the_sample_and_the_reason():
+    from signclip.core import errors
+
+    for kind in (errors.PoseError, errors.ManifestError):
+        error = kind("ase-a", "no frames")
+        assert (error.sample, error.reason, str(error)) == (
+            "ase-a",
+            "no frames",
+            "ase-a: no frames",
+        )
+        assert isinstance(error, SignCLIPError)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {},
+        {"b": [], "a": ["x"]},
+        {"b": ['ä\n"', "\\", "\u2028"], "a": ["", "1"]},
+        {"é": [1, 2.5, None, True]},
+    ],
+    ids=str,
+)
+def test_a_fingerprint_by_columns_is_the_same_fingerprint(columns):
+    assert files.fingerprint_columns(columns) == files.fingerprint(columns)
+    assert files.fingerprint_columns({**columns, "c": ["1"]}) != files.fingerprint(columns)
+
+
+OUTPUTS = (files.writing, files.atomic_file, files.atomic_folder)
+
+
+@pytest.mark.parametrize("write", OUTPUTS)
+@pytest.mark.parametrize(
+    "place", ["", ".", "/", "..", "file/out", "file/deep/out", "/proc/none/out", "a\0b", "x" * 300]
+)
+def test_a_place_where_nothing_can_be_written_is_refused_before_the_work(
+    tmp_path, monkeypatch, write, place
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(ConfigError), write(place):
+        pytest.fail("the work began")
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_file_does_not_replace_a_folder_nor_a_folder_a_file(tmp_path):
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "folder").mkdir()
+    for write, name in ((files.atomic_file, "folder"), (files.atomic_folder, "file")):
+        with pytest.raises(ConfigError, match=f"{name}: cannot be written"), write(tmp_path / name):
+            pytest.fail("the work began")
+    assert names(tmp_path) == ["file", "folder"]
+
+
+def test_any_path_can_be_written_as_text():
+    path = os.fsdecode("ä".encode() + b"\xff.pose")
+    assert files.as_text(path) == files.as_text(Path(path)) == "ä\\xff.pose"

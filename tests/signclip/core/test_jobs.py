@@ -1,0 +1,43 @@
+"""Runs side by side: what their processes are given, and that a GPU can be used in them."""
+
+import sys
+
+import pytest
+import torch
+
+from signclip.core import jobs
+
+WORK = """
+import os
+import torch
+
+def asked(name, *, progress):
+    progress(1.0)
+    return os.environ.get(name)
+
+def on_gpu(number, *, progress):
+    progress(1.0)
+    return torch.full((2,), number, device="cuda").sum().item()
+"""
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch) -> str:
+    (tmp_path / "work_of_jobs.py").write_text(WORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "work_of_jobs"
+    sys.modules.pop("work_of_jobs", None)
+
+
+def test_processes_ask_the_drivers_library_for_gpus(work):
+    """Asked of CUDA itself by an import in the fork server, none of them could use one."""
+    name = "PYTORCH_NVML_BASED_CUDA_CHECK"
+    assert jobs.run_all(f"{work}:asked", [name] * 3, jobs=2, total=3, desc="asks") == ["1"] * 3
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_can_be_used_side_by_side(work):
+    found = jobs.run_all(
+        f"{work}:on_gpu", [1.0, 2.0], jobs=2, total=2, desc="on GPUs", preload=["mmengine"]
+    )
+    assert found == [2.0, 4.0]
