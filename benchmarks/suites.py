@@ -1,74 +1,109 @@
-"""Which rows are trained and measured where: ``suites.yaml``, and several trainings by one command.
+"""Suites (named lists of rows) and plans (what a pipeline trains and evaluates): ``suites.yaml``.
 
-Decision: a stage of the pipeline names suites and not rows, and all its runs are trained by one
-command, side by side: ``in_domain`` has one fold, so that a command for each row would leave all
-cores but one idle. Finished runs are not trained again, so a row more costs its own training alone.
+Decisions
+* A pipeline stage names a plan's stage and no rows, so adding a row changes ``experiments.yaml`` and
+  ``suites.yaml`` alone.
+* All runs of a stage are trained by one command, side by side: ``in_domain`` has one fold, so a
+  command for each row would leave all cores but one idle. Finished runs are not trained again.
+
+Cost: reading a YAML file once a process; torch is not imported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from baselines import BASELINES
-from baselines.skeletons import table
+from baselines.floors import FLOORS
+from baselines.skeletons import table as skeletons
+from signclip.core.config import Strict, checked, read_yaml
 from signclip.core.errors import ConfigError
+from signclip.core.workspace import RunId, Workspace
 from signclip.corpora import splits
-from signclip.experiments import config
 
-SUITES = Path(__file__).with_name("suites.yaml")
-BASELINE_SUITE, ONE_SPLIT_SUITE = "baselines", "in_domain_only"
-SKELETON_SUITE = "skeletons"
+SUITES_FILE = Path(__file__).with_name("suites.yaml")
+FLOOR_SUITE, SKELETON_SUITE = "floors", "skeletons"
+ALIASES = {"baselines": FLOOR_SUITE}  # former names
 LETTERS, IN_DOMAIN, UNSEEN = "letters", "in_domain", "unseen_language"
-_MEASURED = {  # split -> suites
-    LETTERS: ("fingerclip", "everywhere", SKELETON_SUITE, BASELINE_SUITE),
-    IN_DOMAIN: ("pretraining", "tested", "beyond", BASELINE_SUITE),
-    UNSEEN: ("everywhere", BASELINE_SUITE),
-}
+DEFAULT_PLAN = "repro"
+
+Rows = Mapping[str, tuple[str, ...]]  # split -> rows and suites
+
+
+class Plan(Strict):
+    """What a pipeline trains and evaluates; the values name rows and suites."""
+
+    train: dict[str, dict[str, tuple[str, ...]]]  # stage -> split -> rows
+    evaluate: dict[str, tuple[str, ...]]  # split -> rows
+    protocols: dict[str, tuple[str, ...]]
+
+    def stage(self, name: str) -> Rows:
+        """What a training stage trains.
+
+        Raises:
+            ConfigError: there is no such stage.
+        """
+        if name not in self.train:
+            raise ConfigError(f"unknown stage {name!r}; there are {', '.join(self.train)}")
+        return self.train[name]
 
 
 @cache
-def read(path: Path = SUITES) -> dict[str, tuple[str, ...]]:
-    """Suite -> rows; floors, skeleton models and what the pipeline measures on one split, too."""
-    listed = config.read_yaml(path)["suites"]
-    one_split = [*listed["pretraining"], *listed["tested"], *listed["beyond"]]
-    return {name: tuple(rows) for name, rows in listed.items()} | {
-        BASELINE_SUITE: tuple(BASELINES),
-        SKELETON_SUITE: tuple(table.models()),
-        ONE_SPLIT_SUITE: tuple(row for row in one_split if row not in listed["everywhere"]),
-    }
+def read(path: Path = SUITES_FILE) -> dict[str, tuple[str, ...]]:
+    """Suite -> rows; the floors and the skeleton models are suites, too."""
+    listed = {name: tuple(rows) for name, rows in read_yaml(path)["suites"].items()}
+    return listed | {FLOOR_SUITE: tuple(FLOORS), SKELETON_SUITE: tuple(skeletons.models())}
 
 
-def expand(names: Sequence[str]) -> list[str]:
-    """Rows and suites' names to rows, each once, in order."""
-    return list(dict.fromkeys(row for name in names for row in read().get(name, (name,))))
+@cache
+def plan(name: str = DEFAULT_PLAN, path: Path = SUITES_FILE) -> Plan:
+    """A plan by name.
+
+    Raises:
+        ConfigError: there is no such plan, or it has an unknown key.
+    """
+    plans = read_yaml(path)["plans"]
+    if name not in plans:
+        raise ConfigError(f"unknown plan {name!r}; there are {', '.join(plans)}")
+    return checked(Plan, f"suites.yaml, plan {name!r}", plans[name])
 
 
-def measured(split: str) -> list[str]:
-    """The encoders that the pipeline measures on a split."""
-    return expand(_MEASURED.get(split, ()))
+def plan_of(profile: str, params: Path) -> Plan:
+    """The plan that a profile of ``params.yaml`` names; default ``repro``."""
+    profiles = read_yaml(params).get("profiles", {})
+    return plan(profiles.get(profile, {}).get("plan", DEFAULT_PLAN))
+
+
+def expand(names: Iterable[str], *, without: Iterable[str] = ()) -> list[str]:
+    """Replace the names of suites by their rows; each row once, in order.
+
+    Args:
+        without: rows and suites that are left out.
+    """
+    left_out = set(expand(without)) if without else set()
+    rows = (row for name in names for row in read().get(ALIASES.get(name, name), (name,)))
+    return [row for row in dict.fromkeys(rows) if row not in left_out]
+
+
+def evaluated(split: str, *, among: Plan | None = None) -> list[str]:
+    """The encoders that a plan (default ``repro``) evaluates on a split."""
+    return expand((among or plan()).evaluate.get(split, ()))
 
 
 def train(
-    rows: Sequence[str],
-    chosen: Sequence[str],
+    rows: Rows,
     seeds: Sequence[int],
+    workspace: Workspace,
     *,
-    experiments: Path,
-    params: Path,
     profile: str,
     corpus: str,
-    data: Path,
-    features: Path,
-    runs: Path,
     jobs: int,
 ) -> list[Path]:
-    """Train rows on all folds of splits with several seeds; returns the runs' folders.
+    """Train rows on all folds of splits with several seeds; returns the folders of the runs.
 
     Args:
-        rows: experiments, skeleton models, or names of suites.
-        chosen: the splits.
+        rows: split -> experiments, skeleton models, or suites.
 
     Raises:
         ConfigError: a row or a split does not exist, or there is nothing to train.
@@ -76,33 +111,31 @@ def train(
     """
     from baselines.skeletons import recipe
     from baselines.skeletons.launch import train_all as train_skeletons
+    from signclip.experiments import table
     from signclip.training.launch import train_all
 
-    wanted = [
-        (
-            row,
-            dict(profile=profile, corpus=corpus, split=split, fold=fold, seed=seed),
-        )
-        for split in chosen
-        for fold in splits.fold_numbers(splits.read(data / corpus, split))
-        for row in expand(rows)
+    run_ids = [
+        RunId(row, profile, corpus, split, fold, seed)
+        for split, names in rows.items()
+        for fold in splits.fold_numbers(splits.read(workspace.corpus(corpus), split))
+        for row in expand(names)
         for seed in seeds
     ]
-    if not wanted:
+    if not run_ids:
         raise ConfigError("nothing to train: give rows or suites, splits and seeds")
-    skeletons = [recipe.resolve(params, row, **of) for row, of in wanted if _is_skeleton(row)]
-    configs = [
-        config.resolve(experiments, params, row, **of)
-        for row, of in wanted
-        if not _is_skeleton(row)
+    recipes = [
+        recipe.resolve(run, workspace.params) for run in run_ids if _is_skeleton(run.experiment)
     ]
-    # the longest first, else the others' processes wait for them in the end
-    skeletons.sort(key=lambda recipe: recipe.epochs * len(recipe.streams), reverse=True)
-    configs.sort(key=lambda config: config.epochs, reverse=True)
-    folders = dict(corpus=data / corpus, features=features / corpus, runs=runs, jobs=jobs)
-    paths = train_skeletons(skeletons, **folders) if skeletons else []
-    return paths + (train_all(configs, **folders) if configs else [])
+    configs = [
+        table.resolve(run, workspace) for run in run_ids if not _is_skeleton(run.experiment)
+    ]
+    # the longest first: otherwise the other processes wait for them at the end
+    recipes.sort(key=lambda one: one.epochs * len(one.streams), reverse=True)
+    configs.sort(key=lambda one: one.epochs, reverse=True)
+    paths = train_skeletons(recipes, workspace, jobs=jobs) if recipes else []
+    return paths + (train_all(configs, workspace, jobs=jobs) if configs else [])
 
 
 def _is_skeleton(row: str) -> bool:
-    return row in table.models() or row in table.missing()  # the latter is refused with its reason
+    # a model that cannot be had is refused with its reason
+    return row in skeletons.models() or row in skeletons.missing()
