@@ -1,11 +1,18 @@
-"""What a measurement is: one validated JSON file.
+"""Result files: the validated schema of one measurement, and the tidy frame of all of them.
 
-Decision: unknown or missing fields are refused, so a file that loads means what the schema says;
-tables and pages are pure functions of these files. A score carries its 95 % interval and its chance
-level, a result the counts of what was and was not evaluated, the rank of every clip (so that two
-results can be compared without the machines that made them), a signature from which it can be
-traced, and the hash of its content.
-Path: ``results/leaderboard/<encoder>/<revision>/<task>.<corpus>.<split>.json``.
+Decisions
+* A result is one JSON file,
+  ``results/leaderboard/<group>/<encoder>/<revision>/<task>.<corpus>.<split>.json``. A group is
+  written by one stage of the pipeline (``repro``), by ``make full`` (``full``), by the transfer or
+  pretraining stage of a corpus (``transfer-<corpus>``, ``pretraining-<corpus>``), by submissions
+  (``submitted``) or by hand (``local``).
+* The schema refuses unknown and missing fields, and a file's content must agree with its path.
+* A score carries its 95 % interval and its chance level; a result the numbers of clips that were
+  and were not evaluated, the rank of every clip (so that two results can be compared clip by clip
+  without their models), a signature that identifies how it was measured, and a hash of its content.
+* Files of schema version 1, which had no groups, still load; their group is empty.
+
+Cost: 10 ms to read a result.
 """
 
 from __future__ import annotations
@@ -15,14 +22,26 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from signclip.core import files
 from signclip.core.errors import ConfigError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+REPRO, FULL, SUBMITTED, LOCAL = "repro", "full", "submitted", "local"  # groups
+COLUMNS = (
+    *("group", "encoder", "title", "revision", "task", "corpus", "split", "seeds"),
+    *("metric", "value", "low", "high", "chance", "texts", "n_evaluated", "n_total"),
+    *("signature", "result"),
+)
 _WRITTEN = (":(top,exclude)results", ":(top,exclude)dvc.lock")  # by the pipeline
 PACKAGES = ("torch", "transformers", "mmengine", "numpy", "pose-format", "spoken-to-signed")
 
@@ -32,7 +51,7 @@ class _Strict(BaseModel):
 
 
 class Score(_Strict):
-    """One metric with its 95 % bootstrap interval and what random scores would get."""
+    """One metric with its 95 % bootstrap interval and the value expected of random scores."""
 
     value: float
     low: float
@@ -41,7 +60,7 @@ class Score(_Strict):
 
 
 class Cost(_Strict):
-    """What a result cost; never part of a table that must be byte-identical."""
+    """The cost of a result; kept out of tables, which must be byte-identical."""
 
     parameters: int
     training_seconds: float
@@ -49,9 +68,10 @@ class Cost(_Strict):
 
 
 class Result(_Strict):
-    """One encoder on one task, corpus and split."""
+    """One encoder on one task, corpus and split, over all folds and seeds."""
 
-    schema_version: int = 1
+    schema_version: int = Field(default=2, ge=1, le=2)
+    group: str = Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*)?$")
     encoder: str
     title: str
     revision: str
@@ -66,22 +86,29 @@ class Result(_Strict):
     corpus_dropped: dict[str, int]  # reason -> clips refused when the corpus was read
     corpus_fingerprint: str
     split_fingerprint: str
-    signers: str = ""  # who stands on two sides of the split, in words; empty: not recorded
+    signers: str = ""  # which signers are on both sides of the split; empty: not recorded
     folds: list[int]
     seeds: list[int]
-    # <seed>/<fold's run> -> fingerprint of what decided the run's weights; empty: not recorded, or
-    # an encoder without runs
+    # <seed>/<fold's run> -> fingerprint of everything that decides the run's weights; empty: not
+    # recorded, or an encoder without runs
     runs: dict[str, str] = {}
-    # V2T rank of each test clip, one a seed; what two encoders are compared by, clip by clip
+    # V2T ranks of each test clip, one per seed; two encoders are compared clip by clip with them
     ranks: dict[str, list[int]] = {}
     cost: Cost
+    suite: str = Field(default_factory=lambda: _version("signclip"))  # version of this benchmark
     git_commit: str
     packages: dict[str, str]
     hardware: str
 
+    @model_validator(mode="after")
+    def _group_since_version_2(self) -> Result:
+        if (self.schema_version == 1) != (self.group == ""):
+            raise ValueError(f"schema version {self.schema_version} with group {self.group!r}")
+        return self
+
     @property
     def signature(self) -> str:
-        """How the number was made, in one line; equal signatures mean comparable numbers."""
+        """How the number was measured, in one line; equal signatures mean comparable numbers."""
         return "|".join(
             (
                 f"task:{self.task}",
@@ -92,13 +119,16 @@ class Result(_Strict):
                 f"folds:{len(self.folds)}",
                 f"seeds:{','.join(map(str, self.seeds))}",
                 f"revision:{self.revision}",
-                f"suite:{version('signclip')}",
+                f"suite:{self.suite}",
             )
         )
 
     def path(self, leaderboard: Path) -> Path:
-        """Where the result belongs below ``results/leaderboard``."""
-        return path_of(leaderboard, self.encoder, self.revision, self.task, self.corpus, self.split)
+        """The result's path below ``results/leaderboard``."""
+        return path_of(
+            *(leaderboard, self.group, self.encoder, self.revision),
+            *(self.task, self.corpus, self.split),
+        )
 
     def write(self, leaderboard: Path) -> Path:
         """Write the result, whole or not at all; returns its path."""
@@ -110,23 +140,27 @@ class Result(_Strict):
 
 
 def path_of(
-    leaderboard: Path, encoder: str, revision: str, task: str, corpus: str, split: str
+    leaderboard: Path, group: str, encoder: str, revision: str, task: str, corpus: str, split: str
 ) -> Path:
-    """Where a result belongs below ``results/leaderboard``."""
-    return leaderboard / encoder / revision / f"{task}.{corpus}.{split}.json"
+    """The path of a result below ``results/leaderboard``."""
+    return leaderboard / group / encoder / revision / f"{task}.{corpus}.{split}.json"
 
 
 def read(path: Path | str) -> Result:
     """Read and validate a result.
 
     Raises:
-        ConfigError: missing, not JSON, edited after it was written, or a field is wrong.
+        ConfigError: the file is missing, is not JSON, was edited after it was written, has a wrong
+            field, or does not belong at this path.
     """
+    path = Path(path)
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
         whole = files.is_sealed(values)
         del values[files.SEAL]
         signature = values.pop("signature")
+        if values["schema_version"] == 1:
+            values |= {"group": "", "suite": signature.rpartition("suite:")[2]}
         result = Result(**values)
     except OSError as error:
         raise ConfigError(f"{path}: no result here ({error.strerror})") from None
@@ -134,13 +168,49 @@ def read(path: Path | str) -> Result:
         raise ConfigError(f"{path}: not a valid result ({error})") from None
     if not whole or signature != result.signature:
         raise ConfigError(f"{path}: edited after it was written (hash or signature do not fit)")
+    expected = result.path(Path())
+    if Path(*path.absolute().parts[-len(expected.parts) :]) != expected:
+        raise ConfigError(f"{path}: its content belongs at .../{expected}")
     return result
 
 
-def git_commit() -> str:
-    """The commit checked out, with ``-dirty`` where tracked files differ; or ``unknown``.
+def load(leaderboard: Path) -> pd.DataFrame:
+    """The tidy frame of all results: one row per result and metric, ordered by path.
 
-    What the pipeline writes does not count: its second stage would always find the first's.
+    Args:
+        leaderboard: ``results/leaderboard``; a folder that does not exist has no results.
+
+    Returns:
+        :data:`COLUMNS`; ``seeds`` as text (``0 1 2``), ``texts`` the size of the gallery,
+        ``result`` the :class:`Result`.
+
+    Raises:
+        ConfigError: a file is invalid; see :func:`read`.
+    """
+    return frame(read(path) for path in sorted(leaderboard.rglob("*.json")))
+
+
+def frame(found: Iterable[Result]) -> pd.DataFrame:
+    """The tidy frame of the given results; see :func:`load`."""
+    import pandas as pd  # 0.3 s, which the readers of single results need not wait for
+
+    rows = [
+        (
+            *(result.group, result.encoder, result.title, result.revision),
+            *(result.task, result.corpus, result.split, " ".join(map(str, result.seeds))),
+            *(metric, score.value, score.low, score.high, score.chance),
+            *(result.labels, result.n_evaluated, result.n_total, result.signature, result),
+        )
+        for result in found
+        for metric, score in result.scores.items()
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def git_commit() -> str:
+    """The commit that is checked out, with ``-dirty`` if tracked files differ; or ``unknown``.
+
+    Files that the pipeline writes are ignored: otherwise every stage but the first were dirty.
     """
     commit = _git("rev-parse", "--short=12", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", *_WRITTEN)
@@ -150,32 +220,38 @@ def git_commit() -> str:
 
 
 def _git(*command: str) -> str | None:
-    """What git prints; None where it fails."""
+    """Standard output of a git command; None if it fails."""
     try:
         return subprocess.run(["git", *command], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
+@cache
+def _version(package: str) -> str:
+    """The installed version of a package; cached, because reading it takes milliseconds."""
+    return version(package)
+
+
 def packages() -> dict[str, str]:
-    """Versions of the packages that decide numbers."""
-    return {name: version(name) for name in PACKAGES}
+    """Versions of the packages that affect numbers."""
+    return {name: _version(name) for name in PACKAGES}
 
 
 def of_processor(field: str) -> str | None:
-    """What Linux says of the first processor; None where it says nothing."""
+    """A field of the first processor in ``/proc/cpuinfo``; None if it is not there."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else ()
     return next((x.split(":")[1].strip() for x in lines if x.startswith(field)), None)
 
 
 def processor() -> str:
-    """The processor's name, as the system has it."""
+    """The processor's name."""
     return of_processor("model name") or platform.processor() or platform.machine()
 
 
 def hardware() -> str:
-    """Processor and cores, and the GPU that was used, in a line."""
+    """Processor, number of cores, and the GPU if one was used, in one line."""
     line = f"{processor()}, {os.cpu_count()} cores"
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():

@@ -13,13 +13,15 @@ from benchmarks.report.tables import fingerclip
 from benchmarks.results import Cost, Result, Score
 from signclip import corpora, text
 from signclip.corpora import splits
-from signclip.experiments import config
+from signclip.core.workspace import RunId, Workspace
+from signclip.experiments.table import resolve
 from signclip.features import store
 from signclip.training import train
 
 
 def _result(**changes) -> Result:
     values = dict(
+        group="repro",
         encoder="E3.2",
         title="pose",
         revision="cpu",
@@ -109,22 +111,11 @@ NAME = "spreadthesign-fingerspelling"
 def _trained(
     folders: dict[str, Path], experiment: str, split: str, fold: int | None, seed=0
 ) -> None:
-    run = config.resolve(
-        folders["experiments"],
-        folders["params"],
-        experiment,
-        profile="smoke",
-        corpus=NAME,
-        split=split,
-        fold=fold,
-        seed=seed,
+    run = resolve(
+        RunId(experiment, "smoke", NAME, split, fold, seed),
+        Workspace(params=folders["params"], experiments=folders["experiments"]),
     )
-    train.train(
-        run,
-        corpus=folders["data"] / NAME,
-        features=folders["features"] / NAME,
-        runs=folders["runs"],
-    )
+    train.train(run, Workspace(*(folders[name] for name in ("data", "features", "runs"))))
 
 
 @pytest.fixture(scope="session")

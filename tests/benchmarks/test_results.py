@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from signclip.core.errors import ConfigError
 
 def test_what_is_written_reads_back(tmp_path, result):
     path = result().write(tmp_path)
-    assert path == tmp_path / "E3.2" / "cpu" / "retrieval.c.letters.json"
+    assert path == tmp_path / "repro" / "E3.2" / "cpu" / "retrieval.c.letters.json"
     assert results.read(path) == result()
 
 
@@ -59,6 +60,62 @@ def test_a_result_from_before_a_field_was_recorded_still_loads(tmp_path, result,
     del values[field]
     path.write_text(files.canonical_json(files.sealed(values)))
     assert not getattr(results.read(path), field)
+
+
+GOLDEN = Path(__file__).parents[1] / "golden/results/leaderboard"
+
+
+def test_a_file_of_schema_version_1_loads():
+    (path,) = GOLDEN.rglob("*.json")
+    assert json.loads(path.read_text())["schema_version"] == 1
+    old = results.read(path)
+    assert (old.group, old.encoder, old.revision) == ("", "X", "cpu")
+    assert old.scores["V2T_R@1"].value == pytest.approx(235 / 410, abs=1e-9)
+    assert len(old.ranks) == old.n_evaluated == 410
+    assert old.path(GOLDEN) == path
+    assert set(results.load(GOLDEN)["metric"]) == set(old.scores)
+
+
+def test_a_result_of_another_version_of_the_suite_loads(tmp_path, result):
+    old = result(suite="0.0.1")
+    assert old.signature.endswith("|suite:0.0.1") and old.signature != result().signature
+    assert results.read(old.write(tmp_path)) == old
+
+
+@pytest.mark.parametrize(
+    ("part", "other"), [("repro", "full"), ("E3.2", "E3.1"), ("cpu", "paper"), ("letters", "all")]
+)
+def test_a_result_at_another_path_is_refused(tmp_path, part, other, result):
+    path = result().write(tmp_path)
+    moved = Path(str(path).replace(part, other))
+    moved.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(moved)
+    with pytest.raises(ConfigError, match="its content belongs at"):
+        results.read(moved)
+
+
+@pytest.mark.parametrize("group", ["", "..", "a/b"])
+def test_a_new_result_has_a_group_that_names_a_folder(result, group):
+    with pytest.raises(ValueError, match="group"):
+        result(group=group)
+
+
+def test_the_frame_has_one_row_per_result_and_metric(tmp_path, result):
+    scores = {name: Score(value=0.5, low=0.4, high=0.6, chance=0.1) for name in ("a", "b")}
+    shown = result(seeds=[0, 2], scores=scores)
+    for one in (shown, result(group="full", split="in_domain")):
+        one.write(tmp_path)
+    frame = results.load(tmp_path)
+    assert tuple(frame.columns) == results.COLUMNS
+    assert frame[["group", "metric"]].to_numpy().tolist() == [
+        ["full", "V2T_R@1"],
+        ["repro", "a"],
+        ["repro", "b"],
+    ]
+    row = frame.iloc[1]
+    assert row["result"] == shown
+    assert (row["seeds"], row["texts"], row["low"], row["chance"]) == ("0 2", 10, 0.4, 0.1)
+    assert results.load(tmp_path / "none").empty
 
 
 def test_what_the_pipeline_writes_makes_no_commit_dirty(tmp_path, monkeypatch):
