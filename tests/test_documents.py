@@ -1,102 +1,172 @@
-"""What README and findings say is what the committed tables say."""
+"""README and docs are true: their commands, links and numbers are those of the repository."""
 
+import ast
+import importlib
 import re
+import shlex
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pytest
-
-from baselines import TITLES
-from baselines.skeletons import table
-from benchmarks.report.tables import fingerclip
+import typer
+import yaml
 
 ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in DOCUMENTS}
+
+PROGRAMS = {
+    "signclip": "signclip.cli",
+    "signbench": "benchmarks.cli",
+    "benchmarks": "benchmarks.cli",
+    "baselines": "baselines.__main__",
+}
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+_INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
 
-def test_the_rows_beyond_the_paper_are_what_the_readme_says():
-    rows = pd.read_csv(ROOT / "results/tables/beyond.csv", dtype=str, keep_default_na=False)
-    rows = rows[~rows["revision"].str.endswith("-full")]
-    rows = rows.set_index(["id", "split", "gallery"])
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    places = [
-        *((split, "labels") for split in ("letters", "in_domain", "unseen_language")),
-        ("in_domain", "tagged"),
+def _blocks(language):
+    return [
+        pytest.param(block, id=f"{name}-{i}")
+        for name, text in TEXTS.items()
+        for i, (found, block) in enumerate(_BLOCK.findall(text))
+        if found in language
     ]
-    checked = 0
-    for line, name in {
-        "E7.2, the": "E7.2",
-        "X, [best": "X",
-        "1-NN, no": "nearest-neighbour",
-    }.items():
-        cells = next(x for x in readme.splitlines() if x.startswith(f"| {line}")).split(" | ")[1:]
-        for place, cell in zip(places, cells, strict=True):
-            shown = re.findall(r"0\.\d\d", cell)
-            row = rows.loc[(name, *place)]
-            exact = [row[f"ours_V2T_R@1{end}"] for end in ("", "_low", "_high")]
-            if shown:
-                assert shown == [f"{float(value):.2f}" for value in exact], (name, place)
-                checked += 1
-    assert checked == 11
 
 
-def test_every_difference_in_the_findings_stands_in_the_table():
-    findings = (ROOT / "docs/findings.md").read_text(encoding="utf-8")
-    table = "".join(
-        (ROOT / f"results/tables/{name}.md").read_text(encoding="utf-8")
-        for name in ("beyond", "protocols")
+def _words(line):
+    """A shell command as words, without the launcher; empty: not a command of this repository."""
+    words = shlex.split(line, comments=True)
+    if "-m" in words[:3] and words[0] in ("python", "torchrun"):
+        return words[words.index("-m") + 1 :]
+    return words if words and words[0] in (*PROGRAMS, "make", "dvc") else []
+
+
+def _commands():
+    """Commands of blocks, and of inline code, where arguments may be left out."""
+    found = {}
+    for name, text in TEXTS.items():
+        for language, block in _BLOCK.findall(text):
+            if language in ("", "sh", "bash"):
+                for line in block.replace("\\\n", " ").splitlines():
+                    if words := _words(line):
+                        found.setdefault(tuple(words), (name, True))
+        for code in _INLINE.findall(_BLOCK.sub("", text)):
+            if re.match(r"(signclip|signbench|make|dvc|python -m|torchrun) ", code):
+                found.setdefault(tuple(_words(code)), (name, False))
+    return [
+        pytest.param(list(words), whole, id=f"{name}: {' '.join(words)}")
+        for words, (name, whole) in found.items()
+        if words
+    ]
+
+
+@cache
+def _command(program):
+    module = importlib.import_module(PROGRAMS.get(program, program))
+    if hasattr(module, "app"):
+        return typer.main.get_command(module.app)
+    app = typer.Typer()  # a script of one command
+    app.command()(module.main)
+    return typer.main.get_command(app)
+
+
+@pytest.mark.parametrize(("words", "whole"), _commands())
+def test_a_command_exists_with_its_options(words, whole):
+    program, *words = words
+    if program == "make":
+        makefile = (ROOT / "Makefile").read_text("utf-8")
+        targets = [word for word in words if "=" not in word]
+        assert [x for x in targets if not re.search(rf"^{x}:", makefile, re.M)] == []
+        return
+    if program == "dvc":
+        stages = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
+        chosen = words[1:] if words[0] == "repro" else []
+        assert [x for x in chosen if x[0] != "-" and x.split("@")[0] not in stages] == []
+        return
+    command = _command(program)
+    while words and getattr(command, "commands", None):
+        name, *words = words
+        assert name in command.commands, f"no command {name!r}"
+        command = command.commands[name]
+    options = {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
+    assert {word.split("=")[0] for word in words if word.startswith("--")} <= options
+    if whole and not (getattr(command, "commands", None) and not words):
+        command.make_context(program, words)  # a missing argument or a bad value is an error
+
+
+def test_commands_are_found_in_blocks_and_in_text():
+    words = [param.values[0] for param in _commands()]
+    assert ["signclip", "train", "E3.2", "--fold", "0"] in words
+    assert ["make", "repro"] in words
+    assert len(words) > 30
+
+
+@pytest.mark.parametrize("block", _blocks(("python",)))
+def test_python_blocks_can_be_parsed(block):
+    ast.parse(block)
+
+
+@pytest.mark.parametrize("block", _blocks(("yaml",)))
+def test_yaml_blocks_can_be_parsed(block):
+    assert isinstance(yaml.safe_load(block), dict)
+
+
+def _anchors(path):
+    """Anchors of a Markdown file's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", _BLOCK.sub("", path.read_text("utf-8")), re.M)
+    kept = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
+    return {title.replace(" ", "-") for title in kept}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_point_to_files_and_headings(name):
+    path = ROOT / name
+    missing = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", _BLOCK.sub("", TEXTS[name])):
+        if re.match(r"https?://", target):
+            continue
+        file, _, anchor = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        if not there.exists() or (anchor and anchor not in _anchors(there)):
+            missing.append(target)
+    assert missing == []
+
+
+def test_the_readme_is_short():
+    assert len(TEXTS["README.md"].splitlines()) <= 200
+
+
+def _tables():
+    return "".join(path.read_text("utf-8") for path in (ROOT / "results").rglob("*.md"))
+
+
+def test_every_difference_in_the_findings_stands_in_a_table():
+    told = re.findall(
+        r"[+-]0\.\d{3}\s\[[+-]0\.\d{3},\s[+-]0\.\d{3}\]", TEXTS["docs/findings.md"]
     )
-    told = re.findall(r"[+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\]", findings)
-    assert len(told) > 6
-    assert [x for x in told if x not in table] == []
-
-
-def test_published_results_are_what_the_readme_says():
-    """The README's headline numbers are those of the committed table."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = re.findall(
-        r"^\| (E3\S*|\S*GCN\S*|PoseC3D|1-NN|DTW|LR) \|.*?\| (0\.\d\d) \[(0\.\d\d), (0\.\d\d)\]",
-        readme,
-        re.M,
-    )
-    assert len(shown) == 12
-    path = ROOT / "results/tables/fingerclip.csv"
-    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    names = dict(
-        fingerclip.published("fingerclip")[["config", "experiment"]].itertuples(index=False)
-    )
-    floors = {"1-NN": "nearest-neighbour", "DTW": "dtw", "LR": "logistic-regression"}
-    titles = {TITLES[name]: short for short, name in floors.items()}
-    titles |= {row["title"]: row["title"].split(" ")[0] for row in table.models().values()}
-    rows["name"] = rows["config"].map(names).fillna(rows["row"].map(titles))
-    rows = rows[rows["ours_V2T_R@1_low"] != ""].set_index("name")
-    for name, *numbers in shown:
-        columns = ("ours_V2T_R@1", "ours_V2T_R@1_low", "ours_V2T_R@1_high")
-        assert numbers == [f"{float(rows.loc[name, column]):.2f}" for column in columns], name
-
-
-def test_skeleton_models_learn_and_the_best_is_level_with_nearest_neighbour():
-    rows = pd.read_csv(ROOT / "results/tables/fingerclip.csv").set_index("row")
-    trained = [rows.loc[row["title"]] for row in table.models().values()]
-    assert len(trained) == 4
-    for row in trained:
-        assert row["ours_V2T_R@1_low"] > 2 * row["chance_V2T_R@1"]
-    floor = rows.loc[TITLES["nearest-neighbour"], "ours_V2T_R@1"]
-    assert max(row["ours_V2T_R@1"] for row in trained) >= floor
+    assert len(told) > 15
+    tables = _tables()
+    assert [x for x in map(_one_line, told) if x not in tables] == []
 
 
 def test_every_score_in_the_findings_stands_in_a_table():
-    findings = (ROOT / "docs/findings.md").read_text(encoding="utf-8")
-    tables_there = "".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "results/tables").glob("*.md")
+    told = re.findall(
+        r"(?<![+\-\d])0\.\d{3}\s\[0\.\d{3},\s0\.\d{3}\]", TEXTS["docs/findings.md"]
     )
-    told = re.findall(r"(?<![+\-\d])0\.\d{3} \[0\.\d{3}, 0\.\d{3}\]", findings)
-    assert len(told) > 10
-    assert [x for x in told if x not in tables_there] == []
+    assert len(told) > 15
+    tables = _tables()
+    assert [x for x in map(_one_line, told) if x not in tables] == []
+
+
+def _one_line(text):
+    return " ".join(text.split())
 
 
 @pytest.mark.parametrize("measured", ["training-cpu", "training-cpu-amx"])
 def test_the_table_of_a_training_step_is_what_was_measured(measured):
-    text = (ROOT / "docs/speed.md").read_text()
+    text = TEXTS["docs/speed.md"]
     table = text[: text.index(f"[results/speed/{measured}.csv]")].rsplit("\n\n", 2)[-2]
     rows = [[x.strip(" *") for x in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
     found = pd.read_csv(ROOT / f"results/speed/{measured}.csv").to_dict("records")
