@@ -24,8 +24,10 @@ from signclip.core import files
 from signclip.core.errors import ConfigError
 from signclip.core.jobs import run_all
 from signclip.corpora import splits
-from signclip.experiments import config
+from signclip.core.config import read_yaml
+from signclip.core.workspace import RunId, Workspace
 from signclip.experiments.config import RunConfig
+from signclip.experiments.table import resolve
 
 # Clips that are trained with two texts are asked for both; the mean of the two counts.
 METRICS = ("validation_V2T_R@1", "validation_label_V2T_R@1")
@@ -39,10 +41,10 @@ class Trial(NamedTuple):
     runs: Path
 
 
-def _train(trial: Trial, *, corpus: Path, features: Path, progress: Callable) -> Path:
+def _train(trial: Trial, *, workspace: Workspace, progress: Callable) -> Path:
     from signclip.training.train import train  # in the processes that train alone
 
-    return train(trial.config, corpus=corpus, features=features, runs=trial.runs, progress=progress)
+    return train(trial.config, workspace.replace(runs=trial.runs), progress=progress)
 
 
 def _nested(setting: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,25 +86,20 @@ def tune(
     Raises:
         ConfigError: ``params.yaml`` has no grid for the recipe.
     """
-    grids = config.read_yaml(params).get("tuning", {})
+    grids = read_yaml(params).get("tuning", {})
     if recipe not in grids:
         raise ConfigError(f"{params}: no tuning grid {recipe!r}; there are {', '.join(grids)}")
     grid = dict(grids[recipe])
     rows, split = grid.pop("rows"), grid.pop("split")
     folds = splits.fold_numbers(splits.read(data / corpus, split))
     settings = [dict(zip(grid, v, strict=True)) for v in itertools.product(*grid.values())]
+    workspace = Workspace(data=data, features=features, params=params, experiments=experiments)
     trials = [
         Trial(
             number,
-            config.resolve(
-                experiments,
-                params,
-                row,
-                profile=profile,
-                corpus=corpus,
-                split=split,
-                fold=fold,
-                seed=seed,
+            resolve(
+                RunId(row, profile, corpus, split, fold, seed),
+                workspace,
                 given=_nested(setting),
             ),
             runs / ",".join(f"{key}={value}" for key, value in setting.items()),
@@ -117,8 +114,7 @@ def tune(
         jobs=jobs,
         total=sum(trial.config.epochs for trial in trials),
         desc=f"{recipe}: {len(settings)} settings, {len(trials)} runs",
-        corpus=data / corpus,
-        features=features / corpus,
+        workspace=workspace,
     )
     found = pd.DataFrame(
         {

@@ -27,7 +27,8 @@ from safetensors.torch import load_file, save_file
 
 from signclip.core import files
 from signclip.core.errors import ConfigError, RunError
-from signclip.experiments.config import RunConfig, read_yaml
+from signclip.core.config import read_yaml
+from signclip.experiments.config import RunConfig
 from signclip.experiments.run_folder import CONFIG, METRICS, WEIGHTS, read_config, read_metrics
 from signclip.experiments.run_folder import verify as verify
 from signclip.model.released import from_reference as from_reference
@@ -129,7 +130,7 @@ def card(run: Run, name: str) -> str:
     prompts = f"`{run.prompt}`"
     if run.config is not None and run.config.label_prompt is not None:
         prompts += f" and, without a language, `{run.config.label_prompt}`"
-    if run.config is not None and run.config.apart:
+    if run.config is not None and run.config.split_prompt:
         prompts += ", the sign language embedded apart from the rest"
     source = run.metrics.get("source")
     if run.config is not None:

@@ -31,10 +31,17 @@ from signclip import checkpoint, poses
 from signclip.core import files
 from signclip.core.errors import ConfigError, PoseError, SampleError
 from signclip.core.progress import bar
+from signclip.core.workspace import locate_run
 from signclip.model import long_clips, released
 from signclip.model.towers import SignCLIP
 from signclip.poses import reader
-from signclip.text import BERT_VOCABULARIES, Tokenizer, averaged, check_prompt_tag, check_text
+from signclip.text import (
+    BERT_VOCABULARIES,
+    Tokenizer,
+    check_prompt_tag,
+    check_text,
+    embed_split_prompts,
+)
 from signclip.text import prompt as fill
 
 PoseLike = Pose | Path | str | np.ndarray | torch.Tensor
@@ -266,8 +273,8 @@ class SignCLIPModel:
         for text in texts:
             check(text)
         embed = partial(self._embed_text, batch_size=batch_size)
-        if self.config is not None and self.config.apart:
-            return averaged(texts, embed) if texts else embed(texts)
+        if self.config is not None and self.config.split_prompt:
+            return embed_split_prompts(texts, embed) if texts else embed(texts)
         return embed(texts)
 
     def _embed_text(self, texts: Sequence[str], *, batch_size: int) -> np.ndarray:
@@ -443,7 +450,7 @@ def load(
         ConfigError: the arguments do not fit the model, or its prompt cannot be filled.
         LanguageTagError: the prompt has a sign-language tag that is not in the registry.
     """
-    path = Path(path)
+    path = locate_run(Path(path))
     if path.is_file() or (path.suffix == ".pt" and not path.is_dir()):
         model = checkpoint.from_reference(path, **reference)
         known = released.VARIANTS.get(model.config.frame_dims)

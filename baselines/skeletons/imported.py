@@ -39,9 +39,10 @@ from baselines.skeletons.table import IMPORTED
 from signclip import checkpoint
 from signclip.checkpoint import CONFIG, METRICS, WEIGHTS
 from signclip.core import files
+from signclip.core.config import read_yaml
 from signclip.core.errors import ConfigError, RunError
+from signclip.core.workspace import RunId
 from signclip.corpora import manifest, splits
-from signclip.experiments.config import read_yaml, run_name
 from signclip.features.store import FeatureStore
 from signclip.poses import Features
 from signclip.text import label
@@ -192,7 +193,7 @@ def import_run(
         "seconds": 0.0,  # not known
         "source": {"config": config.name, "checkpoint": weights.name},
     }
-    out = runs / name / str(seed) / run_name(split, fold)
+    out = runs / RunId(name, "", "", split, fold, seed).path
     with files.writing(out), files.atomic_folder(out) as partial:
         (partial / CONFIG).write_text(
             yaml.safe_dump(_jsonable(values), sort_keys=False, allow_unicode=True), "utf-8"

@@ -1,4 +1,8 @@
-"""Several trainings of skeleton models, side by side; apart, so that who waits imports no torch."""
+"""Training several skeleton models side by side.
+
+Decision: separate from :mod:`baselines.skeletons.training`, so that the parent process never
+imports torch.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,11 @@ from baselines.skeletons.recipe import Recipe
 from signclip.core import torchrun
 from signclip.core.errors import ConfigError
 from signclip.core.jobs import run_all
+from signclip.core.workspace import Workspace
 
 
-def must_be_alone() -> None:
-    """Refuse to be one process of several.
+def require_single_process() -> None:
+    """Refuse to be one of several processes.
 
     Raises:
         ConfigError: started by ``torchrun``.
@@ -21,16 +26,17 @@ def must_be_alone() -> None:
         raise ConfigError("a skeleton model is trained by one process: start it without torchrun")
 
 
-def train_all(
-    recipes: Sequence[Recipe], *, corpus: Path, features: Path, runs: Path, jobs: int
-) -> list[Path]:
+def train_all(recipes: Sequence[Recipe], workspace: Workspace, *, jobs: int) -> list[Path]:
     """Train several runs, ``jobs`` at a time, with one progress bar over all their epochs.
+
+    Returns:
+        the runs' folders, in the order of ``recipes``.
 
     Raises:
         ConfigError: started by ``torchrun``.
-        SignCLIPError: a run failed; those that had finished are kept, those not begun are not.
+        SignCLIPError: a run failed; finished runs are kept, those not started are not trained.
     """
-    must_be_alone()
+    require_single_process()
     names = ", ".join(sorted({recipe.model for recipe in recipes}))
     return run_all(
         "baselines.skeletons.training:train",
@@ -39,7 +45,5 @@ def train_all(
         total=sum(recipe.epochs for recipe in recipes),
         desc=f"{names}: {len(recipes)} runs",
         preload=["mmaction.engine.model", "mmaction.models"],
-        corpus=corpus,
-        features=features,
-        runs=runs,
+        workspace=workspace,
     )

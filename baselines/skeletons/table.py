@@ -1,4 +1,9 @@
-"""Skeleton models by name: the table ``models.yaml``, and imported ones; no name costs torch."""
+"""Skeleton models by name: the table ``baselines/models.yaml``, and imported runs.
+
+Decision: nothing here imports torch, so that commands and suites can look a name up. The table lies
+beside the package, not in it: the package's files decide every run's weights, while a row decides
+the weights of its own model only.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +11,36 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from signclip.core.config import read_yaml
 from signclip.core.errors import ConfigError
-from signclip.experiments.config import read_yaml
 from signclip.experiments.run_folder import CONFIG
 
-MODELS_FILE = Path(__file__).with_name("models.yaml")
-GRAPH, MAPS = "graph", "maps"  # what a model takes
-IMPORTED = "mmaction2"  # of an imported run's config.yaml, in the place of a recipe
+TABLE = Path(__file__).parents[1] / "models.yaml"
+GRAPH, MAPS = "graph", "maps"  # values of `takes`, a model's kind of input
+IMPORTED = "mmaction2"  # key of an imported run's config.yaml, in place of a recipe
+NOT_IN_FINGERPRINT = ("title", "source")  # columns of a row that change no bit of the weights
 
 
 @cache
-def _read() -> dict[str, dict[str, dict[str, Any]]]:
-    return yaml.safe_load(MODELS_FILE.read_text(encoding="utf-8"))
+def _read(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    return read_yaml(path)
 
 
 def models() -> dict[str, dict[str, Any]]:
-    """Models by name."""
-    return _read()["models"]
+    """Rows by model name."""
+    return _read(TABLE)["models"]
 
 
 def missing() -> dict[str, dict[str, Any]]:
-    """Models that were asked for and cannot be had, by name, with the reason."""
-    return _read()["missing"]
+    """Models that cannot be trained here, by name, with the reason."""
+    return _read(TABLE)["missing"]
 
 
 def row(model: str) -> dict[str, Any]:
     """A model's row.
 
     Raises:
-        ConfigError: no such model; where it was asked for and cannot be had, the reason.
+        ConfigError: there is no such model, or it cannot be trained here (with the reason).
     """
     if model in missing():
         about = missing()[model]
@@ -47,16 +51,20 @@ def row(model: str) -> dict[str, Any]:
 
 
 def is_imported(folder: Path) -> bool:
-    """Is it an imported run, or a folder of such by seed?"""
-    found = [folder / CONFIG] if (folder / CONFIG).is_file() else folder.glob(f"*/*/{CONFIG}")
-    for path in found:
-        try:
-            return IMPORTED in read_yaml(path)
-        except (ConfigError, UnicodeDecodeError):
-            continue  # damaged: whoever reads it says so
-    return False
+    """Whether a run folder holds an imported checkpoint."""
+    try:
+        return IMPORTED in read_yaml(folder / CONFIG)
+    except (ConfigError, UnicodeDecodeError):
+        return False  # missing or damaged: reported when the run is loaded
 
 
 def is_skeleton(name: str, runs: Path) -> bool:
-    """Is it a model of ``models.yaml``, or one with imported runs?"""
-    return name in models() or is_imported(runs / name)
+    """Whether a name is a model of the table or has imported runs.
+
+    Args:
+        runs: imported runs lie below ``runs/<name>`` or ``runs/<any folder>/<name>``.
+    """
+    if name in models():
+        return True
+    found = (path for prefix in ("", "*/") for path in runs.glob(f"{prefix}{name}/*/*/{CONFIG}"))
+    return any(is_imported(path.parent) for path in found)

@@ -1,12 +1,12 @@
-"""Skeleton models under measurement: runs of :mod:`baselines.skeletons.training`, one a fold.
+"""Skeleton models as encoders: the runs of :mod:`baselines.skeletons.training`, one per fold.
 
 Decisions
-* They are asked among labels alone: a recogniser of labels knows no languages, and unlike a floor
-  it is not worth a second training for them.
-* A run must be what its recipe in ``params.yaml`` says now, and trained on the same clips and
-  roles. One that was imported (:mod:`baselines.skeletons.imported`) has no recipe: it is what it is.
+* They are evaluated in the label gallery alone: a recogniser of labels knows no languages, and
+  unlike a floor it is too costly to train a second time for them.
+* An imported run (:mod:`baselines.skeletons.imported`) has no recipe, so its settings are not
+  checked.
 
-Cost: a test clip is a forward pass of each stream; nothing is cached.
+Cost: a forward pass of each stream for each test clip; nothing is cached.
 """
 
 from __future__ import annotations
@@ -17,98 +17,70 @@ from pathlib import Path
 
 from baselines.skeletons import imported, recipe, table, training
 from benchmarks.evaluation.embeddings import Cache
-from benchmarks.evaluation.encoders import Expected, Training, check_clips, check_settings
-from benchmarks.evaluation.galleries import Gallery, warn_of_unknown
-from benchmarks.evaluation.scores import Recognised
-from signclip.core.errors import RunError
-from signclip.experiments.config import run_name
-from signclip.experiments.run_folder import read_metrics
+from benchmarks.evaluation.encoders import Encoder, OpenFold, Training
+from benchmarks.evaluation.galleries import LABEL, Gallery
+from benchmarks.evaluation.ranks import Recognised
+from benchmarks.evaluation.runs import Kind, Runs, TrainedOn
+from signclip.core.workspace import RunId, Workspace
 from signclip.poses import Features
 from signclip.text import label
 
 
-class SkeletonEncoder:
-    """Runs of a skeleton model; has the face of :class:`benchmarks.evaluation.encoders.RunEncoder`.
+def _read(folder: Path) -> recipe.Recipe | None:
+    return None if table.is_imported(folder) else training.read_recipe(folder)
+
+
+def _expected(run: RunId, workspace: Workspace) -> recipe.Recipe:
+    return recipe.resolve(run, workspace.params)
+
+
+SKELETON = Kind(_read, _expected, recipe.NOT_IN_FINGERPRINT, "params.yaml")
+
+
+class SkeletonRuns(Encoder):
+    """The runs of a skeleton model with one seed.
 
     Args:
-        expected: ``experiment`` is the model's name.
-        roles: fold -> :func:`signclip.corpora.splits.fingerprint` of its rows.
+        run: with fold None; its experiment is the model's name.
     """
 
-    template = "{label}"  # no language: asked among labels alone
-    learns = False
+    template = LABEL
 
-    def __init__(
-        self,
-        expected: Expected,
-        *,
-        params: Path,
-        runs: Path,
-        roles: dict[int, str],
-        corpus_fingerprint: str,
-    ):
-        self._expected, self._params = expected, params
-        self._roles, self._corpus = roles, corpus_fingerprint
-        self._folder = runs / expected.experiment / str(expected.seed)
-        self.fingerprints: dict[str, str] = {}  # <seed>/<fold's run> -> the run's
-        self.parameters, self.training_seconds, self.scoring_seconds = 0, 0.0, 0.0
-        first = self._opened(min(roles))
+    def __init__(self, run: RunId, workspace: Workspace, trained_on: TrainedOn):
+        super().__init__()
+        self._runs = Runs(run, workspace, trained_on, SKELETON)
+        self.runs = self._runs.fingerprints
+        first = _load(self._runs.first().folder)
         self.title, self.variant = first.title, first.variant
 
-    def _opened(self, fold: int) -> training.Model | imported.Imported:
-        """A fold's run.
+    def open_fold(self, fold: int, training: Training, cache: Cache | None = None) -> SkeletonFold:
+        """Load a fold's run."""
+        run = self._runs.of_fold(fold)
+        self.parameters = run.metrics["parameters"]
+        self.training_seconds += run.metrics["seconds"]
+        return SkeletonFold(_load(run.folder))
 
-        Raises:
-            RunError: it is not there, or was trained as something else or on something else.
-        """
-        number = fold if len(self._roles) > 1 else None
-        name = run_name(self._expected.split, number)
-        folder = self._folder / name
-        if not folder.is_dir():
-            raise RunError(
-                f"no run of {self._expected.experiment} with seed {self._expected.seed} in "
-                f"{folder}; train it first: python -m benchmarks train "
-                f"{self._expected.experiment} --split {self._expected.split}"
-            )
-        metrics = read_metrics(folder)
-        check_clips(folder, metrics, self._corpus, self._roles[fold])
-        self.fingerprints[f"{self._expected.seed}/{name}"] = metrics["fingerprint"]
-        if table.is_imported(folder):
-            return imported.load(folder)
-        trained = training.read_recipe(folder)
-        check_settings(folder, trained, self._wanted(number), recipe.UNDECIDING, "params.yaml")
-        return training.load(folder)
 
-    def _wanted(self, fold: int | None) -> recipe.Recipe:
-        """What the recipe says now."""
-        return recipe.resolve(
-            self._params,
-            self._expected.experiment,
-            profile=self._expected.profile,
-            corpus=self._expected.corpus,
-            split=self._expected.split,
-            fold=fold,
-            seed=self._expected.seed,
-        )
+class SkeletonFold(OpenFold):
+    """A skeleton model, loaded."""
 
-    def score_fold(
-        self,
-        fold: int,
-        training: Training,
-        clips: Sequence[Features],
-        asked: Sequence[Gallery],
-        ids: Sequence[str] | None = None,
-        cache: Cache | None = None,
-    ) -> list[Recognised]:
-        """Score a fold's test clips with the fold's run, in each gallery."""
-        model = self._opened(fold)
-        self.parameters = model.metrics["parameters"]
-        self.training_seconds += model.metrics["seconds"]
-        warn_of_unknown(self._expected.experiment, fold, asked[0], model.classes, ids or ())
-        scored = []
-        for gallery in asked:
-            start = time.perf_counter()
-            scores = model.score(clips, [label(entry.label) for entry in gallery.entries])
-            self.scoring_seconds += time.perf_counter() - start
-            scored.append(Recognised(scores))
-        return scored
+    def __init__(self, model: training.Model | imported.Imported):
+        self._model, self._seconds = model, 0.0
+        self.vocabulary = model.classes
+
+    def score(
+        self, clips: Sequence[Features], gallery: Gallery, ids: Sequence[str] | None = None
+    ) -> Recognised:
+        """Score clips against the labels of a gallery."""
+        start = time.perf_counter()
+        scores = self._model.score(clips, [label(entry.label) for entry in gallery.entries])
+        self._seconds += time.perf_counter() - start
+        return Recognised(scores)
+
+    def seconds(self, ids: Sequence[str]) -> float:
+        """Time spent in :meth:`score`."""
+        return self._seconds
+
+
+def _load(folder: Path) -> training.Model | imported.Imported:
+    return imported.load(folder) if table.is_imported(folder) else training.load(folder)

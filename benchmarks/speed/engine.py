@@ -34,8 +34,10 @@ from benchmarks.speed.training import CLIPS, EPOCHS, lengths
 from signclip import corpora, poses
 from signclip.core.progress import bar
 from signclip.corpora import manifest, splits
-from signclip.experiments import config, run_folder
-from signclip.experiments.config import RunConfig
+from signclip.core.workspace import RunId, Workspace
+from signclip.experiments import run_folder
+from signclip.experiments.config import Compute, RunConfig
+from signclip.experiments.table import resolve
 from signclip.features import store
 from signclip.poses.landmarks import Features
 from signclip.training import train
@@ -51,7 +53,7 @@ def make_corpus(folder: Path, variant: str, frames: np.ndarray, seed: int) -> No
     clips["text"] = [TEXT.format(i) for i in range(len(clips))]
     clips["split"] = np.where(np.arange(len(clips)) % VALIDATED, "train", "validation")
     dropped = pd.DataFrame(columns=list(manifest.DROPPED_COLUMNS))
-    corpora.write(folder / "data", clips, dropped, splits.build(clips))
+    corpora.write(folder / "data" / CORPUS, clips, dropped, splits.build(clips))
     points = len(poses.point_names(variant))
     values = np.random.default_rng(seed).random((2 * int(frames.max()), 3 * points), np.float32)
     valid = np.ones((len(values), points), dtype=bool)
@@ -61,21 +63,15 @@ def make_corpus(folder: Path, variant: str, frames: np.ndarray, seed: int) -> No
             first = clip % (len(values) - count)
             yield Features(values[first : first + count], valid[first : first + count])
 
-    target = folder / "features" / variant
+    target = folder / "features" / CORPUS / variant
     store.write_features(clips, features(), variant, target, dtype="float16")
 
 
 def settings(given: argparse.Namespace, loaders: int) -> RunConfig:
     """The row as the profile has it, from random weights."""
-    found = config.resolve(
-        given.experiments,
-        given.params,
-        given.row,
-        profile=given.profile,
-        corpus=CORPUS,
-        split="official",
-        fold=None,
-        seed=0,
+    found = resolve(
+        RunId(given.row, given.profile, CORPUS, "official", None, 0),
+        Workspace(params=given.params, experiments=given.experiments),
         given={"epochs": given.epochs, "compute": {"loaders": loaders, **dict(given.compute)}},
     )
     return found.model_copy(update={"init": None})
@@ -94,9 +90,7 @@ def measure(given: argparse.Namespace, folder: Path, loaders: int) -> dict[str, 
 
         run = train.train(
             chosen,
-            corpus=folder / "data",
-            features=folder / "features",
-            runs=folder / f"runs-{loaders}",
+            Workspace(folder / "data", folder / "features", folder / f"runs-{loaders}"),
             progress=progress,
         )
     updates = round((len(at) - 1) / given.epochs)
@@ -118,8 +112,8 @@ def measure(given: argparse.Namespace, folder: Path, loaders: int) -> dict[str, 
 
 def _setting(text: str) -> tuple[str, Any]:
     name, _, value = text.partition("=")
-    if name not in config.Compute.model_fields or not value:
-        known = ", ".join(config.Compute.model_fields)
+    if name not in Compute.model_fields or not value:
+        known = ", ".join(Compute.model_fields)
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE of {known}")
     return name, value
 

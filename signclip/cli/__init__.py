@@ -201,54 +201,48 @@ def train(
     """
     from functools import partial
 
+    from signclip.core.workspace import RunId, Workspace
     from signclip.corpora import manifest, splits
-    from signclip.experiments import config
+    from signclip.experiments.config import ALL_FOLDS
+    from signclip.experiments.table import resolve
     from signclip.training.launch import train_all
 
     if experiment is None and init is None:
         raise typer.BadParameter("give an experiment, a model to go on from (--init), or both")
+    workspace = Workspace(data, features, runs, params=params, experiments=experiments)
     row = given = None
     if init is not None:
         from signclip.training import distributed, finetune
 
         model, given = finetune.start(init)
         row = finetune.row_of(model, init) if experiment is None else None
-        where = dict(data=data, features=features, jobs=jobs)
-        prepare = partial(finetune.prepare, corpus, str(given["variant"]), **where)
+        prepare = partial(finetune.prepare, corpus, str(given["variant"]), workspace, jobs=jobs)
         context.with_resource(distributed.group())  # until the end: it cannot be made twice
-        corpus = distributed.by_first(prepare)
+        corpus = distributed.on_main_process(prepare)
         finetune.check_texts(model, data / corpus)
         dropped = manifest.read_dropped(data / corpus)
-        for line in manifest.reasons(dropped) if torchrun.speaks() else ():
+        for line in manifest.reasons(dropped) if torchrun.is_main_process() else ():
             typer.echo(f"{data / corpus}: dropped {line}", err=True)
     if split is None:
         there = splits.names(data / corpus)
         split = next(name for name in ("letters", "official", *there) if name in there)
     folds = splits.fold_numbers(splits.read(data / corpus, split))
-    if fold != config.ALL_FOLDS:
+    if fold != ALL_FOLDS:
         by_name = {str(number or 0): number for number in folds}
         if fold not in by_name:
             raise typer.BadParameter(f"fold {fold!r}; split {split} has {', '.join(by_name)}")
         folds = [by_name[fold]]
     configs = [
-        config.resolve(
-            experiments,
-            params,
-            experiment or name,
-            profile=profile,
-            corpus=corpus,
-            split=split,
-            fold=number,
-            seed=seed,
+        resolve(
+            RunId(experiment or name, profile, corpus, split, number, seed),
+            workspace,
             row=row,
             given=given,
         )
         for number in folds
     ]
-    paths = train_all(
-        configs, corpus=data / corpus, features=features / corpus, runs=runs, jobs=jobs
-    )
-    if torchrun.speaks():
+    paths = train_all(configs, workspace, jobs=jobs)
+    if torchrun.is_main_process():
         for path in paths:
             typer.echo(path)
 
@@ -381,7 +375,7 @@ def main() -> None:
     try:
         app()
     except SignCLIPError as error:
-        if torchrun.speaks() or error.of_one_process:
+        if torchrun.is_main_process() or error.of_one_process:
             typer.echo(f"signclip: {error}", err=True)
         sys.exit(2)
 

@@ -1,4 +1,4 @@
-"""What ``torchrun`` tells the processes that it starts; known without importing torch."""
+"""What ``torchrun`` tells the processes that it starts, read without importing torch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ def launched() -> bool:
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
-def speaks() -> bool:
-    """Is it this process that prints for all?"""
+def is_main_process() -> bool:
+    """Is this the process that prints and writes for all?"""
     return os.environ.get("RANK", "0") == "0"

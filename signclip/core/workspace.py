@@ -1,4 +1,4 @@
-"""Where a project's files lie, and which training a run is: two values in place of many arguments.
+"""Where a project's files lie, and the identity of a training run.
 
 Decisions
 * :class:`Workspace` holds the folders and the two tables of a project. Its defaults are relative to
@@ -115,3 +115,17 @@ def find_run(runs: Path, path: Path) -> Path:
         listed = ", ".join(map(str, found))
         raise ConfigError(f"{own_place}: several runs have this name: {listed}; give one of them")
     return found[0] if found else own_place
+
+
+def locate_run(path: Path) -> Path:
+    """``<runs>/<experiment>/<seed>/<split>[-<fold>]`` to the stage's folder that has this run.
+
+    Any other path, and one where there is no such run, is returned as it is.
+
+    Raises:
+        ConfigError: several stages have it.
+    """
+    depth = 3  # of a run below a folder of runs
+    if path.exists() or len(path.parts) < depth:
+        return path
+    return find_run(path.parents[depth - 1], Path(*path.parts[-depth:]))

@@ -1,42 +1,25 @@
-"""What a training run is: an experiment's row and a profile's numbers, resolved and checked.
+"""What decides a training run: its configuration, as it is stored with the run.
 
-Decisions
-* An experiment is a named difference from a base, in one YAML table; a profile (``cpu``, ``paper``,
-  ``smoke``) is numbers in ``params.yaml``. Neither is code, and no code asks which profile it runs.
-* A run's configuration is resolved once, checked strictly (an unknown key is an error) and stored
-  with the run.
-* A few keys of a row are read on the way. ``prompts`` has a template for each split, since a
-  gallery without languages is asked in prompts without them (``other``: for those not named).
-  ``half_depth``: half the profile's pose layers. ``batch_factor``: so many of its batches in one,
-  embedded one after the other, and as many updates. ``weights_of``: the row trains nothing; it is
-  another row's weights, tested on features of its own.
+Decision: everything that decides a run's weights is a field here, apart from the data itself and
+the code; :mod:`signclip.experiments.table` fills the fields from an experiment's row and a profile.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from signclip.core.errors import ConfigError
-from signclip.poses import VARIANTS
+from signclip.core.config import Strict
+from signclip.core.workspace import RunId
 
 ALL_FOLDS = "all"
-Step = Literal[  # of the augmentation, see signclip.training.data
-    "flip", "affine2d", "temporal", "noise", "affine3d", "bones", "jitter", "crop"
-]
-
-Form = TypeVar("Form", bound=BaseModel)
+# of the augmentation, see signclip.training.data
+Step = Literal["flip", "affine2d", "temporal", "noise", "affine3d", "bones", "jitter", "crop"]
 Loss = Literal["contrastive", "multi_positive", "sigmoid", "gallery"]  # see signclip.model.losses
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Towers(_Strict):
+class Towers(Strict):
     """Sizes of the two towers (see :class:`signclip.model.towers.ModelConfig`)."""
 
     hidden_size: int
@@ -50,7 +33,7 @@ class Towers(_Strict):
     dropout: float = Field(0.1, ge=0, lt=1)
 
 
-class Compute(_Strict):
+class Compute(Strict):
     """How a loss is computed: the same result up to rounding, and to what dropout draws."""
 
     padding: Literal["limit", "batch", "none"] = "batch"  # see signclip.training.data
@@ -75,11 +58,11 @@ class Compute(_Strict):
         return self
 
 
-# What decides no bit of a run's weights.
-UNDECIDING = {"title": True, "save_every": True, "compute": {"loaders"}}
+# Fields excluded from the run fingerprint: they change no bit of the weights.
+NOT_IN_FINGERPRINT: dict[str, Any] = {"title": True, "save_every": True, "compute": {"loaders"}}
 
 
-class RunConfig(_Strict):
+class RunConfig(Strict):
     """Everything that decides a run's weights, apart from the data itself."""
 
     experiment: str
@@ -89,9 +72,9 @@ class RunConfig(_Strict):
     variant: str  # of the features, signclip.poses.VARIANTS
     prompt: str  # template of a clip's text
     label_prompt: str | None = None  # of a second, language-free text that a clip is trained with
-    # a prompt's sign language and the rest of it are two texts, their mean the prompt's embedding
-    # (signclip.text.apart)
-    apart: bool = False
+    # embed a prompt's sign language and the rest of it as two texts; the prompt's embedding is
+    # their mean (see signclip.text)
+    split_prompt: bool = False
     cased: bool
     augment: tuple[Step, ...] = ()
     loss: Loss = "contrastive"
@@ -138,8 +121,8 @@ class RunConfig(_Strict):
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
-        if self.apart and self.label_prompt is not None:
-            raise ValueError("a prompt that is taken apart has its own text without a language")
+        if self.split_prompt and self.label_prompt is not None:
+            raise ValueError("split_prompt and label_prompt both add a text without a language")
         for switch, needed in (
             (self.label_smoothing > 0, self.loss == "gallery"),
             (self.loss == "sigmoid", self.temperature),
@@ -154,172 +137,6 @@ class RunConfig(_Strict):
         return self
 
     @property
-    def run_folder(self) -> Path:
-        """``<experiment>/<seed>/<split>[-<fold>]``, below ``runs/``."""
-        return Path(self.experiment, str(self.seed), run_name(self.split, self.fold))
-
-
-def checked(form: type[Form], what: str, numbers: dict[str, Any], **place: Any) -> Form:
-    """Values in their form.
-
-    Args:
-        what: they are of, for the error.
-        numbers: as files give them.
-        place: what they are for; no file may say it.
-
-    Raises:
-        ConfigError: a value is missing, unknown or out of range; the first such is named.
-    """
-    if said := sorted(numbers.keys() & place.keys()):
-        raise ConfigError(f"{what}: {said[0]} is not for the tables to say")
-    try:
-        return form(**numbers, **place)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{what}: {where}: {first['msg']}") from None
-
-
-def of_profile(params: Path | str, profile: str) -> dict[str, Any]:
-    """A profile's recipes by name.
-
-    Raises:
-        ConfigError: there is no such profile.
-    """
-    profiles = read_yaml(params).get("profiles", {})
-    if profile not in profiles:
-        raise ConfigError(f"unknown profile {profile!r}; there are {', '.join(profiles)}")
-    return profiles[profile]
-
-
-def run_name(split: str, fold: int | None) -> str:
-    """The last part of a run's path: the split, and the fold where there are several."""
-    return split if fold is None else f"{split}-{fold}"
-
-
-# libyaml's where PyYAML has it: ten times as fast, and a measurement reads the tables often
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def read_yaml(path: Path | str) -> dict[str, Any]:
-    """A YAML mapping.
-
-    Raises:
-        ConfigError: the file is missing or is no mapping.
-    """
-    try:
-        values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_LOADER)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML ({error})") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: a mapping is expected")
-    return values
-
-
-def experiment_row(table: dict[str, Any], name: str) -> dict[str, Any]:
-    """A row with its bases merged in, bases first; keys of the row win.
-
-    Raises:
-        ConfigError: no such row, or its bases run in a circle.
-    """
-    chain, current = [], name
-    while current is not None:
-        if current not in table:
-            raise ConfigError(f"unknown experiment {current!r}; there are {', '.join(table)}")
-        if current in chain:
-            raise ConfigError(f"experiment {name!r}: its bases run in a circle at {current!r}")
-        chain.append(current)
-        current = table[current].get("base")
-    row: dict[str, Any] = {}
-    for link in reversed(chain):
-        row.update({key: value for key, value in table[link].items() if key != "base"})
-    return row
-
-
-def tested_as(experiments: Path | str, name: str) -> tuple[str, str | None]:
-    """Whose runs an experiment is tested with, and on which variant (None: on that of the runs).
-
-    Raises:
-        ConfigError: no such row.
-    """
-    row = experiment_row(read_yaml(experiments), name)
-    if "weights_of" in row:
-        return row["weights_of"], row["variant"]
-    return name, None
-
-
-def _with(numbers: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    return numbers | {
-        key: _with(numbers.get(key) or {}, value) if isinstance(value, dict) else value
-        for key, value in given.items()
-    }
-
-
-def resolve(
-    experiments: Path | str,
-    params: Path | str,
-    name: str,
-    *,
-    profile: str,
-    corpus: str,
-    split: str,
-    fold: int | None,
-    seed: int,
-    row: dict[str, Any] | None = None,
-    given: dict[str, Any] | None = None,
-) -> RunConfig:
-    """The configuration of one run.
-
-    Args:
-        experiments: the table of experiments (``benchmarks/experiments.yaml``).
-        params: ``params.yaml``; ``profiles.<profile>.<recipe>`` holds the numbers of the row's
-            recipe.
-        row: the experiment, where it is in no table.
-        given: values that count more than row and recipe; of a mapping the keys that it names.
-
-    Raises:
-        ConfigError: a name does not exist, or a value is missing, unknown or out of range.
-    """
-    row = dict(row) if row else experiment_row(read_yaml(experiments), name)
-    if "weights_of" in row:
-        raise ConfigError(
-            f"experiment {name!r} trains nothing: it is {row['weights_of']}, tested on "
-            f"{row['variant']}"
-        )
-    recipe = row.pop("recipe", None)
-    if "prompts" in row:
-        prompts = row.pop("prompts")
-        row["prompt"] = prompts.get(split, prompts.get("other"))
-    half_depth = row.pop("half_depth", False)
-    recipes = of_profile(params, profile)
-    if recipe not in recipes:
-        raise ConfigError(f"experiment {name!r}: profile {profile!r} has no recipe {recipe!r}")
-    batch_factor = row.pop("batch_factor", 1)
-    numbers = {**recipes[recipe], **row}
-    if half_depth:
-        towers = numbers["towers"]
-        numbers["towers"] = {**towers, "pose_layers": max(1, towers["pose_layers"] // 2)}
-    if batch_factor > 1:
-        chunk = numbers["batch_size"]
-        numbers["batch_size"] = batch_factor * chunk
-        numbers["epochs"] *= batch_factor  # as many updates
-        numbers["compute"] = {**numbers.get("compute", {}), "chunk": chunk}
-    numbers = _with(numbers, given or {})
-    if numbers.get("label_prompt") == numbers.get("prompt"):
-        numbers["label_prompt"] = None  # the same text need not be learned twice
-    config = checked(
-        RunConfig,
-        f"experiment {name!r}, profile {profile!r}",
-        numbers,
-        experiment=name,
-        profile=profile,
-        corpus=corpus,
-        split=split,
-        fold=fold,
-        seed=seed,
-    )
-    if config.variant not in VARIANTS:
-        raise ConfigError(f"experiment {name!r}: unknown variant {config.variant!r}")
-    return config
+    def run_id(self) -> RunId:
+        """Which training this is; ``run_id.path`` is the run's place below a folder of runs."""
+        return RunId(self.experiment, self.profile, self.corpus, self.split, self.fold, self.seed)

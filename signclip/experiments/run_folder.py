@@ -1,7 +1,7 @@
-"""What a run's folder says of itself, read without opening the model.
+"""Reading and verifying a run folder without loading its model.
 
-Decision: apart from :mod:`signclip.checkpoint`, so that checks of a run, tables and figures need no
-torch, which takes seconds to import.
+Decision: separate from :mod:`signclip.checkpoint`, so that checks of a run, tables and figures
+never import torch, which takes seconds.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ from typing import Any
 from pydantic import ValidationError
 
 from signclip.core import files
+from signclip.core.config import read_yaml
 from signclip.core.errors import ConfigError, RunError
-from signclip.experiments.config import RunConfig, read_yaml
+from signclip.experiments.config import RunConfig
 
 WEIGHTS, CONFIG, METRICS = "model.safetensors", "config.yaml", "metrics.json"
 CURVES = "curves.csv"
+# Field of a stored configuration -> its present name.
+RENAMED_FIELDS = {"apart": "split_prompt"}
 
 
 def read_metrics(folder: Path | str) -> dict[str, Any]:
-    """``metrics.json`` of a run.
+    """Read ``metrics.json`` of a run.
 
     Raises:
-        RunError: there is no finished run in the folder, or the file is damaged.
+        RunError: the folder holds no finished run, or the file is damaged.
     """
     path = Path(folder) / METRICS
     try:
@@ -37,25 +40,33 @@ def read_metrics(folder: Path | str) -> dict[str, Any]:
     except ValueError as error:  # not JSON, or not even UTF-8
         raise RunError(f"{path}: damaged ({error})") from None
     if not isinstance(values, dict) or not isinstance(values.get("sha256"), dict):
-        raise RunError(f"{path}: damaged (no listing of the other files' sha256)")
+        raise RunError(f"{path}: damaged (it does not list the sha256 of the other files)")
     return values
 
 
 def read_config(folder: Path | str) -> RunConfig:
-    """The configuration that a run was trained with.
+    """The configuration that a run was trained with; a field's former name is understood.
 
     Raises:
-        RunError: it is missing or is no run's.
+        RunError: it is missing or is not a run's configuration.
     """
     path = Path(folder) / CONFIG
     try:
-        return RunConfig(**read_yaml(path)["run"])
-    except (ConfigError, KeyError, TypeError, UnicodeDecodeError, ValidationError) as error:
+        values = read_yaml(path)["run"].items()
+        return RunConfig(**{RENAMED_FIELDS.get(name, name): value for name, value in values})
+    except (
+        AttributeError,
+        ConfigError,
+        KeyError,
+        TypeError,
+        UnicodeDecodeError,
+        ValidationError,
+    ) as error:
         raise RunError(f"{path}: not a run's configuration ({error})") from None
 
 
 def verify(folder: Path | str) -> None:
-    """Hash a run's files again.
+    """Compare a run's files with their recorded hashes.
 
     Raises:
         RunError: naming the first file that is missing or changed.

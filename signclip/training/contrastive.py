@@ -26,7 +26,7 @@ from signclip.experiments.config import Compute, Loss, RunConfig
 from signclip.model import losses, packed_attention
 from signclip.model.packed_attention import Layout
 from signclip.model.towers import SignCLIP
-from signclip.text import Tokenizer, averaged
+from signclip.text import Tokenizer, embed_split_prompts
 from signclip.training import distributed
 from signclip.training.data import Collate, pad_frames
 
@@ -232,7 +232,7 @@ class Validation:
         config: RunConfig,
     ):
         self.clips, self.galleries, self.tokenizer = clips, galleries, tokenizer
-        self.apart = config.apart
+        self.split_prompt = config.split_prompt
         self.towers, self.batch_size = config.towers, config.compute.chunk or config.batch_size
 
     @torch.no_grad()
@@ -256,8 +256,8 @@ class Validation:
         return row
 
     def _embedded(self, model: SignCLIP, texts: Sequence[str]) -> Tensor:
-        if self.apart:
-            return averaged(texts, partial(self._in_batches, model))
+        if self.split_prompt:
+            return embed_split_prompts(texts, partial(self._in_batches, model))
         return self._in_batches(model, texts)
 
     def _in_batches(self, model: SignCLIP, texts: Sequence[str]) -> Tensor:

@@ -75,11 +75,12 @@ def wait() -> None:
         distributed.barrier()
 
 
-def by_first(call: Callable[[], T]) -> T:
-    """What the first process's call gives, in all of them.
+def on_main_process(call: Callable[[], T]) -> T:
+    """Call a function on the main process only, and return its result on all of them.
 
     Raises:
-        SignCLIPError: the call raised it; in the other processes a ConfigError of the same words.
+        SignCLIPError: the call raised it; on the other processes it is a ConfigError with the same
+            message.
     """
     if world_size() == 1:
         return call()

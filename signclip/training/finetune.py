@@ -17,10 +17,12 @@ from pathlib import Path
 
 from signclip import checkpoint, corpora, inference
 from signclip.core import files
-from signclip.core.errors import ConfigError, StoreError
+from signclip.core.errors import ConfigError, RunError, StoreError
+from signclip.core.workspace import Workspace, locate_run
 from signclip.corpora import manifest
 from signclip.corpora.loaders import folder as folder_corpus
-from signclip.experiments import config
+from signclip.experiments.config import Towers
+from signclip.experiments.run_folder import read_config
 from signclip.features import store
 from signclip.model.towers import SWITCHES
 from signclip.text import prompt
@@ -35,7 +37,7 @@ def start(path: Path | str) -> tuple[inference.SignCLIPModel, dict[str, object]]
         SignCLIPError: there is no model, its vocabulary is missing, or it does not say which
             features or prompts it takes.
     """
-    path = Path(path)
+    path = locate_run(Path(path))
     model = inference.load(path)
     if model.variant is None or not model.prompt:
         raise ConfigError(f"{path}: which features or prompts it was trained on is not known")
@@ -45,9 +47,9 @@ def start(path: Path | str) -> tuple[inference.SignCLIPModel, dict[str, object]]
     return model, {
         "variant": model.variant,
         "prompt": model.prompt,
-        "apart": model.config is not None and model.config.apart,
+        "split_prompt": model.config is not None and model.config.split_prompt,
         **{name: getattr(sizes, name) for name in SWITCHES},
-        "towers": {name: getattr(sizes, name) for name in config.Towers.model_fields},
+        "towers": {name: getattr(sizes, name) for name in Towers.model_fields},
         "init_run": str(path),
         "init_sha256": files.sha256_file(weights),
     }
@@ -66,7 +68,28 @@ def row_of(model: inference.SignCLIPModel, init: Path | str) -> dict[str, object
     }
 
 
-def prepare(given: str, variant: str, *, data: Path, features: Path, jobs: int) -> str:
+def default_runs(runs: Path, corpus: str, init: Path | str) -> Path:
+    """The folder for runs fine-tuned on a corpus: ``<runs>/finetune/<corpus>-<origin>``.
+
+    The origin is the id of the run that training starts from (``E3.2-0-letters-0``), or the name
+    of an imported or released model; so fine-tuning another model never replaces these runs.
+
+    Args:
+        runs: of the workspace.
+        corpus: name of the built corpus.
+        init: a run, an imported model's folder or a released file.
+    """
+    path = locate_run(Path(init))
+    try:
+        run = read_config(path).run_id
+    except RunError:  # not trained here
+        origin = path.resolve().name if path.is_dir() else path.stem
+    else:
+        origin = f"{run.experiment}-{run.seed}-{run.name}"
+    return runs / RECIPE / f"{corpus}-{origin}"
+
+
+def prepare(given: str, variant: str, workspace: Workspace, *, jobs: int) -> str:
     """Name of a corpus that is built and packed: ``given``, or that of a folder with manifest.csv.
 
     Under ``torchrun`` the first process does it for all.
@@ -77,9 +100,9 @@ def prepare(given: str, variant: str, *, data: Path, features: Path, jobs: int) 
     """
     root = folder_corpus.find(Path(given))
     if root is None:
-        if not (data / given / manifest.MANIFEST_FILE).is_file():
+        if not (workspace.corpus(given) / manifest.MANIFEST_FILE).is_file():
             raise ConfigError(
-                f"{given}: neither a corpus below {data} nor a folder with manifest.csv"
+                f"{given}: neither a corpus below {workspace.data} nor a folder with manifest.csv"
             )
         return given
     name = root.resolve().name
@@ -91,8 +114,10 @@ def prepare(given: str, variant: str, *, data: Path, features: Path, jobs: int) 
         raise ConfigError(
             f"{given}: all training clips have one text; there is nothing to tell apart"
         )
-    corpora.write(data / name, clips, dropped, corpora.split_table(folder_corpus.NAME, clips))
-    out = features / name / variant
+    corpora.write(
+        workspace.corpus(name), clips, dropped, corpora.split_table(folder_corpus.NAME, clips)
+    )
+    out = workspace.store(name, variant)
     try:
         store.FeatureStore.of(clips, out)
     except StoreError:

@@ -1,4 +1,4 @@
-"""A run's life, the same for every model that is trained here: kept, gone on with, or trained.
+"""The life cycle of a run, the same for every model trained here: reuse, resume or train.
 
 Decisions
 * A run is one (model, corpus, split, fold, seed). It is written under a temporary name and renamed
@@ -28,6 +28,7 @@ from signclip import checkpoint
 from signclip.core import files
 from signclip.core.errors import ConfigError, RunError, SignCLIPError
 from signclip.core.workers import end_with_parent
+from signclip.core.workspace import RunId, Workspace
 from signclip.corpora import manifest, splits
 from signclip.features.store import FeatureStore
 from signclip.training import curves, distributed, engine
@@ -36,18 +37,10 @@ from signclip.training.sampling import BatchSampler
 
 
 class Settings(Protocol):
-    """What a run was or is trained with, as far as it matters here."""
+    """The part of a finished run's settings that matters here."""
 
     @property
     def corpus(self) -> str: ...
-    @property
-    def split(self) -> str: ...
-    @property
-    def fold(self) -> int | None: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def run_folder(self) -> Path: ...
 
 
 class Inputs(NamedTuple):
@@ -72,52 +65,57 @@ class Outcome(NamedTuple):
     save: Callable[[Path, dict[str, Any]], None]  # into a folder, with all of these facts
 
 
-def read_inputs(settings: Settings, variant: str, *, corpus: Path, features: Path) -> Inputs:
-    """Open what a run is trained on.
+def read_inputs(run: RunId, variant: str, workspace: Workspace) -> Inputs:
+    """Open a run's corpus and feature store.
 
     Args:
-        corpus: folder with manifest and splits (``signclip corpora build``).
-        features: folder whose sub-folder ``variant`` is the feature store (``signclip pack``).
+        run: its fold None stands for the only fold, 0.
+        workspace: has the built corpus (``signclip corpora build``) and its feature store of
+            ``variant`` (``signclip pack``).
 
     Raises:
-        SignCLIPError: something of it is missing or does not fit.
+        SignCLIPError: corpus, split, fold or store is missing, or they do not fit together.
     """
+    corpus = workspace.corpus(run.corpus)
     clips = manifest.read(corpus)
-    store = FeatureStore.of(clips, features / variant)
-    rows = splits.read(corpus, settings.split)
-    rows = rows[rows["fold"] == (settings.fold or 0)]
+    store = FeatureStore.of(clips, workspace.store(run.corpus, variant))
+    rows = splits.read(corpus, run.split)
+    rows = rows[rows["fold"] == (run.fold or 0)]
     if rows.empty:
-        raise ConfigError(f"split {settings.split!r} has no fold {settings.fold}")
+        raise ConfigError(f"split {run.split!r} has no fold {run.fold}")
     return Inputs(clips, store, rows)
 
 
-def kept_or_trained(
-    settings: Settings,
+def run_or_resume(
+    run: RunId,
     inputs: Inputs,
     fingerprint: str,
+    workspace: Workspace,
     *,
-    runs: Path,
     read: Callable[[Path], Settings],
     train: Callable[[Path], Outcome],
     progress: Progress,
+    epochs: int,
 ) -> Path:
-    """A run's folder ``runs/<run_folder>``, in which it is finished now.
+    """Return the folder of a finished run: an earlier one if unchanged, else resumed or trained.
 
     Args:
-        fingerprint: of everything that decides its weights.
-        read: the settings of a finished run's folder; RunError where there are none.
-        train: called with the folder of the state that a killed training goes on from.
+        fingerprint: of everything that decides the run's weights.
+        workspace: the run is ``workspace.runs / run.path``.
+        read: reads the settings of a finished run's folder; raises RunError where there are none.
+        train: called with the folder that keeps the state of an interrupted training.
+        epochs: of the whole training, reported to ``progress`` where nothing is trained.
 
     Raises:
         SignCLIPError: what ``train`` raises. An earlier finished run stays, and so does the last
             state of this one.
     """
-    out = runs / settings.run_folder
+    out = workspace.runs / run.path
     work = out.with_name(f".{out.name}.work")
     with distributed.group(), ExitStack() as held:
-        distributed.by_first(lambda: held.enter_context(files.writing(out)))
-        if distributed.by_first(lambda: _is_finished(out, settings, fingerprint, read)):
-            progress(settings.epochs)
+        distributed.on_main_process(lambda: held.enter_context(files.writing(out)))
+        if distributed.on_main_process(lambda: _is_finished(out, run, fingerprint, read)):
+            progress(epochs)
         else:
             outcome = train(work)
             if not distributed.rank():
@@ -129,10 +127,8 @@ def kept_or_trained(
     return out
 
 
-def _is_finished(
-    out: Path, settings: Settings, fingerprint: str, read: Callable[[Path], Settings]
-) -> bool:
-    """Is this very run there and whole? A damaged one is trained again.
+def _is_finished(out: Path, run: RunId, fingerprint: str, read: Callable[[Path], Settings]) -> bool:
+    """Is there an intact run with this fingerprint? A damaged one is trained again.
 
     Raises:
         ConfigError: the folder holds a run on another corpus, which would be overwritten.
@@ -142,7 +138,7 @@ def _is_finished(
         there = read(out)
     except RunError:
         return False
-    if there.corpus != settings.corpus:
+    if there.corpus != run.corpus:
         raise ConfigError(
             f"{out} holds a run on corpus {there.corpus!r}; give another folder with --runs"
         )

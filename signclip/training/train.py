@@ -29,12 +29,14 @@ from transformers import BertModel
 
 from signclip import checkpoint, inference
 from signclip.core import files
+from signclip.core.code import fingerprint_code
 from signclip.core.errors import ConfigError, StoreError
+from signclip.core.workspace import Workspace
 from signclip.corpora import splits
-from signclip.experiments.config import UNDECIDING, RunConfig
+from signclip.experiments.config import NOT_IN_FINGERPRINT, RunConfig
 from signclip.features.store import FeatureStore
 from signclip.model.towers import SWITCHES, ModelConfig, SignCLIP
-from signclip.text import Tokenizer, apart, label, prompt
+from signclip.text import Tokenizer, label, prompt, split_prompt
 from signclip.training import curves, engine
 from signclip.training.contrastive import ContrastiveModel, Gallery, Texts, Validation
 from signclip.training.data import ClipDataset, Collate, Example
@@ -42,9 +44,9 @@ from signclip.training.engine import Progress
 from signclip.training.lifecycle import (
     Inputs,
     Outcome,
-    kept_or_trained,
     loader,
     read_inputs,
+    run_or_resume,
 )
 from signclip.training.optim import FairseqAdam, PolynomialDecay
 from signclip.training.sampling import (
@@ -54,43 +56,26 @@ from signclip.training.sampling import (
     ShuffledSampler,
 )
 
-# The code that decides a run's weights is part of a run's fingerprint; what it says about itself in
-# comments is not.
-_DECIDING = (
-    "augment",
-    "augment_hands",
-    "contrastive",
-    "curves",
-    "data",
-    "distributed",
-    "engine",
-    "hands",
-    "losses",
-    "mirror",
-    "model",
-    "optim",
-    "points",
-    "poses",
-    "runs",
-    "sampling",
-    "store",
-    "text",
-    "train",
-    "unpadded",
+# Part of a run's fingerprint: the code that decides its weights, and the versions of libraries.
+_CODE = (
+    "signclip.text",
+    "signclip.poses",
+    "signclip.features",
+    "signclip.model",
+    "signclip.training",
 )
 _PACKAGES = ("mmengine", "numpy", "tokenizers", "torch", "transformers")
 
 
 def run_fingerprint(config: RunConfig, store: FeatureStore, rows: pd.DataFrame) -> str:
     """Changes when anything that decides the run's weights does."""
-    here = Path(__file__).parent
     return files.fingerprint(
         {
-            "config": config.model_dump(mode="json", exclude=UNDECIDING),
+            "config": config.model_dump(mode="json", exclude=NOT_IN_FINGERPRINT),
             "corpus": store.meta["corpus_fingerprint"],
             "features": store.meta["sha256"],
             "roles": splits.fingerprint(rows),
-            "code": {name: files.sha256_code(here / f"{name}.py") for name in _DECIDING},
+            "code": fingerprint_code(_CODE),
             "versions": {name: version(name) for name in _PACKAGES},
         }
     )
@@ -98,13 +83,13 @@ def run_fingerprint(config: RunConfig, store: FeatureStore, rows: pd.DataFrame) 
 
 def templates_asked(config: RunConfig) -> tuple[str, ...]:
     """Of what a clip is asked: its prompt and, where it is trained by one, a text of its label."""
-    of_label = apart(config.prompt)[1:] if config.apart else (config.label_prompt,)
+    of_label = split_prompt(config.prompt)[1:] if config.split_prompt else (config.label_prompt,)
     return config.prompt, *(template for template in of_label if template is not None)
 
 
 def templates_trained(config: RunConfig) -> tuple[str, ...]:
     """Of what a clip is trained with: the parts of its prompt, or what it is asked."""
-    return apart(config.prompt) if config.apart else templates_asked(config)
+    return split_prompt(config.prompt) if config.split_prompt else templates_asked(config)
 
 
 def _filled(templates: Sequence[str], clips: pd.DataFrame) -> list[tuple[str, ...]]:
@@ -180,37 +165,37 @@ def _start(
 
 def train(
     config: RunConfig,
+    workspace: Workspace,
     *,
-    corpus: Path,
-    features: Path,
-    runs: Path,
     progress: Progress = lambda epochs: None,
 ) -> Path:
-    """Train one run; returns its folder ``runs/<experiment>/<seed>/<split>[-<fold>]``.
+    """Train one run; return its folder, ``workspace.runs / config.run_id.path``.
 
-    One that was killed is gone on with. In the processes that ``torchrun`` started, they share
-    every batch.
+    An unchanged finished run is reused and an interrupted one is resumed. Processes started by
+    ``torchrun`` share every batch.
 
     Args:
         config: ``fold`` None stands for the only fold, 0.
-        corpus: folder with manifest and splits (``signclip corpora build``).
-        features: folder whose sub-folder ``<variant>`` is the feature store (``signclip pack``).
+        workspace: has the built corpus (``signclip corpora build``) and the feature store of the
+            variant (``signclip pack``); receives the run.
         progress: see :data:`signclip.training.engine.Progress`.
 
     Raises:
         SignCLIPError: the inputs are missing or do not fit, or the loss is not finite. An earlier
             finished run stays, and so does the last state of this one.
     """
-    inputs = read_inputs(config, config.variant, corpus=corpus, features=features)
+    run = config.run_id
+    inputs = read_inputs(run, config.variant, workspace)
     fingerprint = run_fingerprint(config, inputs.store, inputs.rows)
-    return kept_or_trained(
-        config,
+    return run_or_resume(
+        run,
         inputs,
         fingerprint,
-        runs=runs,
+        workspace,
         read=checkpoint.read_config,
         train=lambda work: _train(config, inputs, work, fingerprint, progress),
         progress=progress,
+        epochs=config.epochs,
     )
 
 

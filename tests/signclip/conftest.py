@@ -19,8 +19,10 @@ from torch import Tensor
 
 import signclip
 from signclip import corpora, poses
+from signclip.core.workspace import RunId, Workspace
 from signclip.corpora import splits
-from signclip.experiments import config
+from signclip.experiments.config import RunConfig
+from signclip.experiments.table import resolve
 from signclip.features import store
 from signclip.model.towers import ModelConfig, SignCLIP
 from signclip.text import SPECIAL_TOKENS
@@ -176,36 +178,35 @@ NAME = "spreadthesign-fingerspelling"
 ROOT = Path(__file__).parents[2]
 
 
-def _smoke(name: str = "E3.2", **changes: Any) -> config.RunConfig:
+def _smoke(name: str = "E3.2", **changes: Any) -> RunConfig:
     where = {"corpus": NAME, "split": "letters", "fold": 0, "seed": 0}
     given = {key: changes.pop(key) for key in where.keys() & changes.keys()}
-    return config.resolve(
-        ROOT / "benchmarks/experiments.yaml",
-        ROOT / "params.yaml",
-        name,
-        **{"profile": "smoke", **where, **given},
-    ).model_copy(update=changes)
+    run = RunId(name, **{"profile": "smoke", **where, **given})
+    tables = Workspace(
+        params=ROOT / "params.yaml", experiments=ROOT / "benchmarks/experiments.yaml"
+    )
+    return resolve(run, tables).model_copy(update=changes)
 
 
 @pytest.fixture(scope="session")
-def smoke_config() -> Callable[..., config.RunConfig]:
+def smoke_config() -> Callable[..., RunConfig]:
     """``smoke_config("E3.2", fold=1, epochs=3)``: a row's configuration in the smoke profile."""
     return _smoke
 
 
 @pytest.fixture(scope="session")
 def training_folder(tmp_path_factory, embedded) -> Path:
-    """``data`` and ``features/dominant_hand`` of the 410 Latin letters of the embedded corpus."""
+    """``data`` and ``features`` of the 410 Latin letters of the embedded corpus, one variant."""
     folder = tmp_path_factory.mktemp("train")
     clips = embedded.manifest
     clips = clips[clips["text"].map(signclip.text.label).isin(splits.LATIN)]
-    corpora.write(folder / "data", clips, embedded.dropped, splits.letters(clips))
-    to = folder / "features" / "dominant_hand"
+    corpora.write(folder / "data" / NAME, clips, embedded.dropped, splits.letters(clips))
+    to = folder / "features" / NAME / "dominant_hand"
     store.write(clips, embedded.root, "dominant_hand", to, progress=False)
     return folder
 
 
 @pytest.fixture(scope="session")
-def folders(training_folder) -> dict[str, Path]:
-    """The arguments of ``train`` for that folder."""
-    return {"corpus": training_folder / "data", "features": training_folder / "features"}
+def workspace(training_folder) -> Workspace:
+    """The workspace of that folder; give ``runs`` before you train."""
+    return Workspace(training_folder / "data", training_folder / "features")

@@ -11,7 +11,8 @@ import yaml
 import signclip
 from signclip import checkpoint, inference
 from signclip.core.errors import ConfigError, LanguageTagError, PoseError, RunError, SampleError
-from signclip.experiments import config
+from signclip.core.workspace import RunId, Workspace
+from signclip.experiments.table import resolve
 from signclip.inference import SignCLIPModel
 from signclip.model import long_clips
 from signclip.model.towers import ModelConfig, SignCLIP
@@ -340,15 +341,9 @@ def test_texts_do_not_depend_on_company(released_file, given, vocabulary):
 def run() -> checkpoint.Run:
     """A run of the smoke profile, untrained."""
     tokenizer = Tokenizer.train(["Fingerspell the letter A in sign language."])
-    resolved = config.resolve(
-        ROOT / "benchmarks/experiments.yaml",
-        ROOT / "params.yaml",
-        "E3.2",
-        profile="smoke",
-        corpus="spreadthesign-fingerspelling",
-        split="letters",
-        fold=0,
-        seed=0,
+    resolved = resolve(
+        RunId("E3.2", "smoke", "spreadthesign-fingerspelling", "letters", 0, 0),
+        Workspace(params=ROOT / "params.yaml", experiments=ROOT / "benchmarks/experiments.yaml"),
     )
     sizes = dict(frame_dims=63, vocab_size=tokenizer.vocab_size, **resolved.towers.model_dump())
     model = SignCLIP(ModelConfig(**sizes)).eval()

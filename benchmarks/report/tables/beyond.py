@@ -37,7 +37,9 @@ from benchmarks.report.tables.fingerclip import (
 )
 from benchmarks.results import Result
 from signclip.core import files
-from signclip.experiments import config
+from signclip.core.config import read_yaml
+from signclip.core.workspace import RunId, Workspace
+from signclip.experiments.table import resolve
 
 TABLE, TITLE = "beyond", "Beyond the paper"
 BASE, FLOOR, BEST = "E7.2", "nearest-neighbour", "X"
@@ -87,7 +89,7 @@ def opponents() -> list[str]:
 
 def base_of(name: str) -> str:
     """The row that a row beyond changes."""
-    return config.read_yaml(EXPERIMENTS)[name]["base"]
+    return read_yaml(EXPERIMENTS)[name]["base"]
 
 
 def read(
@@ -252,15 +254,9 @@ def settings_of_best(profile: str) -> str:
     """What X is trained with where E7.2 is not, with E7.2's in brackets."""
     each = []
     for name in (BEST, BASE):
-        resolved = config.resolve(
-            EXPERIMENTS,
-            PARAMS,
-            name,
-            profile=profile,
-            corpus="",
-            split=suites.IN_DOMAIN,
-            fold=None,
-            seed=0,
+        resolved = resolve(
+            RunId(name, profile, "", suites.IN_DOMAIN, None, 0),
+            Workspace(params=PARAMS, experiments=EXPERIMENTS),
         ).model_dump(mode="json", exclude={"experiment", "title"})
         each.append(resolved | {f"towers.{k}": v for k, v in resolved.pop("towers").items()})
     best, base = each

@@ -19,7 +19,8 @@ from benchmarks.evaluation.context import opened
 from signclip import checkpoint, corpora, inference
 from signclip.core.errors import PoseError, RunError
 from signclip.corpora import manifest, splits
-from signclip.experiments import config
+from signclip.core.config import read_yaml
+from signclip.experiments.config import RunConfig
 from signclip.features import store
 from signclip.poses import Features
 
@@ -108,7 +109,7 @@ def case(request, folders) -> Case:
     return Case(chosen, training, [features[i] for i in test_ids], asked)
 
 
-def config_of(folders, experiment: str) -> config.RunConfig:
+def config_of(folders, experiment: str) -> RunConfig:
     return checkpoint.read_config(folders["runs"] / experiment / "0/in_domain")
 
 
@@ -227,7 +228,7 @@ def test_runs_of_another_split_are_refused_since_they_may_have_trained_on_the_te
     [("experiments", "augment", ["noise"], "augment is"), ("params", "epochs", 7, "epochs is")],
 )
 def test_runs_of_what_a_row_was_once_are_refused(folders, tmp_path, file, key, value, named):
-    values = config.read_yaml(folders[file])
+    values = read_yaml(folders[file])
     (values["E3.2"] if file == "experiments" else values["profiles"]["smoke"]["fingerclip"])[
         key
     ] = value
@@ -238,7 +239,7 @@ def test_runs_of_what_a_row_was_once_are_refused(folders, tmp_path, file, key, v
 
 
 def test_what_decides_no_weights_may_change_and_a_run_of_no_row_is_what_it_is(folders, tmp_path):
-    values = config.read_yaml(folders["experiments"])
+    values = read_yaml(folders["experiments"])
     changed = tmp_path / "experiments.yaml"
     changed.write_text(yaml.safe_dump(values | {"E3.2": values["E3.2"] | {"title": "renamed"}}))
     run_encoder(dict(folders, experiments=changed))

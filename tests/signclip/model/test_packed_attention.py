@@ -14,6 +14,7 @@ from signclip.model.towers import ModelConfig, SignCLIP
 from signclip.text import Tokenizer
 from signclip.training import contrastive, data, train
 
+NAME = "spreadthesign-fingerspelling"
 SIZES = ModelConfig(
     frame_dims=63,
     vocab_size=200,
@@ -176,9 +177,9 @@ def test_a_cpu_attends_in_groups_whatever_is_asked(batch):
 
 
 @pytest.fixture(scope="module")
-def batch(folders, smoke_config) -> dict[str, dict]:
+def batch(workspace, smoke_config) -> dict[str, dict]:
     """The same twelve real clips, padded each way, and their tokenizer's inputs."""
-    store = FeatureStore(folders["features"] / "dominant_hand")
+    store = FeatureStore(workspace.store(NAME, "dominant_hand"))
     examples = [
         data.Example(clip, clip[-1], (f"Fingerspell {'the letter ' * (i % 3)}{clip[-1]}",))
         for i, clip in enumerate(list(store)[::35])
@@ -273,15 +274,14 @@ def test_compiled_towers_give_the_same_loss_and_gradients(batch, padding):
 
 
 @pytest.mark.parametrize("padding", ["limit", "none"])
-def test_padding_does_not_change_a_whole_training(folders, smoke_config, tmp_path, padding):
+def test_padding_does_not_change_a_whole_training(workspace, smoke_config, tmp_path, padding):
     """Without dropout, whose draws go by shape."""
     towers = smoke_config().towers.model_copy(update={"dropout": 0.0})
     losses = [
         np.genfromtxt(
             train.train(
                 smoke_config(towers=towers, compute=Compute(padding=way)),
-                **folders,
-                runs=tmp_path / way,
+                workspace.replace(runs=tmp_path / way),
             )
             / "losses.csv",
             delimiter=",",

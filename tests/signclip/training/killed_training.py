@@ -15,6 +15,7 @@ import torch
 
 from baselines.skeletons import training
 from baselines.skeletons.recipe import Recipe
+from signclip.core.workspace import Workspace
 from signclip.experiments.config import RunConfig
 from signclip.training import engine, train
 
@@ -51,8 +52,8 @@ if __name__ == "__main__":
     folder, runs, config = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
     if len(sys.argv) > 4:
         WHERE[sys.argv[4]](int(sys.argv[5]))
-    folders = dict(corpus=folder / "data", features=folder / "features", runs=runs)
+    workspace = Workspace(folder / "data", folder / "features", runs)
     if "model" in config:
-        training.train(Recipe(**config), **folders)
+        training.train(Recipe(**config), workspace)
     else:
-        train.train(RunConfig(**config), **folders)
+        train.train(RunConfig(**config), workspace)

@@ -13,6 +13,7 @@ from signclip.text import Tokenizer
 from signclip.training import contrastive, data
 from signclip.training.contrastive import ContrastiveModel, Gallery, Texts
 
+NAME = "spreadthesign-fingerspelling"
 SIZES = ModelConfig(
     frame_dims=63,
     vocab_size=200,
@@ -29,9 +30,9 @@ SIZES = ModelConfig(
 
 
 @pytest.fixture(scope="module")
-def batches(folders) -> dict[str, dict]:
+def batches(workspace) -> dict[str, dict]:
     """Fourteen clips of seven letters, with a second text each, padded either way."""
-    store = FeatureStore(folders["features"] / "dominant_hand")
+    store = FeatureStore(workspace.store(NAME, "dominant_hand"))
     clips = [clip for clip in store if clip[-1] in "abcdefg"][:14]
     examples = [
         data.Example(clip, clip[-1], (f"sign {clip[:3]} {clip[-1]}", clip[-1])) for clip in clips

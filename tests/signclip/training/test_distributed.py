@@ -23,9 +23,10 @@ from signclip.features import packing, store
 from signclip.training import curves, distributed, sampling, train
 
 ROOT = Path(__file__).parents[3]
+NAME = "spreadthesign-fingerspelling"
 
-KILLED_TRAINING = ROOT / "tests/signclip/killed_training.py"
-GATHERED_LOSSES = ROOT / "tests/signclip/gathered_losses.py"
+KILLED_TRAINING = ROOT / "tests/signclip/training/killed_training.py"
+GATHERED_LOSSES = ROOT / "tests/signclip/training/gathered_losses.py"
 TABLES = ["--experiments", ROOT / "benchmarks/experiments.yaml", "--params", ROOT / "params.yaml"]
 
 
@@ -70,22 +71,22 @@ def test_losses_of_gathered_parts_and_their_gradients_are_those_of_the_whole(tmp
         {},
         {"augment": ("affine2d", "temporal")},
         {"loss": "gallery", "gallery_texts": 12, "label_prompt": "{label}"},
-        {"loss": "gallery", "prompt": "<en> <{sign_language}> {label}", "apart": True},
+        {"loss": "gallery", "prompt": "<en> <{sign_language}> {label}", "split_prompt": True},
         {"loss": "sigmoid", "temperature": True, "normalise": True, "pooling": "attention"},
         {"compute": Compute(padding="none", group_ratio=0.85, chunk=5)},
     ],
-    ids=["plain", "augmented", "gallery", "apart", "sigmoid", "chunks"],
+    ids=["plain", "augmented", "gallery", "split_prompt", "sigmoid", "chunks"],
 )
-def test_two_processes_train_as_one(training_folder, folders, smoke_config, tmp_path, changes):
+def test_two_processes_train_as_one(training_folder, workspace, smoke_config, tmp_path, changes):
     """Without dropout: its draws are each process's own."""
     towers = smoke_config().towers.model_copy(update={"dropout": 0.0})
     compute = Compute(padding="none", group_ratio=0.85)
     config = smoke_config(towers=towers, batch_size=25, **{"compute": compute, **changes})
-    one = train.train(config, **folders, runs=tmp_path / "one")
+    one = train.train(config, workspace.replace(runs=tmp_path / "one"))
     values = json.dumps(config.model_dump(mode="json"))
     done = torchrun(tmp_path, KILLED_TRAINING, training_folder, tmp_path / "two", values)
     assert done.returncode == 0, done.stderr
-    two = tmp_path / "two" / config.run_folder
+    two = tmp_path / "two" / config.run_id.path
     trace = [pd.read_csv(run / curves.LOSSES)["loss"] for run in (one, two)]
     assert len(trace[0]) > 5
     np.testing.assert_allclose(*trace, rtol=1e-5)
@@ -110,7 +111,7 @@ def test_two_killed_processes_go_on_to_the_bits_of_an_uninterrupted_run(
 
     assert train_by_two(tmp_path / "once") == 0
     assert train_by_two(tmp_path / "twice", "after-update", "7") != 0
-    run = config.run_folder
+    run = config.run_id.path
     assert (tmp_path / "twice" / run.with_name(f".{run.name}.work") / "state.pt").is_file()
     assert train_by_two(tmp_path / "twice") == 0
     for name in (curves.LOSSES, train.checkpoint.WEIGHTS):
@@ -121,7 +122,7 @@ def test_two_killed_processes_go_on_to_the_bits_of_an_uninterrupted_run(
 def test_a_clip_that_one_process_cannot_use_is_named_by_it(training_folder, tmp_path):
     """The other only sees the first one gone."""
     for part in ("data", "features"):
-        shutil.copytree(training_folder / part, tmp_path / part / "letters")
+        shutil.copytree(training_folder / part / NAME, tmp_path / part / "letters")
     variant = tmp_path / "features/letters/dominant_hand"
     clips = store.FeatureStore(variant).index
     rows = splits.read(tmp_path / "data/letters", "letters")
@@ -144,14 +145,14 @@ def test_a_process_may_have_none_of_a_gallerys_texts(training_folder, smoke_conf
     values = json.dumps(config.model_dump(mode="json"))
     done = torchrun(tmp_path, KILLED_TRAINING, training_folder, tmp_path / "two", values)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "two" / config.run_folder / "model.safetensors").is_file()
+    assert (tmp_path / "two" / config.run_id.path / "model.safetensors").is_file()
 
 
 def test_the_command_line_under_torchrun(training_folder, tmp_path):
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "letters").symlink_to(training_folder / "data")
+    (tmp_path / "data" / "letters").symlink_to(training_folder / "data" / NAME)
     (tmp_path / "features").mkdir()
-    (tmp_path / "features" / "letters").symlink_to(training_folder / "features")
+    (tmp_path / "features" / "letters").symlink_to(training_folder / "features" / NAME)
     command = ["-m", "signclip", "train", "E3.2", "--corpus", "letters", "--profile", "smoke"]
     done = torchrun(tmp_path, *command, "--fold", "0", *TABLES)
     assert done.returncode == 0, done.stderr
@@ -160,9 +161,9 @@ def test_the_command_line_under_torchrun(training_folder, tmp_path):
 
 
 def test_one_process_prepares_a_folder_for_fine_tuning_for_all(
-    folders, smoke_config, folder_corpus, make_pose, pose_bytes, tmp_path
+    workspace, smoke_config, folder_corpus, make_pose, pose_bytes, tmp_path
 ):
-    start = train.train(smoke_config("E3.1"), **folders, runs=tmp_path / "start")
+    start = train.train(smoke_config("E3.1"), workspace.replace(runs=tmp_path / "start"))
     for number in range(4):
         pose = pose_bytes(make_pose(seed=number))
         folder_corpus.add(f"clip-{number}", pose, text=("water", "tea")[number % 2])
@@ -192,7 +193,7 @@ def test_a_killed_launcher_does_not_leave_its_processes_behind(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    work = tmp_path / config.run_folder
+    work = tmp_path / config.run_id.path
     state = work.with_name(f".{work.name}.work") / "state.pt"
     wait_for(state.is_file, seconds=120)
     workers = psutil.Process(launcher.pid).children(recursive=True)

@@ -20,12 +20,13 @@ from signclip.features import store
 from signclip.training import contrastive, curves, engine, train
 
 ROOT = Path(__file__).parents[3]
+NAME = "spreadthesign-fingerspelling"
 GOLDEN = ROOT / "tests/golden/training_losses.csv"
 
 
 def killed(folder: Path, runs: Path, config, *where: str) -> int:
     """Run killed_training.py; its exit status (-9: killed)."""
-    script = ROOT / "tests/signclip/killed_training.py"
+    script = ROOT / "tests/signclip/training/killed_training.py"
     command = [sys.executable, script, folder, runs, json.dumps(config.model_dump(mode="json"))]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -38,7 +39,7 @@ def killed(folder: Path, runs: Path, config, *where: str) -> int:
 def assert_same_run(config, one: Path, other: Path) -> None:
     """Losses and weights of two folders of runs are the same, byte for byte."""
     for name in (curves.LOSSES, checkpoint.WEIGHTS):
-        ours, theirs = ((runs / config.run_folder / name).read_bytes() for runs in (one, other))
+        ours, theirs = ((runs / config.run_id.path / name).read_bytes() for runs in (one, other))
         assert ours == theirs, name
 
 
@@ -60,7 +61,7 @@ def long_config(smoke_config):
 def uninterrupted(training_folder, long_config, tmp_path_factory) -> Path:
     runs = tmp_path_factory.mktemp("uninterrupted")
     assert killed(training_folder, runs, long_config) == 0
-    return runs / long_config.run_folder
+    return runs / long_config.run_id.path
 
 
 def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterrupted_run(
@@ -68,7 +69,7 @@ def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterru
 ):
     losses = pd.read_csv(uninterrupted / curves.LOSSES, dtype=str)
     an_epoch = len(losses) // 3
-    work = tmp_path / long_config.run_folder
+    work = tmp_path / long_config.run_id.path
     work = work.with_name(f".{work.name}.work")
     done = []
     for where, count in (
@@ -83,12 +84,12 @@ def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterru
         assert killed(training_folder, tmp_path, long_config, where, str(count)) == -9, where
         state = work / engine.STATE
         done.append(len(torch.load(state)["losses"]) if state.is_file() else 0)
-        assert not (tmp_path / long_config.run_folder).exists()
+        assert not (tmp_path / long_config.run_id.path).exists()
     assert done == sorted(done), done
     assert done[0] == 0
     assert done[-1] > an_epoch
     assert killed(training_folder, tmp_path, long_config) == 0
-    resumed = tmp_path / long_config.run_folder
+    resumed = tmp_path / long_config.run_id.path
     assert pd.read_csv(resumed / curves.LOSSES, dtype=str).equals(losses)
     for name in (checkpoint.WEIGHTS, checkpoint.CONFIG):
         assert (resumed / name).read_bytes() == (uninterrupted / name).read_bytes()
@@ -103,9 +104,9 @@ def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterru
     [
         {"loss": "sigmoid", "temperature": True, "normalise": True},  # a bias beside the model
         {"loss": "gallery", "gallery_texts": 12, "label_prompt": "{label}", "reshuffle": True},
-        {"prompt": "<en> <{sign_language}> {label}", "apart": True},
+        {"prompt": "<en> <{sign_language}> {label}", "split_prompt": True},
     ],
-    ids=["sigmoid", "gallery", "apart"],
+    ids=["sigmoid", "gallery", "split_prompt"],
 )
 def test_other_losses_are_resumed_as_exactly(training_folder, smoke_config, tmp_path, changes):
     config = smoke_config("E3.2", epochs=2, save_every=4, **changes)
@@ -120,7 +121,7 @@ def test_a_state_of_another_configuration_is_not_gone_on_with(
 ):
     other = long_config.model_copy(update={"learning_rate": 0.5})
     killed(training_folder, tmp_path, other, "after-update", "9")
-    work = tmp_path / long_config.run_folder
+    work = tmp_path / long_config.run_id.path
     work = work.with_name(f".{work.name}.work")
     mine = (work / engine.STATE).read_bytes()
     assert killed(training_folder, tmp_path, long_config, "after-update", "3") == -9
@@ -129,7 +130,7 @@ def test_a_state_of_another_configuration_is_not_gone_on_with(
     assert not engine.aside(work).exists()
     ours, theirs = (
         (runs / checkpoint.WEIGHTS).read_bytes()
-        for runs in (tmp_path / long_config.run_folder, uninterrupted)
+        for runs in (tmp_path / long_config.run_id.path, uninterrupted)
     )
     assert ours == theirs
 
@@ -169,10 +170,10 @@ def test_a_state_that_cannot_be_read_now_is_not_given_up(tmp_path, monkeypatch):
 
 
 def test_comments_titles_and_how_often_it_is_saved_do_not_make_another_training(
-    folders, smoke_config
+    workspace, smoke_config
 ):
-    packed = store.FeatureStore(folders["features"] / "dominant_hand")
-    rows = splits.read(folders["corpus"], "letters")
+    packed = store.FeatureStore(workspace.store(NAME, "dominant_hand"))
+    rows = splits.read(workspace.corpus(NAME), "letters")
 
     def fingerprint(**changes):
         return train.run_fingerprint(smoke_config(**changes), packed, rows)
@@ -186,23 +187,23 @@ def test_comments_titles_and_how_often_it_is_saved_do_not_make_another_training(
 def test_what_a_run_took_is_written_down_with_its_starts(training_folder, long_config, tmp_path):
     killed(training_folder, tmp_path, long_config, "after-update", "9")
     killed(training_folder, tmp_path, long_config)
-    metrics = checkpoint.read_metrics(tmp_path / long_config.run_folder)
+    metrics = checkpoint.read_metrics(tmp_path / long_config.run_id.path)
     one = {"processes": 1, "device": "cuda" if torch.cuda.is_available() else "cpu"}
     assert metrics["starts"] == [{"after_update": 0, **one}, {"after_update": 8, **one}]
     assert metrics["seconds"] > 0
 
 
 def test_a_clip_that_a_process_reading_ahead_cannot_use_is_named_in_one_line(
-    training_folder, smoke_config, tmp_path
+    workspace, smoke_config, tmp_path
 ):
     features = tmp_path / "features"
-    shutil.copytree(training_folder / "features", features)
-    values = np.memmap(features / "dominant_hand/features.bin", np.float32, "r+")
+    shutil.copytree(workspace.features, features)
+    values = np.memmap(features / NAME / "dominant_hand/features.bin", np.float32, "r+")
     values[:] = np.nan
     values.flush()
     config = smoke_config("E3.2", compute=Compute(loaders=1))
     with pytest.raises(StoreError, match=r"^[a-z-]+: [^\n]*pack it again$"):
-        train.train(config, corpus=training_folder / "data", features=features, runs=tmp_path)
+        train.train(config, workspace.replace(features=features, runs=tmp_path))
 
 
 def test_processes_that_read_ahead_change_nothing(training_folder, smoke_config, tmp_path):
@@ -218,7 +219,7 @@ def test_processes_that_read_ahead_change_nothing(training_folder, smoke_config,
 
 @pytest.mark.parametrize("what", ["loss", "norm of the gradient"])
 def test_what_is_not_finite_stops_the_training_and_keeps_the_last_state(
-    what, folders, smoke_config, tmp_path, monkeypatch
+    what, workspace, smoke_config, tmp_path, monkeypatch
 ):
     original, calls = contrastive.losses.contrastive, [0]
 
@@ -234,24 +235,26 @@ def test_what_is_not_finite_stops_the_training_and_keeps_the_last_state(
     config = smoke_config("E3.2", save_every=4)
     expected = f"update 6: the {what} is .* on the batch of [a-z]{{3}}-[a-z], "
     with pytest.raises(RunError, match=expected):
-        train.train(config, **folders, runs=tmp_path)
-    out = tmp_path / config.run_folder
+        train.train(config, workspace.replace(runs=tmp_path))
+    out = tmp_path / config.run_id.path
     state = torch.load(out.with_name(f".{out.name}.work") / engine.STATE, weights_only=True)
     assert len(state["losses"]) == 4
     assert all(torch.isfinite(weight).all() for weight in state["parts"]["model"].values())
     monkeypatch.undo()
     assert np.isfinite(
-        pd.read_csv(train.train(config, **folders, runs=tmp_path) / "losses.csv")
+        pd.read_csv(train.train(config, workspace.replace(runs=tmp_path)) / "losses.csv")
     ).all(axis=None)
 
 
 def test_the_first_losses_on_the_embedded_corpus_are_the_golden_ones(
-    folders, smoke_config, tmp_path
+    workspace, smoke_config, tmp_path
 ):
     """The golden file is the ``losses.csv`` of this very run; equal bits on one machine."""
     config = smoke_config("E3.2", epochs=2, augment=("affine2d", "temporal", "noise"))
     first, second = (
-        pd.read_csv(train.train(config, **folders, runs=tmp_path / name) / curves.LOSSES)[:20]
+        pd.read_csv(train.train(config, workspace.replace(runs=tmp_path / name)) / curves.LOSSES)[
+            :20
+        ]
         for name in ("first", "second")
     )
     assert first.equals(second)
@@ -278,13 +281,13 @@ def test_learning_curves_are_there_as_table_events_and_picture(uninterrupted, lo
 
 
 def test_progress_adds_up_to_the_epochs_also_where_a_run_is_resumed(
-    training_folder, folders, long_config, tmp_path
+    training_folder, workspace, long_config, tmp_path
 ):
     killed(training_folder, tmp_path, long_config, "after-update", "9")
     shares: list[float] = []
-    train.train(long_config, **folders, runs=tmp_path, progress=shares.append)
+    train.train(long_config, workspace.replace(runs=tmp_path), progress=shares.append)
     assert sum(shares) == pytest.approx(long_config.epochs)
     assert shares[0] > 0.1  # what the killed one had saved
     shares.clear()
-    train.train(long_config, **folders, runs=tmp_path, progress=shares.append)
+    train.train(long_config, workspace.replace(runs=tmp_path), progress=shares.append)
     assert shares == [long_config.epochs]

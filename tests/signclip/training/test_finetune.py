@@ -8,15 +8,19 @@ import signclip
 from signclip import checkpoint, inference
 from signclip.cli import app
 from signclip.core.errors import ConfigError
+from signclip.core.workspace import RunId, Workspace
+from signclip.experiments.table import resolve
 from signclip.training import finetune, train
 
 WORDS = ("water", "tea", "coffee")
 
 
 @pytest.fixture(scope="module")
-def start(folders, smoke_config, tmp_path_factory):
+def start(workspace, smoke_config, tmp_path_factory):
     """A run to go on from."""
-    return train.train(smoke_config("E3.1"), **folders, runs=tmp_path_factory.mktemp("start"))
+    return train.train(
+        smoke_config("E3.1"), workspace.replace(runs=tmp_path_factory.mktemp("start"))
+    )
 
 
 @pytest.fixture
@@ -72,29 +76,22 @@ def test_one_command_goes_on_from_a_run_on_a_folder_of_clips(start, words, tmp_p
 
 
 def test_without_a_step_it_is_the_model_that_it_went_on_from(start, words, tmp_path):
+    workspace = Workspace(tmp_path / "data", tmp_path / "features", tmp_path / "runs")
     name = finetune.prepare(
         str(words.write()),
         "dominant_hand",
-        data=tmp_path / "data",
-        features=tmp_path / "features",
+        workspace,
         jobs=1,
     )
     model, given = finetune.start(start)
     row = finetune.row_of(model, start)
-    config = signclip.experiments.config.resolve(
-        "benchmarks/experiments.yaml",
-        "params.yaml",
-        "finetune",
-        profile="smoke",
-        corpus=name,
-        split="official",
-        fold=None,
-        seed=0,
+    config = resolve(
+        RunId("finetune", "smoke", name, "official", None, 0),
+        workspace,
         row=row,
         given={**given, "learning_rate": 1e-30},
     )
-    folders = dict(corpus=tmp_path / "data" / name, features=tmp_path / "features" / name)
-    folder = train.train(config, **folders, runs=tmp_path / "runs")
+    folder = train.train(config, workspace)
     clip = [words.root / "clip-8.pose"]
     assert np.array_equal(signclip.load(folder).embed_pose(clip), model.embed_pose(clip))
 

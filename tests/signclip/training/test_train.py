@@ -15,70 +15,71 @@ from signclip.experiments.config import Compute
 from signclip.features import store
 from signclip.training import contrastive, curves, finetune, launch, train
 
+NAME = "spreadthesign-fingerspelling"
+
 
 def weights(folder: Path) -> bytes:
     return (folder / checkpoint.WEIGHTS).read_bytes()
 
 
-def test_two_runs_give_the_same_bytes_side_by_side_or_alone(folders, tmp_path, smoke_config):
-    alone = train.train(smoke_config(), **folders, runs=tmp_path / "alone")
+def test_two_runs_give_the_same_bytes_side_by_side_or_alone(workspace, tmp_path, smoke_config):
+    alone = train.train(smoke_config(), workspace.replace(runs=tmp_path / "alone"))
     configs = [smoke_config(), smoke_config(fold=1)]
-    together = launch.train_all(configs, **folders, runs=tmp_path / "together", jobs=2)
+    together = launch.train_all(configs, workspace.replace(runs=tmp_path / "together"), jobs=2)
     assert weights(alone) == weights(together[0])
     assert weights(alone) != weights(together[1])
 
 
 def test_a_finished_run_is_kept_until_something_that_decides_it_changes(
-    folders, tmp_path, smoke_config
+    workspace, tmp_path, smoke_config
 ):
-    first = train.train(smoke_config(), **folders, runs=tmp_path)
+    first = train.train(smoke_config(), workspace.replace(runs=tmp_path))
     stamp = (first / checkpoint.WEIGHTS).stat().st_mtime_ns
-    train.train(smoke_config(), **folders, runs=tmp_path)
+    train.train(smoke_config(), workspace.replace(runs=tmp_path))
     assert (first / checkpoint.WEIGHTS).stat().st_mtime_ns == stamp
-    train.train(smoke_config(learning_rate=0.002), **folders, runs=tmp_path)
+    train.train(smoke_config(learning_rate=0.002), workspace.replace(runs=tmp_path))
     assert (first / checkpoint.WEIGHTS).stat().st_mtime_ns != stamp
 
 
-def test_clips_read_ahead_by_other_processes_are_the_same_clips(folders, tmp_path, smoke_config):
+def test_clips_read_ahead_by_other_processes_are_the_same_clips(workspace, tmp_path, smoke_config):
     changes = dict(augment=("affine2d", "temporal", "noise"), reshuffle=True, epochs=2)
     runs = [
         run
         for loaders in (0, 2)
         for run in launch.train_all(  # in processes of a fork server, where nothing is inherited
             [smoke_config(**changes, compute=Compute(loaders=loaders))],
-            **folders,
-            runs=tmp_path / str(loaders),
+            workspace.replace(runs=tmp_path / str(loaders)),
             jobs=1,
         )
     ]
     assert weights(runs[0]) == weights(runs[1])
 
 
-def test_training_learns_its_own_clips(folders, tmp_path, smoke_config):
+def test_training_learns_its_own_clips(workspace, tmp_path, smoke_config):
     towers = smoke_config().towers.model_copy(update={"hidden_size": 32, "intermediate_size": 64})
     changes = {"epochs": 12, "learning_rate": 3e-3, "towers": towers}
-    folder = train.train(smoke_config(**changes), **folders, runs=tmp_path)
+    folder = train.train(smoke_config(**changes), workspace.replace(runs=tmp_path))
     rows = np.genfromtxt(folder / curves.CURVES, delimiter=",", names=True)
     assert rows["loss"][-1] < rows["loss"][0] - 0.5
     assert rows["epoch"][-1] == 12
 
 
-def test_a_failed_training_keeps_the_earlier_run(folders, tmp_path, monkeypatch, smoke_config):
-    folder = train.train(smoke_config(), **folders, runs=tmp_path)
+def test_a_failed_training_keeps_the_earlier_run(workspace, tmp_path, monkeypatch, smoke_config):
+    folder = train.train(smoke_config(), workspace.replace(runs=tmp_path))
     before = weights(folder)
     monkeypatch.setattr(
         contrastive.losses, "contrastive", lambda pose, text: (pose * torch.nan).sum()
     )
     changed = smoke_config(learning_rate=0.002)
     with pytest.raises(RunError, match=r"update 1: the loss is nan on the batch of \w+-\w"):
-        train.train(changed, **folders, runs=tmp_path)
+        train.train(changed, workspace.replace(runs=tmp_path))
     assert weights(folder) == before
     assert [p.name for p in folder.parent.iterdir() if p.name.endswith(".partial")] == []
 
 
-def test_a_loaded_run_embeds_each_clip_as_if_alone(folders, tmp_path, smoke_config):
-    model = signclip.load(train.train(smoke_config(), **folders, runs=tmp_path))
-    features = store.FeatureStore(folders["features"] / "dominant_hand")
+def test_a_loaded_run_embeds_each_clip_as_if_alone(workspace, tmp_path, smoke_config):
+    model = signclip.load(train.train(smoke_config(), workspace.replace(runs=tmp_path)))
+    features = store.FeatureStore(workspace.store(NAME, "dominant_hand"))
     clips = [features[clip].values for clip in list(features)[::40]]
     together = model.embed_pose(clips, batch_size=3)
     alone = np.concatenate([model.embed_pose([clip]) for clip in clips])
@@ -86,11 +87,11 @@ def test_a_loaded_run_embeds_each_clip_as_if_alone(folders, tmp_path, smoke_conf
     assert model.similarity(clips, ["a", "b"]).shape == (len(clips), 2)
 
 
-def test_poses_paths_and_features_embed_alike(embedded, folders, tmp_path, smoke_config):
-    model = signclip.load(train.train(smoke_config(), **folders, runs=tmp_path))
-    row = manifest.read(folders["corpus"]).iloc[0]
+def test_poses_paths_and_features_embed_alike(embedded, workspace, tmp_path, smoke_config):
+    model = signclip.load(train.train(smoke_config(), workspace.replace(runs=tmp_path)))
+    row = manifest.read(workspace.corpus(NAME)).iloc[0]
     path = embedded.root / row["path"]
-    features = store.FeatureStore(folders["features"] / "dominant_hand")[row["id"]].values
+    features = store.FeatureStore(workspace.store(NAME, "dominant_hand"))[row["id"]].values
     from_path, from_pose, from_features = (
         model.embed_pose([item]) for item in (path, signclip.poses.read_pose(path), features)
     )
@@ -98,8 +99,8 @@ def test_poses_paths_and_features_embed_alike(embedded, folders, tmp_path, smoke
     assert np.array_equal(from_path, from_features)
 
 
-def test_a_changed_byte_of_the_weights_is_found(folders, tmp_path, smoke_config):
-    folder = train.train(smoke_config(), **folders, runs=tmp_path)
+def test_a_changed_byte_of_the_weights_is_found(workspace, tmp_path, smoke_config):
+    folder = train.train(smoke_config(), workspace.replace(runs=tmp_path))
     checkpoint.verify(folder)
     data = bytearray(weights(folder))
     data[-5] ^= 1
@@ -108,49 +109,51 @@ def test_a_changed_byte_of_the_weights_is_found(folders, tmp_path, smoke_config)
         checkpoint.verify(folder)
 
 
-def test_a_cut_checkpoint_is_refused(folders, tmp_path, smoke_config):
-    folder = train.train(smoke_config(), **folders, runs=tmp_path)
+def test_a_cut_checkpoint_is_refused(workspace, tmp_path, smoke_config):
+    folder = train.train(smoke_config(), workspace.replace(runs=tmp_path))
     (folder / checkpoint.WEIGHTS).write_bytes(weights(folder)[:500])
     with pytest.raises(RunError, match="cannot be loaded"):
         signclip.load(folder)
 
 
-def test_missing_inputs_are_named(folders, tmp_path, smoke_config):
+def test_missing_inputs_are_named(workspace, tmp_path, smoke_config):
     with pytest.raises(StoreError, match="no feature store here"):
-        train.train(smoke_config("E3"), **folders, runs=tmp_path)
+        train.train(smoke_config("E3"), workspace.replace(runs=tmp_path))
     with pytest.raises(ConfigError, match="has no fold 7"):
-        train.train(smoke_config(fold=7), **folders, runs=tmp_path)
+        train.train(smoke_config(fold=7), workspace.replace(runs=tmp_path))
     with pytest.raises(RunError, match="no finished run here"):
         signclip.load(tmp_path / "nowhere")
 
 
-def test_a_damaged_run_is_trained_again(folders, tmp_path, smoke_config):
-    folder = train.train(smoke_config(), **folders, runs=tmp_path)
+def test_a_damaged_run_is_trained_again(workspace, tmp_path, smoke_config):
+    folder = train.train(smoke_config(), workspace.replace(runs=tmp_path))
     whole = weights(folder)
     for name in (checkpoint.WEIGHTS, curves.CURVES, checkpoint.METRICS):
         (folder / name).write_bytes((folder / name).read_bytes()[:-20] + b"{" * 20)
-        train.train(smoke_config(), **folders, runs=tmp_path)
+        train.train(smoke_config(), workspace.replace(runs=tmp_path))
         checkpoint.verify(folder)
         assert weights(folder) == whole
 
 
-def test_a_store_of_another_manifest_is_refused(folders, tmp_path, smoke_config):
-    clips = manifest.read(folders["corpus"])
+def test_a_store_of_another_manifest_is_refused(workspace, tmp_path, smoke_config):
+    clips = manifest.read(workspace.corpus(NAME))
     clips.loc[0, "text"] = "B"
     table = splits.letters(clips)
-    corpora.write(tmp_path / "data", clips, manifest.read_dropped(folders["corpus"]), table)
+    corpora.write(
+        tmp_path / "data" / NAME, clips, manifest.read_dropped(workspace.corpus(NAME)), table
+    )
     with pytest.raises(StoreError, match="packed from another manifest"):
-        train.train(smoke_config(), **dict(folders, corpus=tmp_path / "data"), runs=tmp_path)
+        train.train(smoke_config(), workspace.replace(data=tmp_path / "data", runs=tmp_path))
 
 
 @pytest.mark.parametrize("role", ["train", "validation"])
 def test_a_number_that_is_none_in_the_store_is_named_before_the_model_sees_it(
-    folders, tmp_path, smoke_config, role
+    workspace, tmp_path, smoke_config, role
 ):
-    rows = splits.read(folders["corpus"], "letters")
+    rows = splits.read(workspace.corpus(NAME), "letters")
     clip = rows["id"][(rows["fold"] == 0) & (rows["role"] == role)].iloc[3]
-    shutil.copytree(folders["features"], tmp_path / "features")
-    packed = store.FeatureStore(tmp_path / "features" / "dominant_hand")
+    shutil.copytree(workspace.features, tmp_path / "features")
+    packed = store.FeatureStore(tmp_path / "features" / NAME / "dominant_hand")
     row = packed.index.set_index("id").loc[clip]
     path = packed.folder / "features.bin"
     values = np.fromfile(path, dtype=np.float32)
@@ -159,25 +162,24 @@ def test_a_number_that_is_none_in_the_store_is_named_before_the_model_sees_it(
     with pytest.raises(StoreError, match=f"^{clip}: features .* are not finite"):
         train.train(
             smoke_config(),
-            **dict(folders, features=tmp_path / "features"),
-            runs=tmp_path / "runs",
+            workspace.replace(features=tmp_path / "features", runs=tmp_path / "runs"),
         )
 
 
-def test_a_run_on_another_corpus_is_not_overwritten(folders, tmp_path, smoke_config):
-    train.train(smoke_config(), **folders, runs=tmp_path)
+def test_a_run_on_another_corpus_is_not_overwritten(workspace, tmp_path, smoke_config):
+    train.train(smoke_config(), workspace.replace(runs=tmp_path))
     with pytest.raises(ConfigError, match="holds a run on corpus"):
-        train.train(smoke_config(corpus="mine"), **folders, runs=tmp_path)
+        train.train(smoke_config(corpus="mine"), workspace.replace(runs=tmp_path))
 
 
-def test_one_failing_fold_does_not_cost_the_others(folders, tmp_path, smoke_config):
+def test_one_failing_fold_does_not_cost_the_others(workspace, tmp_path, smoke_config):
     bad = smoke_config(fold=7)
     with pytest.raises(ConfigError, match="no fold 7"):
-        launch.train_all([smoke_config(), bad], **folders, runs=tmp_path, jobs=2)
-    assert signclip.load(tmp_path / smoke_config().run_folder)
+        launch.train_all([smoke_config(), bad], workspace.replace(runs=tmp_path), jobs=2)
+    assert signclip.load(tmp_path / smoke_config().run_id.path)
 
 
-def test_a_bert_on_disk_starts_both_towers(folders, tmp_path, smoke_config):
+def test_a_bert_on_disk_starts_both_towers(workspace, tmp_path, smoke_config):
     """The paper's profile starts from a BERT; here a small one, made by the test."""
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
@@ -196,7 +198,7 @@ def test_a_bert_on_disk_starts_both_towers(folders, tmp_path, smoke_config):
     (tmp_path / "vocab.txt").write_text("\n".join([*words, *(f"w{i}" for i in range(8))]))
     BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(bert)
     changes = {"init": str(bert), "learning_rate": 1e-12}
-    folder = train.train(smoke_config(**changes), **folders, runs=tmp_path / "runs")
+    folder = train.train(smoke_config(**changes), workspace.replace(runs=tmp_path / "runs"))
     loaded = checkpoint.load(folder)
     source = BertModel.from_pretrained(bert)
     for tower in (loaded.model.video_encoder.bert, loaded.model.text_encoder):
@@ -211,7 +213,7 @@ PAIR = "<en> <{sign_language}> {label}"
 
 def test_a_prompt_in_parts_is_trained_by_them_and_asked_whole(smoke_config, embedded):
     clips = embedded.manifest.set_index("id", drop=False).loc[["ase-a", "ase-b", "gsg-b"]]
-    whole, parts = (smoke_config(prompt=PAIR, apart=apart) for apart in (False, True))
+    whole, parts = (smoke_config(prompt=PAIR, split_prompt=split) for split in (False, True))
     assert [x.texts for x in train.examples_of(whole, clips)] == [
         ("<en> <ase> a",),
         ("<en> <ase> b",),
@@ -228,7 +230,7 @@ def test_a_prompt_in_parts_is_trained_by_them_and_asked_whole(smoke_config, embe
 
 def test_of_two_texts_one_that_all_clips_share_teaches_nothing(smoke_config, embedded):
     clips = embedded.manifest.set_index("id", drop=False)
-    config = smoke_config(prompt=PAIR, apart=True)
+    config = smoke_config(prompt=PAIR, split_prompt=True)
     american = train.examples_of(config, clips.loc[["ase-a", "ase-b"]])
     assert [x.texts for x in american] == [("<en> a",), ("<en> b",)]
     one = train.examples_of(config, clips.loc[["ase-a"]])
@@ -238,15 +240,15 @@ def test_of_two_texts_one_that_all_clips_share_teaches_nothing(smoke_config, emb
 def test_a_spoken_language_with_a_space_comes_apart_too(smoke_config, embedded):
     clips = embedded.manifest.set_index("id", drop=False).loc[["ase-a", "gsg-b"]]
     clips = clips.assign(spoken_language=["en", "Swiss German"])
-    config = smoke_config(prompt="<{spoken_language}> <{sign_language}> {text}", apart=True)
+    config = smoke_config(prompt="<{spoken_language}> <{sign_language}> {text}", split_prompt=True)
     assert [len(x.texts) for x in train.examples_of(config, clips)] == [2, 2]
 
 
 def test_what_validates_a_run_in_parts_is_its_whole_prompts_and_its_labels(
-    training_folder, folders, smoke_config, tmp_path
+    training_folder, workspace, smoke_config, tmp_path
 ):
-    config = smoke_config(prompt=PAIR, apart=True, epochs=1)
-    run = train.train(config, **folders, runs=tmp_path)
+    config = smoke_config(prompt=PAIR, split_prompt=True, epochs=1)
+    run = train.train(config, workspace.replace(runs=tmp_path))
     last = checkpoint.read_metrics(run)["last"]
     assert {"validation_loss", "validation_V2T_R@1", "validation_label_V2T_R@1"} <= last.keys()
     model = signclip.load(run)
@@ -255,4 +257,4 @@ def test_what_validates_a_run_in_parts_is_its_whole_prompts_and_its_labels(
     assert np.array_equal(model.embed_text(texts), saved.embed_text(texts))
     assert not np.allclose(*model.embed_text(texts[:2]))
     _, given = finetune.start(run)
-    assert given["apart"]
+    assert given["split_prompt"]

@@ -7,7 +7,7 @@ from benchmarks import results, suites
 from benchmarks.metrics.compare import compare
 from benchmarks.report.tables import beyond
 from signclip.core.errors import ConfigError
-from signclip.experiments import config
+from signclip.core.config import read_yaml
 
 
 def written(folder) -> pd.DataFrame:
@@ -144,7 +144,7 @@ def test_x_is_compared_with_every_row_that_is_measured_where_it_is(board, tmp_pa
 def test_the_notes_say_what_x_changes_besides(board, tmp_path):
     written(board(tmp_path))
     (note,) = (line for line in text(tmp_path).splitlines() if "a recipe of its own" in line)
-    params = config.read_yaml(beyond.PARAMS)["profiles"]["cpu"]
+    params = read_yaml(beyond.PARAMS)["profiles"]["cpu"]
     best, base = params["best"], params["signclip"]
     assert f"epochs `{best['epochs']}` (`{base['epochs']}`)" in note
     assert f"towers.dropout `{best['towers']['dropout']}` (`{base['towers']['dropout']}`)" in note
