@@ -20,10 +20,11 @@ PROGRAMS = {
     "signclip": "signclip.cli",
     "signbench": "benchmarks.cli",
     "benchmarks": "benchmarks.cli",
-    "baselines": "baselines.__main__",
+    "baselines": "baselines.cli",
 }
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+_STARTS = re.compile(r"(signclip|signbench|make|dvc|python -m|torchrun .*-m) ")
 
 
 def _blocks(language):
@@ -37,10 +38,10 @@ def _blocks(language):
 
 def _words(line):
     """A shell command as words, without the launcher; empty: not a command of this repository."""
+    if not _STARTS.match(line):
+        return []
     words = shlex.split(line, comments=True)
-    if "-m" in words[:3] and words[0] in ("python", "torchrun"):
-        return words[words.index("-m") + 1 :]
-    return words if words and words[0] in (*PROGRAMS, "make", "dvc") else []
+    return words[words.index("-m") + 1 :] if words[0] in ("python", "torchrun") else words
 
 
 def _commands():
@@ -53,12 +54,11 @@ def _commands():
                     if words := _words(line):
                         found.setdefault(tuple(words), (name, True))
         for code in _INLINE.findall(_BLOCK.sub("", text)):
-            if re.match(r"(signclip|signbench|make|dvc|python -m|torchrun) ", code):
-                found.setdefault(tuple(_words(code)), (name, False))
+            if words := _words(code):
+                found.setdefault(tuple(words), (name, False))
     return [
         pytest.param(list(words), whole, id=f"{name}: {' '.join(words)}")
         for words, (name, whole) in found.items()
-        if words
     ]
 
 
