@@ -1,10 +1,10 @@
 # make repro   everything on the embedded corpus: tables and figures in results/
 #              (PROFILE=paper: the published recipe; it is written into params.yaml)
-# make full    three seeds of the rows beyond the paper, one of every row on every split, and the
-#              tables with them (many hours)
-# make plan    every step of `make repro` and its order, nothing run, no data needed
+# make full    more seeds, and every row on every split, with the tables (many hours; resumes)
+# make plan    every step of `make repro` and its order; runs nothing, needs no data
 # make test    the tests          make smoke   the whole pipeline, tiny
-# make lint    ruff               make setup   only the environment (every target makes it first)
+# make lint    ruff, mypy and the repository's own rules
+# make setup   only the environment (every target makes it first)
 SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
@@ -24,27 +24,25 @@ repro: $(READY)
 	@echo && cat results/tables/fingerclip.md
 	@echo && echo "pretraining: results/tables/pretraining.md; beyond the paper: results/tables/beyond.md"
 
-# Three seeds, the pipeline's the first of them, have results under a revision of their own: those of
-# the pipeline stay. Rows that the pipeline has no time for get its one seed, beside its results.
-# What is trained stays trained.
+# The group `full`: two more seeds of the rows that the pipeline trains, measured together with its
+# own, and one seed of the other rows on the other splits. It trains into runs/full; finished runs are
+# kept, so it resumes after a break. The results of a step are there before the next step begins.
 full: repro
-	set -e; profile=$$(sed -n 's/^profile: \([a-z]*\).*/\1/p' params.yaml); \
-	jobs=$$(sed -n 's/^jobs: \([0-9]*\).*/\1/p' params.yaml); \
-	seed=$$(sed -n 's/^seed: \([0-9]*\).*/\1/p' params.yaml); \
-	seeds="--seed $$seed --seed $$((seed + 1)) --seed $$((seed + 2))"; \
+	set -e; value() { sed -n "s/^$$1: \([a-z0-9]*\).*/\1/p" params.yaml; }; \
+	profile=$$(value profile); seed=$$(value seed); \
+	train="python -m benchmarks train --runs runs/full --profile $$profile --jobs $$(value jobs)"; \
+	evaluate="python -m benchmarks evaluate --group full --profile $$profile"; \
+	more="--seed $$((seed + 1)) --seed $$((seed + 2))"; all="--seed $$seed $$more"; \
 	folds="--split letters --split unseen_language"; \
-	train="python -m benchmarks train --profile $$profile --jobs $$jobs"; \
-	measure="python -m benchmarks evaluate --profile $$profile"; \
-	several="$$measure --revision $$profile-full $$seeds"; \
-	$$train E7.2 beyond --split in_domain $$seeds; \
-	$$train everywhere $$folds $$seeds; \
-	$$several E7.2 beyond baselines --split in_domain; \
-	$$several everywhere baselines $$folds; \
-	$$train pretraining beyond $$folds --seed $$seed; \
-	$$measure in_domain_only $$folds --seed $$seed
+	$$train everywhere $$folds $$more; \
+	$$evaluate everywhere floors $$folds $$all; \
+	$$train E7.2 beyond --split in_domain $$more; \
+	$$evaluate E7.2 beyond floors --split in_domain $$all; \
+	$$train pretraining beyond --without everywhere $$folds --seed $$seed; \
+	$$evaluate pretraining tested beyond --without everywhere $$folds --seed $$seed
 	dvc repro
 
-# --force: else DVC would look for data that no step has made. A plan changes nothing: the profile is
+# --force: otherwise DVC looks for data that no step has made. A plan changes nothing: the profile is
 # put back.
 plan: $(READY)
 	set -e; kept=$$(mktemp); cp params.yaml $$kept; \
@@ -56,7 +54,7 @@ test: $(READY)
 	python -m pytest
 
 # A copy of the working tree in .smoke/, so that the tiny results never touch the real ones. One thread
-# a process: on tiny matrices several take ten times as long, and wait for each other most of it.
+# a process: on tiny matrices several threads take ten times as long.
 smoke: export OMP_NUM_THREADS = 1
 smoke: export OPENBLAS_NUM_THREADS = 1
 smoke: $(READY)
@@ -64,10 +62,9 @@ smoke: $(READY)
 	git ls-files -z --cached --others --exclude-standard | python -c "import os, shutil, sys; \
 	  [(os.makedirs(os.path.dirname('.smoke/' + f), exist_ok=True), shutil.copy(f, '.smoke/' + f)) \
 	   for f in sys.stdin.read().split('\0') if os.path.isfile(f)]"
-	cd .smoke && git init -q && rm -rf dvc.lock results && \
-	  sed -i.old -e 's/^profile: .*/profile: smoke/' -e 's/^elsewhere:.*/elsewhere: {}/' \
-	    -e 's/^pretraining:.*/pretraining: {}/' params.yaml && \
-	  sed -i.old '/^elsewhere:/,$${/^  /d}' params.yaml && dvc repro
+	cd .smoke && git init -q && rm -rf dvc.lock results && mkdir -p results/leaderboard && \
+	  sed -i.old -e 's/^profile: .*/profile: smoke/' -e 's/^corpora:.*/corpora: {}/' params.yaml && \
+	  sed -i.old '/^corpora:/,/^[a-z#]/{/^  /d}' params.yaml && dvc repro
 	cd .smoke && python -m signclip verify && cat results/tables/{fingerclip,pretraining,beyond}.md
 
 lint: $(READY)
@@ -80,7 +77,7 @@ $(READY): pyproject.toml constraints.txt
 	  echo "Python 3.11 is needed and '$(PYTHON)' is not there; try: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, this is " + sys.version)'
 	[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
-	python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@python -c 'import cv2' || { \
 	  echo "OpenCV needs system libraries; on Debian or Ubuntu: apt-get install libgl1 libglib2.0-0"; exit 1; }
 	touch $(READY)

@@ -14,6 +14,7 @@ Cost: one listing of ``runs`` for each run that is looked up.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from signclip.core.errors import ConfigError
 
 # What marks a folder as a finished run; see signclip.experiments.run_folder.
 METRICS_FILE = "metrics.json"
+LOCAL = "local"  # the folder of runs that are trained by hand
 
 
 @dataclass(frozen=True)
@@ -100,21 +102,31 @@ class Workspace:
 def find_run(runs: Path, path: Path) -> Path:
     """``runs/path``, or ``runs/<stage>/path`` where one stage has it.
 
-    Where there is no such run the answer is ``runs/path``, so that whoever opens it says so.
+    Runs that were trained by hand (``runs/local``) are only found where no stage has the run. Equal
+    runs of several stages (the same fingerprint) are one. Where there is no such run the answer is
+    ``runs/path``, so that whoever opens it reports it missing.
 
     Raises:
-        ConfigError: several stages have it.
+        ConfigError: several stages have different runs of this name.
     """
-    own_place = runs / path
-    if (own_place / METRICS_FILE).is_file() or not runs.is_dir():
-        return own_place
-    found = sorted(
-        stage / path for stage in runs.iterdir() if (stage / path / METRICS_FILE).is_file()
-    )
-    if len(found) > 1:
+    direct = runs / path
+    if (direct / METRICS_FILE).is_file() or not runs.is_dir():
+        return direct
+    places = [stage / path for stage in sorted(runs.iterdir())]
+    found = [place for place in places if (place / METRICS_FILE).is_file()]
+    found = [place for place in found if place != runs / LOCAL / path] or found
+    if len({_fingerprint(place) for place in found}) > 1:
         listed = ", ".join(map(str, found))
-        raise ConfigError(f"{own_place}: several runs have this name: {listed}; give one of them")
-    return found[0] if found else own_place
+        raise ConfigError(f"{direct}: several runs have this name: {listed}; give one of them")
+    return found[0] if found else direct
+
+
+def _fingerprint(run: Path) -> str:
+    """What identifies a run; the path where it is not recorded."""
+    try:
+        return str(json.loads((run / METRICS_FILE).read_text(encoding="utf-8"))["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return str(run)
 
 
 def locate_run(path: Path) -> Path:

@@ -1,7 +1,5 @@
-"""Suites: names for rows, and all their runs by one command."""
+"""Suites and plans: names for rows, and all their runs by one command."""
 
-import importlib
-import inspect
 from pathlib import Path
 
 import pandas as pd
@@ -9,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from baselines.skeletons import recipe
-from benchmarks import __main__ as command
-from benchmarks import suites
+from benchmarks import cli, suites
 from signclip.core.errors import ConfigError
+from signclip.core.workspace import Workspace
 from signclip.corpora import splits
 from signclip.experiments import config
 
@@ -21,48 +19,49 @@ FLOORS = ["nearest-neighbour", "dtw", "logistic-regression"]
 
 def test_a_suites_name_stands_for_its_rows_and_each_row_once():
     assert suites.expand(["everywhere", "X", "E4"]) == ["E7.2", "X", "E4"]
-    assert suites.expand(["baselines"]) == FLOORS
+    assert suites.expand(["floors"]) == suites.expand(["baselines"]) == FLOORS
     assert suites.expand(["skeletons", "stgcn"]) == ["stgcn", "stgcnpp", "2s-agcn", "posec3d"]
     assert suites.expand([]) == []
+    assert suites.expand(["beyond", "E4"], without=["beyond"]) == ["E4"]
 
 
-def test_only_the_rows_that_run_everywhere_are_measured_on_unseen_languages():
-    assert suites.measured("unseen_language") == ["E7.2", "X", *FLOORS]
-    assert set(suites.measured("letters")) >= {"E3.2", "X", *FLOORS}
-    assert suites.measured("another") == []
+def test_only_the_rows_that_run_everywhere_are_evaluated_on_unseen_languages():
+    assert suites.evaluated("unseen_language") == ["E7.2", "X", *FLOORS]
+    assert set(suites.evaluated("letters")) >= {"E3.2", "X", *FLOORS}
+    assert suites.evaluated("another") == []
+
+
+def test_an_unknown_plan_or_stage_is_refused_with_those_that_exist():
+    with pytest.raises(ConfigError, match="unknown plan 'x'; there are repro, smoke"):
+        suites.plan("x")
+    with pytest.raises(ConfigError, match="unknown stage 'x'; there are fingerclip, signclip"):
+        suites.plan().stage("x")
 
 
 @pytest.fixture
-def asked(tmp_path, monkeypatch):
-    """Trains suites on a made-up corpus of one and of two folds; returns what was to be trained."""
+def trained(tmp_path, monkeypatch):
+    """Trains rows on a made-up corpus of one and of two folds; returns what was to be trained."""
     given: list[config.RunConfig | recipe.Recipe] = []
     for trainer in ("signclip.training.launch", "baselines.skeletons.launch"):
-        monkeypatch.setattr(f"{trainer}.train_all", lambda all_, **_: given.extend(all_) or [])
+        monkeypatch.setattr(f"{trainer}.train_all", lambda all_, *_, **__: given.extend(all_) or [])
     folder = tmp_path / "data" / "c"
     folder.mkdir(parents=True)
     rows = [("in_domain", 0), ("letters", 0), ("letters", 1)]
     table = [{"split": s, "fold": f, "id": "1", "role": "train"} for s, f in rows]
     pd.DataFrame(table).to_parquet(folder / splits.SPLITS_FILE)
+    workspace = Workspace(data=tmp_path / "data", params=ROOT / "params.yaml")
 
-    def train(*args, profile="smoke"):
+    def train(rows, names, seeds, profile="smoke"):
         suites.train(
-            *args,
-            experiments=ROOT / "benchmarks/experiments.yaml",
-            params=ROOT / "params.yaml",
-            profile=profile,
-            corpus="c",
-            data=tmp_path / "data",
-            features=tmp_path,
-            runs=tmp_path,
-            jobs=1,
+            dict.fromkeys(names, tuple(rows)), seeds, workspace, profile=profile, corpus="c", jobs=1
         )
-        return [str(one.run_folder) for one in given]
+        return [str(one.run_id.path) for one in given]
 
     return train
 
 
-def test_every_row_is_trained_on_every_fold_with_every_seed(asked):
-    assert sorted(asked(["E4", "E5"], ["in_domain", "letters"], [0, 2])) == sorted(
+def test_every_row_is_trained_on_every_fold_with_every_seed(trained):
+    assert sorted(trained(["E4", "E5"], ["in_domain", "letters"], [0, 2])) == sorted(
         f"{row}/{seed}/{run}"
         for row in ("E4", "E5")
         for seed in (0, 2)
@@ -70,90 +69,82 @@ def test_every_row_is_trained_on_every_fold_with_every_seed(asked):
     )
 
 
-def test_skeleton_models_are_trained_beside_rows(asked):
-    assert sorted(asked(["E4", "stgcn"], ["letters"], [1])) == sorted(
+def test_skeleton_models_are_trained_beside_rows(trained):
+    assert sorted(trained(["E4", "stgcn"], ["letters"], [1])) == sorted(
         f"{row}/1/letters-{fold}" for row in ("E4", "stgcn") for fold in (0, 1)
     )
 
 
-def test_a_model_that_cannot_be_had_is_refused_with_the_reason(asked):
+def test_a_model_that_cannot_be_had_is_refused_with_the_reason(trained):
     with pytest.raises(ConfigError, match="CTR-GCN cannot be trained: not in the package"):
-        asked(["ctrgcn"], ["letters"], [0])
+        trained(["ctrgcn"], ["letters"], [0])
 
 
-def test_rows_that_train_nothing_and_nothing_at_all_are_refused(asked):
+def test_rows_that_train_nothing_and_nothing_at_all_are_refused(trained):
     with pytest.raises(ConfigError, match="E8"):
-        asked(["tested"], ["in_domain"], [0])
+        trained(["tested"], ["in_domain"], [0])
     with pytest.raises(ConfigError, match="nothing to train"):
-        asked([], ["in_domain"], [0])
+        trained([], ["in_domain"], [0])
 
 
-def test_the_longest_runs_are_trained_first(asked):
-    given = asked(["E4", "stgcn", "X", "2s-agcn"], ["in_domain"], [0], profile="cpu")
+def test_the_longest_runs_are_trained_first(trained):
+    given = trained(["E4", "stgcn", "X", "2s-agcn"], ["in_domain"], [0], profile="cpu")
     assert [folder.split("/")[0] for folder in given] == ["2s-agcn", "stgcn", "X", "E4"]
-
-
-@pytest.mark.parametrize("table", command.PAPER_TABLES)
-def test_every_table_is_written_by_its_name(table, tmp_path, monkeypatch):
-    written = []
-    module = importlib.import_module(command.PAPER_TABLES[table])
-    monkeypatch.setattr(command, "RESULTS", tmp_path)
-    (tmp_path / "tables").mkdir()
-    name = command.CORPUS if table == "elsewhere" else table
-    (tmp_path / "tables" / f"{name}.md").write_text("a table")
-    signature = inspect.signature(module.write)
-    monkeypatch.setattr(module, "write", lambda **given: written.append(signature.bind(**given)))
-    more = ["--split", "letters"] if table in command.OF_ONE_SPLIT else []
-    done = CliRunner().invoke(command.app, ["paper", table, *more])
-    assert (done.exit_code, done.output, len(written)) == (0, "a table\n", 1)
-    assert written[0].arguments["revision"] == "cpu"
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["paper", "another"],
-        ["paper", "beyond", "--split", "letters"],
+        ["table", "another"],
+        ["figure", "another"],
         ["train", "E4"],
-        ["evaluate", "E5", "--revision", "../../elsewhere"],
-        ["evaluate", "../E5"],
-        ["evaluate", ".."],
+        ["train"],
+        ["train", "E4", "--split", "letters", "--stage", "fingerclip"],
+        ["evaluate"],
+        ["evaluate", "E5", "--plan"],
+        ["evaluate", "E5", "--revision", "../../x"],
+        ["evaluate", "E5", "--group", ".."],
         ["compare", "X", "../E5"],
+        ["transfer", "../x"],
     ],
 )
 def test_commands_refuse_what_they_cannot_do(arguments):
-    done = CliRunner().invoke(command.app, arguments)
-    assert done.exit_code == 2
+    done = CliRunner().invoke(cli.app, arguments)
+    assert done.exit_code == 2 or isinstance(done.exception, ConfigError)
 
 
 def test_what_is_given_twice_counts_once(monkeypatch):
     seen = []
-    monkeypatch.setattr("benchmarks.evaluation.context.opened", lambda name, **to: seen.append(to))
-    monkeypatch.setattr("benchmarks.evaluation.evaluate.evaluate", lambda found, **to: {})
+    monkeypatch.setattr(
+        "benchmarks.evaluation.runner.evaluate_rows", lambda *_, **given: seen.append(given)
+    )
     monkeypatch.setattr(suites, "train", lambda *given, **_: seen.append(given) or [])
     twice = ["--split", "letters", "--split", "letters", "--seed", "1", "--seed", "1"]
     for words in (["evaluate", "E5"], ["train", "E5"]):
-        assert CliRunner().invoke(command.app, [*words, *twice]).exit_code == 0
-    assert [one["seeds"] for one in seen[:-1]] == [[1]]
-    assert seen[-1] == (["E5"], ["letters"], [1])
+        assert CliRunner().invoke(cli.app, [*words, *twice]).exit_code == 0
+    assert (seen[0]["splits"], seen[0]["seeds"]) == (["letters"], [1])
+    assert seen[1][:2] == ({"letters": ("E5",)}, [1])
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        *("train", "evaluate", "protocols", "compare", "paper", "breakdown", "iconicity"),
-        *("ablation", "skeletons", "tune"),
-    ],
+    "name", [command.name or command.callback.__name__ for command in cli.app.registered_commands]
 )
 def test_every_command_has_help_with_an_example(name):
-    done = CliRunner().invoke(command.app, [name, "--help"])
+    done = CliRunner().invoke(cli.app, [name, "--help"])
     assert done.exit_code == 0
-    assert f"Example: python -m benchmarks {name}" in " ".join(done.output.split())
+    example = "signbench table" if name == "paper" else f"signbench {name}"
+    text = " ".join(done.output.split())
+    assert "Example:" in text
+    assert example in text
 
 
 def test_two_encoders_are_compared_from_their_result_files(board, tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "RESULTS", board(tmp_path))
-    done = CliRunner().invoke(command.app, ["compare", "X", "E7.2", "--corpus", "c"])
+    board(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "leaderboard").rename(tmp_path / "results-leaderboard")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results-leaderboard").rename(tmp_path / "results/leaderboard")
+    done = CliRunner().invoke(cli.app, ["compare", "X", "E7.2", "--corpus", "c"])
     assert done.exit_code == 0, done.output
     assert "V2T_R@1 of X - E7.2: +" in done.output
     assert "90 clips" in done.output

@@ -1,0 +1,33 @@
+"""The command ``signbench`` (``python -m benchmarks``): train, evaluate, tabulate, draw.
+
+Decision: each command is one DVC stage or one step of a user's work, with the same arguments; it
+calls one function of the library. What it writes is a function of the files that it reads. Errors
+that input can cause are one line on stderr and exit status 2.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from benchmarks.cli import corpora, measure, pages, studies
+from signclip.core.errors import SignCLIPError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+for _part in (measure, pages, corpora, studies):
+    app.registered_commands += _part.app.registered_commands
+
+
+@app.callback()
+def _root() -> None:
+    """The benchmark suite: training, evaluation, tables, figures. Run it in the repository."""
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        app()
+    except SignCLIPError as error:
+        typer.echo(f"signbench: {error}", err=True)
+        sys.exit(2)

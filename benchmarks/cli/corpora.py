@@ -1,0 +1,61 @@
+"""Commands for the local corpora of ``params.yaml``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from benchmarks.cli.options import Jobs, Profile, Seed, folder_name
+from signclip.core.workspace import Workspace
+
+app = typer.Typer()
+
+
+@app.command()
+def pretrain(
+    corpus: Annotated[str, typer.Argument(help="A corpus of params.yaml.")],
+    profile: Profile = "cpu",
+    seed: Seed = 0,
+    jobs: Jobs = 2,
+) -> None:
+    """Train the paper's pretraining rows and X on a local corpus, and evaluate them.
+
+    A corpus without the use `pretraining` is left alone. The stage `pretraining` of dvc.yaml.
+
+    Example: signbench pretrain spreadthesign --profile paper --jobs 1
+    """
+    _local_corpus("pretraining", corpus, profile, seed, jobs)
+
+
+@app.command()
+def transfer(
+    corpus: Annotated[str, typer.Argument(help="A corpus of params.yaml.")],
+    profile: Profile = "cpu",
+    seed: Seed = 0,
+    jobs: Jobs = 2,
+) -> None:
+    """Measure a local corpus zero-shot, few-shot, from scratch and fine-tuned; write its pages.
+
+    A corpus without the use `transfer` is left alone. The stage `transfer` of dvc.yaml.
+
+    Example: signbench transfer asl-citizen
+    """
+    _local_corpus("transfer", corpus, profile, seed, jobs)
+
+
+def _local_corpus(use: str, corpus: str, profile: str, seed: int, jobs: int) -> None:
+    from benchmarks import local_corpora
+
+    workspace = Workspace()
+    uses = local_corpora.uses_of(folder_name(corpus), workspace)
+    if use not in uses:
+        local_corpora.folders_of(use, corpus, workspace)
+        if use == "transfer":  # an output of the stage, as the folders above
+            (workspace.results / "transfer" / corpus).mkdir(parents=True, exist_ok=True)
+        typer.echo(f"{corpus}: its uses in {workspace.params} are {list(uses)}, without {use}")
+        return
+    job = local_corpora.Job(profile, seed, jobs)
+    {"pretraining": local_corpora.pretrain, "transfer": local_corpora.transfer}[use](
+        corpus, workspace, job
+    )

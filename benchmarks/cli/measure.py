@@ -1,0 +1,218 @@
+"""Commands that train, evaluate and compare encoders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.cli.options import (
+    EMBEDDED,
+    LOCAL,
+    SEEDS,
+    SPLITS,
+    Corpus,
+    Group,
+    Jobs,
+    Profile,
+    Revision,
+    Runs,
+    Seeds,
+    Splits,
+    Without,
+    folder_name,
+    unique,
+)
+from signclip.core.workspace import Workspace
+
+app = typer.Typer()
+
+
+@app.command()
+def pack(
+    corpus: Annotated[str, typer.Argument(help="A built corpus, e.g. of params.yaml.")],
+    profile: Profile = "cpu",
+    jobs: Annotated[int, typer.Option(help="Processes; the stores do not depend on it.")] = 1,
+    dtype: Annotated[
+        str | None, typer.Option(help="Default: float32; float16 for a pretraining corpus.")
+    ] = None,
+) -> None:
+    """Pack every feature variant that the rows of the suite need of a corpus.
+
+    Example: signbench pack spreadthesign-fingerspelling
+    """
+    from benchmarks import local_corpora
+
+    for store in local_corpora.pack(
+        folder_name(corpus), Workspace(), profile=profile, jobs=jobs, dtype=dtype
+    ):
+        typer.echo(store)
+
+
+@app.command()
+def train(
+    rows: Annotated[
+        list[str] | None, typer.Argument(help="Experiments, skeleton models, or suites.")
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="A split of the corpus; repeatable.")
+    ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(help="Instead of rows: train what the profile's plan lists for this stage."),
+    ] = None,
+    seed: Annotated[list[int], typer.Option(help="Repeatable: each row with each seed.")] = SEEDS,
+    without: Without = None,
+    profile: Profile = "cpu",
+    corpus: Corpus = EMBEDDED,
+    jobs: Jobs = 2,
+    runs: Annotated[Path, typer.Option(help="Folder to write the runs to.")] = Path("runs/local"),
+) -> None:
+    """Train several rows on all folds of splits, side by side; finished runs are kept.
+
+    Example: signbench train beyond --split in_domain --seed 0 --seed 1
+
+    Example: signbench train --stage fingerclip --runs runs/fingerclip
+    """
+    from benchmarks import suites
+
+    workspace = Workspace(runs=runs)
+    if stage is not None:
+        if rows or split:
+            raise typer.BadParameter("--stage names rows and splits: give it alone")
+        wanted = suites.plan_of(profile, workspace.params).stage(stage)
+    elif rows and split:
+        names = tuple(suites.expand(rows, without=without or ()))
+        wanted = dict.fromkeys(split, names)
+    else:
+        raise typer.BadParameter("give rows and --split, or --stage")
+    paths = suites.train(wanted, unique(seed), workspace, profile=profile, corpus=corpus, jobs=jobs)
+    typer.echo(f"{len(paths)} runs below {runs}")
+
+
+@app.command()
+def evaluate(
+    rows: Annotated[
+        list[str] | None,
+        typer.Argument(help="Experiments or models with runs, floors, suites, or module:Class."),
+    ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Evaluate what the profile's plan lists, with all protocols."),
+    ] = False,
+    split: Splits = SPLITS,
+    without: Without = None,
+    profile: Profile = "cpu",
+    corpus: Corpus = EMBEDDED,
+    seed: Seeds = SEEDS,
+    group: Group = LOCAL,
+    revision: Revision = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Evaluate encoders by retrieval on splits.
+
+    A clip is ranked among the labels, and among (sign language, label) prompts where the encoder's
+    prompts name the language.
+
+    Example: signbench evaluate E3.2 --split letters
+    """
+    from benchmarks import suites
+    from benchmarks.evaluation.runner import evaluate_plan, evaluate_rows
+
+    workspace = Workspace(runs=runs)
+    where = dict(
+        profile=profile,
+        corpus=corpus,
+        seeds=unique(seed),
+        group=folder_name(group),
+        revision=None if revision is None else folder_name(revision),
+        echo=typer.echo,
+    )
+    if plan:
+        if rows:
+            raise typer.BadParameter("--plan names the rows: give it alone")
+        evaluate_plan(suites.plan_of(profile, workspace.params), workspace, **where)
+    elif rows:
+        names = suites.expand(rows, without=without or ())
+        evaluate_rows(names, workspace, splits=unique(split), **where)
+    else:
+        raise typer.BadParameter("give rows, or --plan")
+
+
+@app.command()
+def protocols(
+    rows: Annotated[list[str], typer.Argument(help="Experiments with runs, or suites.")],
+    split: Splits = SPLITS,
+    profile: Profile = "cpu",
+    corpus: Corpus = EMBEDDED,
+    seed: Seeds = SEEDS,
+    group: Group = LOCAL,
+    revision: Revision = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="Evaluate this run of each row, e.g. in_domain, which was trained on another "
+            "corpus or split (zero-shot)."
+        ),
+    ] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Evaluate encoders by the paper's other protocols: few-shot, linear probe, identification, ...
+
+    Each task decides on which splits it makes sense: few-shot, prototypes and probe on all;
+    identification, conceptualisation and analogies where the test languages have training clips.
+
+    Example: signbench protocols X E7.2 --split in_domain
+
+    Example: signbench protocols E8 --corpus asl-citizen --split official --run in_domain
+    """
+    from benchmarks import suites
+    from benchmarks.evaluation.runner import evaluate_rows
+
+    evaluate_rows(
+        suites.expand(rows),
+        Workspace(runs=runs),
+        protocols=True,
+        splits=unique(split),
+        profile=profile,
+        corpus=corpus,
+        seeds=unique(seed),
+        group=folder_name(group),
+        revision=None if revision is None else folder_name(revision),
+        run=run,
+        echo=typer.echo,
+    )
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="An encoder with a result.")],
+    b: Annotated[str, typer.Argument(help="Another encoder.")],
+    split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
+    task: Annotated[str, typer.Option(help="A task, e.g. tagged_retrieval.")] = "retrieval",
+    metric: Annotated[str, typer.Option(help="V2T_R@k.")] = "V2T_R@1",
+    revision: Annotated[str, typer.Option(help="Of both results.")] = "cpu",
+    group: Annotated[str, typer.Option(help="Group of both results.")] = "repro",
+    corpus: Corpus = EMBEDDED,
+) -> None:
+    """Compare two evaluated encoders clip by clip.
+
+    Example: signbench compare X E7.2 --split letters
+    """
+    from benchmarks import results
+    from benchmarks.metrics.compare import compare as paired
+
+    board = Workspace().leaderboard
+    for name in (a, b, revision, group):
+        folder_name(name)
+    found = [
+        results.read(results.path_of(board, group, name, revision, task, corpus, split))
+        for name in (a, b)
+    ]
+    difference = paired(*found, metric)
+    typer.echo(
+        f"{metric} of {a} - {b}: {difference.difference:+.4f}  "
+        f"[{difference.low:+.4f}, {difference.high:+.4f}]  "
+        f"({found[0].n_evaluated} clips, paired bootstrap, 95 %)"
+    )

@@ -1,0 +1,50 @@
+"""Options and checks that several commands share."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EMBEDDED = "spreadthesign-fingerspelling"
+LOCAL = "local"  # the group of results that commands typed by hand write
+SPLITS, SEEDS = ["letters"], [0]  # the defaults of options that may be repeated
+
+Corpus = Annotated[str, typer.Option(help="Name of the corpus's folder below data/.")]
+Profile = Annotated[str, typer.Option(help="A profile of params.yaml: cpu, paper or smoke.")]
+Seed = Annotated[int, typer.Option(help="Seed of the runs.")]
+Jobs = Annotated[int, typer.Option(help="Runs trained side by side.")]
+Splits = Annotated[list[str], typer.Option("--split", help="A split of the corpus; repeatable.")]
+Seeds = Annotated[
+    list[int],
+    typer.Option("--seed", help="Seed of the runs; repeatable: several seeds are one measurement."),
+]
+Without = Annotated[list[str] | None, typer.Option(help="A row or suite to leave out; repeatable.")]
+Runs = Annotated[
+    Path, typer.Option(help="Folder of the runs, or of one folder a stage with runs in it.")
+]
+Group = Annotated[
+    str,
+    typer.Option(
+        help="Group of results to write: results/leaderboard/GROUP, predictions/GROUP. The "
+        "groups `repro` and `full` belong to `make repro` and `make full`."
+    ),
+]
+Revision = Annotated[str | None, typer.Option(help="Revision of the result. Default: the profile.")]
+
+
+def folder_name(name: str) -> str:
+    """A name that becomes a folder below results/.
+
+    Raises:
+        BadParameter: it is not one, or leads out of there.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", name) or set(name) == {"."}:
+        raise typer.BadParameter(f"{name!r}: a name has letters, digits, dots, - and _ only")
+    return name
+
+
+def unique(values: list) -> list:
+    return list(dict.fromkeys(values))

@@ -1,0 +1,219 @@
+"""What the pipeline does with a corpus: pack its features, pretrain on it, transfer to it.
+
+Decisions
+* Which feature variants are packed follows from the rows that a plan (embedded corpus) or the uses
+  of a local corpus (``corpora`` in ``params.yaml``) name, so a row with a new variant changes no
+  stage.
+* A local corpus is measured on its ``official`` split. Its runs, predictions and results lie in
+  folders of their own: ``runs/<use>/<corpus>``, ``predictions/<use>-<corpus>`` and
+  ``results/leaderboard/<use>-<corpus>``.
+* *Transfer* is the paper's downstream comparison: the floors, the skeleton models and the rows
+  trained from scratch; the same rows evaluated zero-shot with the runs that ``pretrained`` names;
+  and fine-tuned from there.
+* Features for pretraining are packed in half precision: the paper's corpus takes 350 GB so.
+
+Cost: that of the trainings; finished ones are not repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import suites
+from signclip.core.config import Strict, checked, read_yaml
+from signclip.core.errors import ConfigError
+from signclip.core.workspace import RunId, Workspace
+
+SPLIT = "official"
+PRETRAINING, TRANSFER = "pretraining", "transfer"  # uses of a local corpus
+BEST = "X"
+ROWS = {
+    PRETRAINING: ("pretraining", "tested", BEST),
+    TRANSFER: ("everywhere", "tested", "skeletons", "floors"),
+}
+FINETUNED = "-finetuned"  # what the name of a fine-tuned row ends with
+
+
+class Pretrained(Strict):
+    """The section ``pretrained`` of ``params.yaml``: the runs that transfer starts from."""
+
+    runs: Path
+    run: str
+    corpus: str
+
+
+class Job(NamedTuple):
+    """How a stage of a local corpus is run."""
+
+    profile: str
+    seed: int
+    jobs: int
+
+
+def variants(rows: Iterable[str], workspace: Workspace) -> list[str]:
+    """The feature variants that rows need, sorted by name."""
+    import importlib
+
+    from baselines.floors import FLOORS
+    from baselines.skeletons import table as skeletons
+    from baselines.skeletons.graph import VARIANT as SKELETON_VARIANT
+    from signclip.experiments import table
+
+    experiments = read_yaml(table.experiments_path(workspace))
+    found = set()
+    for row in suites.expand(rows):
+        if row in FLOORS:
+            module, _, name = FLOORS[row].path.partition(":")
+            found.add(getattr(importlib.import_module(module), name).variant)
+        elif row in skeletons.models():
+            found.add(SKELETON_VARIANT)
+        else:
+            found.add(table.experiment_row(experiments, row)["variant"])
+    return sorted(found)
+
+
+def pack(
+    name: str, workspace: Workspace, *, profile: str, jobs: int, dtype: str | None = None
+) -> list[Path]:
+    """Pack every variant that the pipeline needs of a built corpus; returns the stores.
+
+    Args:
+        profile: whose plan decides, for a corpus that is not local.
+
+    Raises:
+        SignCLIPError: the corpus is not built, or a clip cannot be read.
+    """
+    from signclip import corpora
+    from signclip.corpora import local, manifest
+    from signclip.features import store
+
+    entry = local.entries(workspace.params).get(name)
+    if entry is None:
+        plan = suites.plan_of(profile, workspace.params)
+        rows: Sequence[str] = [
+            row for named in (*plan.evaluate.values(), *plan.protocols.values()) for row in named
+        ]
+        uses: Sequence[str] = ()
+    else:
+        uses = entry.use
+        rows = [row for use in uses for row in ROWS[use]]
+    if dtype is None:
+        dtype = "float16" if PRETRAINING in uses else "float32"
+    folders = {one: workspace.store(name, one) for one in variants(rows, workspace)}
+    clips = manifest.read(workspace.corpus(name))
+    store.write_variants(clips, corpora.root(name), folders, dtype=dtype, workers=jobs)
+    return list(folders.values())
+
+
+def uses_of(name: str, workspace: Workspace) -> tuple[str, ...]:
+    """The uses of a local corpus.
+
+    Raises:
+        ConfigError: ``params.yaml`` names no such corpus.
+    """
+    from signclip.corpora import local
+
+    entries = local.entries(workspace.params)
+    if name not in entries:
+        raise ConfigError(
+            f"{workspace.params} names no corpus {name!r}; add it with "
+            f"`signclip corpora enable {name} PATH`"
+        )
+    return tuple(entries[name].use)
+
+
+def folders_of(use: str, name: str, workspace: Workspace) -> tuple[Workspace, str]:
+    """The workspace and the group of results of one use of a corpus; its folders are made."""
+    group = f"{use}-{name}"
+    inside = workspace.replace(
+        runs=workspace.runs / use / name, predictions=workspace.predictions / group
+    )
+    for folder in (inside.runs, inside.predictions, inside.leaderboard / group):
+        folder.mkdir(parents=True, exist_ok=True)
+    return inside, group
+
+
+def pretrain(name: str, workspace: Workspace, job: Job) -> None:
+    """Train the paper's pretraining rows and X on a local corpus and evaluate them.
+
+    Raises:
+        SignCLIPError: the corpus, its features or a run are missing or damaged.
+    """
+    from benchmarks.evaluation.runner import evaluate_rows
+
+    inside, group = folders_of(PRETRAINING, name, workspace)
+    where = dict(profile=job.profile, corpus=name)
+    suites.train({SPLIT: ("pretraining", BEST)}, [job.seed], inside, jobs=job.jobs, **where)
+    tasks = dict(splits=[SPLIT], seeds=[job.seed], group=group, **where)
+    evaluate_rows(suites.expand(ROWS[PRETRAINING]), inside, **tasks)
+    evaluate_rows(suites.expand(["everywhere"]), inside, protocols=True, **tasks)
+
+
+def read_pretrained(params: Path) -> Pretrained:
+    """The runs that transfer starts from.
+
+    Raises:
+        ConfigError: the section is missing or has an unknown key.
+    """
+    values = read_yaml(params).get("pretrained", {})
+    return checked(Pretrained, f"{params}, pretrained", values)
+
+
+def transfer(name: str, workspace: Workspace, job: Job) -> None:
+    """Measure a local corpus zero-shot, few-shot, from scratch and fine-tuned; write its pages.
+
+    Raises:
+        SignCLIPError: the corpus, its features, or a run are missing or damaged.
+    """
+    from benchmarks import report
+    from benchmarks.evaluation.runner import evaluate_rows
+
+    inside, group = folders_of(TRANSFER, name, workspace)
+    pretrained = read_pretrained(workspace.params)
+    where = dict(profile=job.profile, corpus=name)
+    scratch = ("everywhere", "skeletons")
+    suites.train({SPLIT: scratch}, [job.seed], inside, jobs=job.jobs, **where)
+    _fine_tune(name, inside, workspace.replace(runs=pretrained.runs), pretrained.run, job)
+    tasks = dict(splits=[SPLIT], seeds=[job.seed], group=group, **where)
+    trained = suites.expand(["everywhere", "finetuned"])
+    evaluate_rows(suites.expand([*trained, "skeletons", "floors"]), inside, **tasks)
+    evaluate_rows(trained, inside, protocols=True, **tasks)
+    zero_shot = inside.replace(runs=pretrained.runs)
+    evaluate_rows(
+        suites.expand(["everywhere", "tested"]),
+        zero_shot,
+        protocols=True,
+        run=pretrained.run,
+        **tasks,
+    )
+    report.write_transfer(inside, profile=job.profile, corpus=name, run=pretrained.run)
+
+
+def _fine_tune(
+    name: str, inside: Workspace, pretrained: Workspace, run: str, job: Job
+) -> list[Path]:
+    """Fine-tune the suite ``finetuned``, each row from the pretrained run of the same name."""
+    from signclip.corpora import splits
+    from signclip.experiments import table
+    from signclip.training import finetune
+    from signclip.training.launch import train_all
+
+    configs = []
+    folds = splits.fold_numbers(splits.read(inside.corpus(name), SPLIT))
+    for row in suites.expand(["finetuned"]):
+        path = Path(row.removesuffix(FINETUNED), str(job.seed), run)
+        origin = pretrained.find_run(path)
+        model, given = finetune.start(origin)
+        finetune.check_texts(model, inside.corpus(name))
+        configs += [
+            table.resolve(
+                RunId(row, job.profile, name, SPLIT, fold, job.seed),
+                inside,
+                row=finetune.row_of(model, origin),
+                given=given,
+            )
+            for fold in folds
+        ]
+    return train_all(configs, inside, jobs=job.jobs)
