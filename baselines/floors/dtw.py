@@ -1,18 +1,18 @@
-"""The floor for movement: nearest neighbour by dynamic time warping of hand trajectories.
+"""The floor for movement: one nearest neighbour by dynamic time warping of hand trajectories.
 
 Decisions
-* A trajectory is the dominant hand frame by frame: its shape, wrist-centred and scaled to unit size
-  as in :mod:`baselines.floors.nearest_neighbour`, and where its wrist is, from its mean place in the clip,
-  in shoulder widths. Frames without the hand are left out, and the rest is stretched or thinned to
-  ``FRAMES``.
-* The distance of two clips is the cheapest monotone walk through both from start to end, steps of
-  one frame in either or both, a pair of frames costing the distance of what they show. Walks are
-  divided by ``2 * FRAMES - 1``, the most pairs that one can have.
+* A trajectory describes the dominant hand frame by frame: its shape, wrist-centred and scaled to
+  unit size as in :mod:`baselines.floors.nearest_neighbour`, and its wrist's position relative to
+  the clip's mean, in shoulder widths. Frames without the hand are dropped; the rest is resampled to
+  ``FRAMES`` frames.
+* The distance of two clips is the cost of the cheapest warping path through both from start to end.
+  Steps advance one frame in either clip or in both, and a pair of frames costs the Euclidean
+  distance of their vectors. Costs are divided by ``2 * FRAMES - 1``, the longest possible path.
 * A label's score is minus the distance to its nearest training clip.
 
-Cost: ``FRAMES`` squared steps over a matrix of ``TOGETHER`` clips and all training clips: about a
-second for 82 clips against 278 on one core. Some hundred such matrices are held at a time (3 GB,
-and a minute for the 64 clips, where 40,000 train), and of each clip one number a label is kept.
+Cost: ``FRAMES`` squared steps over a matrix of ``CHUNK`` clips by all training clips, about a
+second for 82 clips against 278 on one core. About a hundred such matrices are in memory (3 GB, and
+a minute for 64 clips, with 40,000 training clips); one number per clip and label is kept.
 """
 
 from __future__ import annotations
@@ -23,50 +23,49 @@ import numpy as np
 
 from baselines.floors.nearest_neighbour import VARIANT
 from baselines.label_scores import by_label
-from signclip.poses import Features
-from signclip.poses.landmarks import HAND_POINTS
+from signclip.poses import HAND_POINTS, Features
 from signclip.text import label
 
 FRAMES = 24
-TOGETHER = 64  # clips that are scored at a time: memory alone
+CHUNK = 64  # clips scored at a time; bounds memory
 
 
 def trajectory(clip: Features) -> np.ndarray:
-    """The hand's course: float32 (FRAMES, 66); zeros for a clip without the hand."""
+    """The hand's trajectory: float32 (FRAMES, 66); zeros for a clip without the hand."""
     hand = clip.values.reshape(len(clip.values), HAND_POINTS, 3)[clip.valid.all(axis=1)]
     if not len(hand):
         return np.zeros((FRAMES, 3 * HAND_POINTS + 3), dtype=np.float32)
     wrist = hand[:, :1]
     shape = hand - wrist
     size = np.linalg.norm(shape, axis=-1).max(axis=1)
-    size[size == 0] = 1  # a hand that is one point has no shape
+    size[size == 0] = 1  # all points coincide: there is no shape to scale
     shape = shape / size[:, None, None]
-    whole = np.concatenate([shape, wrist - wrist.mean(axis=0)], axis=1).reshape(len(hand), -1)
+    vectors = np.concatenate([shape, wrist - wrist.mean(axis=0)], axis=1).reshape(len(hand), -1)
     at = ((np.arange(FRAMES) + 0.5) * len(hand) / FRAMES).astype(int)
-    return whole[at].astype(np.float32)
+    return vectors[at].astype(np.float32)
 
 
 def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Of each pair of trajectories, (n, frames, d) and (m, frames, d) -> float64 (n, m)."""
+    """Warping distances of all pairs: (n, frames, d) and (m, frames, d) -> float64 (n, m)."""
     rows, columns = first.shape[1], second.shape[1]
-    before: list[np.ndarray] = []
+    previous: list[np.ndarray] = []  # the row of the cost table before this one
     for i in range(rows):
-        costs = _costs(first[:, i], second)
-        here: list[np.ndarray] = []
+        costs = _frame_costs(first[:, i], second)
+        current: list[np.ndarray] = []
         for j in range(columns):
-            ways = [before[j]] if i else []
+            predecessors = [previous[j]] if i else []
             if j:
-                ways.append(here[j - 1])
+                predecessors.append(current[j - 1])
             if i and j:
-                ways.append(before[j - 1])
-            so_far = np.minimum.reduce(ways) if ways else 0.0
-            here.append(costs[..., j] + so_far)
-        before = here
-    return before[-1] / (rows + columns - 1)
+                predecessors.append(previous[j - 1])
+            cheapest = np.minimum.reduce(predecessors) if predecessors else 0.0
+            current.append(costs[..., j] + cheapest)
+        previous = current
+    return previous[-1] / (rows + columns - 1)
 
 
-def _costs(frames: np.ndarray, clips: np.ndarray) -> np.ndarray:
-    """Distances of one frame of each (n, d) to all frames of others (m, t, d): (n, m, t)."""
+def _frame_costs(frames: np.ndarray, clips: np.ndarray) -> np.ndarray:
+    """Distances of frames (n, d) to all frames of clips (m, t, d): float64 (n, m, t)."""
     flat = clips.reshape(-1, clips.shape[-1]).astype(np.float64)
     frames = frames.astype(np.float64)
     squares = (frames**2).sum(axis=1)[:, None] + (flat**2).sum(axis=1) - 2 * frames @ flat.T
@@ -74,12 +73,12 @@ def _costs(frames: np.ndarray, clips: np.ndarray) -> np.ndarray:
 
 
 class DynamicTimeWarping:
-    """A recogniser: ``fit`` remembers training clips, ``score`` ranks labels for test clips."""
+    """A recogniser: ``fit`` stores the training clips, ``score`` compares test clips with them."""
 
     variant = VARIANT
 
     def fit(self, clips: Sequence[Features], texts: Sequence[str]) -> None:
-        """Remember the trajectories of labelled clips."""
+        """Store the trajectories of labelled clips."""
         labels = np.array([label(text) for text in texts])
         self._order = np.argsort(labels, kind="stable")
         self._trajectories = np.stack([trajectory(clip) for clip in clips])
@@ -91,9 +90,9 @@ class DynamicTimeWarping:
         A label without a training clip scores below all others.
         """
         nearest = []
-        for start in range(0, len(clips), TOGETHER):
-            courses = np.stack([trajectory(clip) for clip in clips[start : start + TOGETHER]])
-            distance = distances(courses, self._trajectories)[:, self._order]
+        for start in range(0, len(clips), CHUNK):
+            trajectories = np.stack([trajectory(clip) for clip in clips[start : start + CHUNK]])
+            distance = distances(trajectories, self._trajectories)[:, self._order]
             nearest.append(np.minimum.reduceat(distance, self._first, axis=1))
-        found = -np.concatenate(nearest).T
-        return by_label(found, self._labels.tolist(), [label(name) for name in labels])
+        scores = -np.concatenate(nearest).T
+        return by_label(scores, self._labels.tolist(), [label(name) for name in labels])

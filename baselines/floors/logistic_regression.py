@@ -1,10 +1,11 @@
 """The floor with the least learning: logistic regression on pooled features of the hand.
 
 Decisions
-* A clip is the mean shape of its dominant hand over the middle frames
-  (:func:`baselines.floors.nearest_neighbour.hand_shape`), the spread of the shape over all frames, and the
-  spread of the wrist's place in shoulder widths; all standardised on the training clips.
-* One strength of regularisation, ``C``, chosen on the validation clips of ``letters``, serves all
+* A clip is three things: the mean shape of its dominant hand over the middle frames
+  (:func:`baselines.floors.nearest_neighbour.hand_shape`), the standard deviation of that shape over
+  all frames, and the standard deviation of the wrist's position in shoulder widths. All are
+  standardised on the training clips.
+* One regularisation strength ``C``, chosen on the validation clips of ``letters``, serves all
   splits.
 * A label's score is its log-probability.
 
@@ -21,35 +22,34 @@ from sklearn.preprocessing import StandardScaler
 
 from baselines.floors.nearest_neighbour import VARIANT, hand_shape
 from baselines.label_scores import by_label
-from signclip.poses import Features
-from signclip.poses.landmarks import HAND_POINTS
+from signclip.poses import HAND_POINTS, Features
 from signclip.text import label
 
 C = 0.3  # inverse strength of the L2 penalty
 
 
 def pooled(clip: Features) -> np.ndarray:
-    """Float64 (129,): mean shape, spread of the shape, spread of the wrist."""
+    """A clip's mean shape, spread of the shape and spread of the wrist: float64 (129,)."""
     hand = clip.values.reshape(len(clip.values), HAND_POINTS, 3)[clip.valid.all(axis=1)]
     if not len(hand):
         return np.zeros(6 * HAND_POINTS + 3)
     wrist = hand[:, 0]
     shape = hand - wrist[:, None]
     size = np.linalg.norm(shape, axis=-1).max(axis=1)
-    size[size == 0] = 1  # a hand that is one point has no shape
+    size[size == 0] = 1  # all points coincide: there is no shape to scale
     spread = (shape / size[:, None, None]).std(axis=0).reshape(-1)
     return np.concatenate([hand_shape(clip), spread, wrist.std(axis=0)]).astype(np.float64)
 
 
 class LogisticRegression:
-    """A recogniser: ``fit`` learns from training clips, ``score`` ranks labels for test clips."""
+    """A recogniser: ``fit`` learns from training clips, ``score`` gives log-probabilities."""
 
     variant = VARIANT
 
     def fit(self, clips: Sequence[Features], texts: Sequence[str]) -> None:
-        """Fit to labelled clips. Of a single label nothing is to be learnt."""
+        """Fit to labelled clips. With a single label there is nothing to learn."""
         labels = [label(text) for text in texts]
-        self._labels = sorted(set(labels))
+        self._labels = sorted(set(labels))  # the order of the regression's classes, too
         values = np.stack([pooled(clip) for clip in clips])
         self._scaler = StandardScaler().fit(values)
         self._regression = None
@@ -63,8 +63,7 @@ class LogisticRegression:
         A label without a training clip scores below all others.
         """
         values = self._scaler.transform(np.stack([pooled(clip) for clip in clips]))
-        found = np.zeros((len(clips), 1))
+        scores = np.zeros((len(clips), 1))
         if self._regression is not None:
-            found = self._regression.predict_log_proba(values)
-        # sklearn sorts its classes, too
-        return by_label(found.T, self._labels, [label(name) for name in labels])
+            scores = self._regression.predict_log_proba(values)
+        return by_label(scores.T, self._labels, [label(name) for name in labels])

@@ -1,27 +1,30 @@
-"""From features to what MMAction2's skeleton models take.
+"""From features to the inputs of MMAction2's skeleton models.
 
 Decisions
-* Frames in which no hand is seen are left out: lead-in and lead-out say nothing, and the middle is
-  what a short clip is about. A clip without any hand keeps its frames.
-* Frames are taken one from each of ``frames`` equal parts of the clip: in training at a place drawn
-  from (seed, epoch, clip), when measured in the part's middle (several views: at even places). A
-  clip of fewer frames is stretched, where MMAction2's ``UniformSampleFrames`` begins again at its
-  start; and that reseeds numpy's global generator when testing, which this does not.
-* Hands may be drawn in one size and place (``hand_reach``): frame by frame with the wrist in the
-  middle of the shoulders and the farthest point that many shoulder widths away. As they are, a hand
-  is a tenth of the picture, and where it is held and the build of the signer change it more than
-  many a letter does. Where it is held, the arm's own wrist still says.
-* Joints are x, y and a score, 1 for a seen point and 0 with a place of 0 for another, in the scale
-  that ``PreNormalize2D`` gives to what :mod:`baselines.skeletons.annotations` exports.
-* A bone is the step from the parent (:mod:`baselines.skeletons.graph`), motion the step to the next frame,
-  each with the mean score of both ends, as in MMAction2's ``JointToBone`` and ``ToMotion``. Unlike
-  there a step is 0 unless both ends are seen: else a hand that appears would be a leap.
-* Maps of points and of limbs (a point and its parent) are ``GeneratePoseTarget``'s, number for
-  number, all frames at once; the square that they show lies around the seen points of the taken
-  frames (``PoseCompact``).
+* Frames without a detected hand are dropped: lead-in and lead-out carry no sign, and they would
+  outweigh the middle of a short clip. A clip without any hand keeps its frames.
+* A clip is divided into ``frames`` equal parts, and each part gives one frame: in training at a
+  position drawn from (seed, epoch, clip), in evaluation the middle (with several views: at even
+  positions). A shorter clip is stretched, where MMAction2's ``UniformSampleFrames`` starts again at
+  its first frame; and that transform reseeds numpy's global generator in evaluation, which this
+  code does not.
+* Hands may be normalised (``hand_reach``): frame by frame, the wrist moves to the middle of the
+  shoulders and the farthest point to that many shoulder widths from it. Otherwise a hand is a tenth
+  of the picture, and its position and the signer's build change the input more than many a letter
+  does. The arm's own wrist still gives the hand's position.
+* Joints are x, y and a score: 1 for a detected point, 0 with coordinates of 0 for a missing one.
+  Their scale is that of ``PreNormalize2D`` applied to an export of
+  :mod:`baselines.skeletons.annotations`.
+* A bone is the vector from the parent (:mod:`baselines.skeletons.graph`), motion the vector to the
+  next frame, each with the mean score of both ends, as in MMAction2's ``JointToBone`` and
+  ``ToMotion``. In contrast to those, a vector is 0 unless both ends are detected: otherwise a hand
+  that appears would be a jump.
+* Heat maps of points and of limbs (a point and its parent) equal those of ``GeneratePoseTarget``
+  number for number, all frames at once; they show the square around the detected points of the
+  sampled frames (``PoseCompact``).
 
-Cost, a clip of 24 frames and 57 points: 0.1 ms; 22 maps of points of 28 x 28 for 8 frames: 1 ms, of
-limbs 2 to 4 ms. (A published clip: 48 frames, 57 points, 56 x 56: 25 ms and 160 ms.)
+Cost, for a clip of 24 frames and 57 points: 0.1 ms; 22 point maps of 28 x 28 for 8 frames: 1 ms,
+limb maps 2 to 4 ms. (At the published size of 48 frames, 57 points and 56 x 56: 25 ms and 160 ms.)
 """
 
 from __future__ import annotations
@@ -34,178 +37,180 @@ import numpy as np
 from baselines.skeletons.graph import Skeleton
 from signclip.poses.landmarks import Features
 
-Array = TypeVar("Array")  # of numbers: numpy's, or a tensor
+Array = TypeVar("Array")  # a numpy array or a torch tensor
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
-MAPS = ("heat_map", "limb_map")  # of points, of limbs
-HALF_PICTURE = (
-    2.0  # shoulder widths from a picture's middle to its edge, see baselines.skeletons.annotations
-)
-PADDING = 0.25  # PoseCompact's, of the square that heat maps show
-LEAST = 1e-3  # half of that square's side, shoulder widths: points that coincide are still shown
+MAPS = ("heat_map", "limb_map")
+# shoulder widths from a picture's middle to its edge, see baselines.skeletons.annotations
+HALF_PICTURE = 2.0
+PADDING = 0.25  # PoseCompact's, a share of the square that the maps show
+MIN_SIZE = 1e-3  # shoulder widths, of half that square's side and of a hand that is normalised
 
 
-class Track(NamedTuple):
-    """A clip's points: ``places`` float32 (frames, points, 2), shoulder widths; ``seen`` bool."""
+class Keypoints(NamedTuple):
+    """A clip's keypoints, in shoulder widths from the middle of the shoulders."""
 
-    places: np.ndarray
-    seen: np.ndarray  # (frames, points)
+    xy: np.ndarray  # float32 (frames, points, 2)
+    detected: np.ndarray  # bool (frames, points)
 
 
-def track(clip: Features, skeleton: Skeleton, hand_reach: float | None = None) -> Track:
-    """The skeleton's points of a clip of :data:`baselines.skeletons.graph.VARIANT`, frames with a hand.
+def keypoints(clip: Features, skeleton: Skeleton, hand_reach: float | None = None) -> Keypoints:
+    """The skeleton's points of a clip, in the frames with a hand.
 
     Args:
-        hand_reach: shoulder widths; None leaves hands as large as they are.
+        clip: features of :data:`baselines.skeletons.graph.VARIANT`.
+        hand_reach: size of normalised hands in shoulder widths; None leaves hands as they are.
     """
     columns = list(skeleton.columns)
-    seen = clip.valid[:, columns]
-    kept = seen[:, skeleton.hands].any(axis=1)
+    detected = clip.valid[:, columns]
+    kept = detected[:, skeleton.hands].any(axis=1)
     if not kept.any():
         kept[:] = True
-    places = clip.values.reshape(len(clip.values), -1, 3)[kept][:, columns, :2]
-    seen = seen[kept]
-    places = np.where(seen[..., None], places, np.float32(0))
+    xy = clip.values.reshape(len(clip.values), -1, 3)[kept][:, columns, :2]
+    detected = detected[kept]
+    xy = np.where(detected[..., None], xy, np.float32(0))
     if hand_reach is not None:
-        for hand in skeleton.of_hands:
-            _redraw(places, seen, hand, hand_reach)
-    return Track(places, seen)
+        for hand in skeleton.each_hand:
+            _normalise_hand(xy, detected, hand, hand_reach)
+    return Keypoints(xy, detected)
 
 
-def _redraw(places: np.ndarray, seen: np.ndarray, hand: list[int], reach: float) -> None:
-    """Draw a hand, its wrist first, in one size about the origin, in place."""
-    shape = (places[:, hand] - places[:, hand[:1]]) * seen[:, hand, None]
+def _normalise_hand(xy: np.ndarray, detected: np.ndarray, hand: list[int], reach: float) -> None:
+    """Move a hand's wrist, its first point, to the origin and scale it to ``reach``, in place."""
+    shape = (xy[:, hand] - xy[:, hand[:1]]) * detected[:, hand, None]
     size = np.linalg.norm(shape, axis=-1).max(axis=1)[:, None, None]
-    places[:, hand] = shape * np.divide(reach, size, out=np.zeros_like(size), where=size > LEAST)
+    xy[:, hand] = shape * np.divide(reach, size, out=np.zeros_like(size), where=size > MIN_SIZE)
 
 
-def drawn_frames(count: int, frames: int, rng: np.random.Generator) -> np.ndarray:
-    """One frame of each of ``frames`` equal parts of a clip, drawn: int (frames,), ascending."""
+def random_frames(count: int, frames: int, rng: np.random.Generator) -> np.ndarray:
+    """A random frame of each of ``frames`` equal parts of a clip: int (frames,), ascending."""
     return ((np.arange(frames) + rng.random(frames)) * count / frames).astype(np.int64)
 
 
-def even_frames(count: int, frames: int, view: int = 0, views: int = 1) -> np.ndarray:
-    """The same without chance: each part's middle, or one of several even places."""
+def uniform_frames(count: int, frames: int, view: int = 0, views: int = 1) -> np.ndarray:
+    """The middle frame of each part, or one of several even positions: int (frames,)."""
     share = (view + 0.5) / views
     return ((np.arange(frames) + share) * count / frames).astype(np.int64)
 
 
-def taken(whole: Track, at: np.ndarray) -> Track:
+def select_frames(clip: Keypoints, at: np.ndarray) -> Keypoints:
     """Some frames of a clip."""
-    return Track(whole.places[at], whole.seen[at])
+    return Keypoints(clip.xy[at], clip.detected[at])
 
 
-def hands_alone(clip: Track, skeleton: Skeleton) -> Track:
-    """As if nothing but the hands were seen."""
-    seen = np.zeros_like(clip.seen)
-    seen[:, skeleton.hands] = clip.seen[:, skeleton.hands]
-    return Track(clip.places * seen[..., None], seen)
+def hands_alone(clip: Keypoints, skeleton: Skeleton) -> Keypoints:
+    """A clip in which only the points of the hands count as detected."""
+    detected = np.zeros_like(clip.detected)
+    detected[:, skeleton.hands] = clip.detected[:, skeleton.hands]
+    return Keypoints(clip.xy * detected[..., None], detected)
 
 
-def bent(clip: Track, rng: np.random.Generator, std: float) -> Track:
-    """Sheared, turned and scaled at random (:func:`signclip.training.augmentation.augment2d`)."""
-    from signclip.training import augmentation  # torch, which a recipe's names alone do not need
+def random_affine(clip: Keypoints, rng: np.random.Generator, std: float) -> Keypoints:
+    """Shear, rotate and scale at random (:func:`signclip.training.augmentation.augment2d`)."""
+    from signclip.training import augmentation  # imports torch, which reading recipes must not
 
-    frames, points = clip.seen.shape
-    deep = np.zeros((frames, points, 3), dtype=np.float32)
-    deep[..., :2] = clip.places
+    frames, points = clip.detected.shape
+    xyz = np.zeros((frames, points, 3), dtype=np.float32)
+    xyz[..., :2] = clip.xy
     draws = augmentation.draw_affine2d(rng, std)
-    places = augmentation.augment2d(deep.reshape(frames, -1), draws).reshape(deep.shape)
-    return clip._replace(places=places[..., :2])
+    xyz = augmentation.augment2d(xyz.reshape(frames, -1), draws).reshape(xyz.shape)
+    return clip._replace(xy=xyz[..., :2])
 
 
-def joints(clips: Sequence[Track]) -> np.ndarray:
-    """Clips of as many frames to float32 (clips, frames, points, 3): x, y, score."""
-    places = np.stack([clip.places for clip in clips]) / np.float32(HALF_PICTURE)
-    seen = np.stack([clip.seen for clip in clips])[..., None]
-    return np.concatenate([places, seen], axis=-1).astype(np.float32)
+def joints(clips: Sequence[Keypoints]) -> np.ndarray:
+    """Clips of equal length as float32 (clips, frames, points, 3): x, y, score."""
+    xy = np.stack([clip.xy for clip in clips]) / np.float32(HALF_PICTURE)
+    score = np.stack([clip.detected for clip in clips])[..., None]
+    return np.concatenate([xy, score], axis=-1).astype(np.float32)
 
 
-def _steps(here: Array, there: Array) -> Array:
-    """Steps from there to here; 0 unless both are seen, and the mean of their scores."""
-    steps = here - there
-    steps[..., :2] *= (here[..., 2:] >= 1) & (there[..., 2:] >= 1)  # half: one end of a bone
-    steps[..., 2] = (here[..., 2] + there[..., 2]) / 2
-    return steps
+def _difference(end: Array, start: Array) -> Array:
+    """Vectors from start to end with their mean score; 0 unless both are detected."""
+    vectors = end - start
+    vectors[..., :2] *= (end[..., 2:] >= 1) & (start[..., 2:] >= 1)  # 0.5: one end of a bone
+    vectors[..., 2] = (end[..., 2] + start[..., 2]) / 2
+    return vectors
 
 
 def bones(points: Array, skeleton: Skeleton) -> Array:
-    """Steps from each point's parent, (..., points, 3) -> the same; a root's is 0."""
-    return _steps(points, points[..., list(skeleton.parents), :])
+    """Vectors from each point's parent, (..., points, 3) -> the same shape; 0 for a root."""
+    return _difference(points, points[..., list(skeleton.parents), :])
 
 
 def motion(points: Array) -> Array:
-    """Steps to the next frame, (clips, frames, points, 3) -> the same; the last frame's is 0."""
-    steps = 0 * points
-    steps[:, :-1] = _steps(points[:, 1:], points[:, :-1])
-    return steps
+    """Vectors to the next frame, (clips, frames, points, 3) -> the same; 0 for the last frame."""
+    vectors = 0 * points
+    vectors[:, :-1] = _difference(points[:, 1:], points[:, :-1])
+    return vectors
 
 
 def stream(name: str, points: Array, skeleton: Skeleton) -> Array:
-    """A stream of :data:`STREAMS` of joints (clips, frames, points, 3), the same shape."""
+    """A stream of :data:`STREAMS` from joints (clips, frames, points, 3), in the same shape."""
     if name.startswith("bone"):
         points = bones(points, skeleton)
     return motion(points) if name.endswith("motion") else points
 
 
-def maps_of(name: str, clip: Track, skeleton: Skeleton, size: int, sigma: float) -> np.ndarray:
-    """A stream of :data:`MAPS` of a clip: float32 (maps, frames, size, size), rows are y."""
+def map_stream(
+    name: str, clip: Keypoints, skeleton: Skeleton, size: int, sigma: float
+) -> np.ndarray:
+    """A stream of :data:`MAPS` of a clip: float32 (maps, frames, size, size); rows are y."""
     if name == "heat_map":
         return heat_maps(clip, size, sigma)
     return limb_maps(clip, skeleton, size, sigma)
 
 
-def heat_maps(clip: Track, size: int, sigma: float) -> np.ndarray:
-    """Maps of where each point is: float32 (points, frames, size, size), rows are y."""
-    places = in_square(clip, size)
-    along = [_bumps(places[..., axis], size, sigma) for axis in (1, 0)]
-    along[0] *= clip.seen[..., None]
-    shown = along[0][..., :, None] * along[1][..., None, :]  # (frames, points, size, size)
-    return shown.swapaxes(0, 1)
+def heat_maps(clip: Keypoints, size: int, sigma: float) -> np.ndarray:
+    """A Gaussian at each point: float32 (points, frames, size, size); rows are y."""
+    pixels = to_pixels(clip, size)
+    rows, columns = (_gaussians(pixels[..., axis], size, sigma) for axis in (1, 0))
+    rows *= clip.detected[..., None]
+    maps = rows[..., :, None] * columns[..., None, :]  # (frames, points, size, size)
+    return maps.swapaxes(0, 1)
 
 
-def limb_maps(clip: Track, skeleton: Skeleton, size: int, sigma: float) -> np.ndarray:
-    """Maps of the steps to parents: float32 (limbs, frames, size, size), rows are y.
+def limb_maps(clip: Keypoints, skeleton: Skeleton, size: int, sigma: float) -> np.ndarray:
+    """A Gaussian along each edge to a parent: float32 (limbs, frames, size, size); rows are y.
 
-    A limb shows where both its ends are seen; one shorter than a pixel shows as its point.
+    A limb is drawn where both ends are detected; one shorter than a pixel is drawn as its point.
     """
     points, parents = map(list, zip(*skeleton.inward, strict=True))
-    places = in_square(clip, size)
-    start, along = places[:, points], places[:, parents] - places[:, points]
+    pixels = to_pixels(clip, size)
+    start, along = pixels[:, points], pixels[:, parents] - pixels[:, points]
     squared = (along**2).sum(axis=-1)[..., None, None]  # (frames, limbs, 1, 1)
     along *= squared[..., 0] >= 1
     at = np.arange(size, dtype=np.float32)
-    # how far each column and each row lies from the start
-    off = [(at - start[..., 0, None])[..., None, :], (at - start[..., 1, None])[..., :, None]]
+    # offset of each column and of each row from the start
+    offset = [(at - start[..., 0, None])[..., None, :], (at - start[..., 1, None])[..., :, None]]
     step = [along[..., axis, None, None] for axis in (0, 1)]
-    share = (off[0] * step[0] + off[1] * step[1]) / np.maximum(squared, 1)
-    share = share.clip(0, 1)  # of the way to the parent, where the nearest place is
-    distance = (off[0] - share * step[0]) ** 2 + (off[1] - share * step[1]) ** 2
+    share = (offset[0] * step[0] + offset[1] * step[1]) / np.maximum(squared, 1)
+    share = share.clip(0, 1)  # of the way to the parent, at the limb's nearest point
+    distance = (offset[0] - share * step[0]) ** 2 + (offset[1] - share * step[1]) ** 2
     low, high = np.minimum(start, start + along), np.maximum(start, start + along)
-    near = [_near(low[..., axis], high[..., axis], at, sigma) for axis in (0, 1)]
-    both = (clip.seen[:, points] & clip.seen[:, parents])[..., None, None]
-    shown = np.exp(-distance / np.float32(2 * sigma**2))
-    shown = shown * (near[0][..., None, :] & near[1][..., :, None] & both)
-    return shown.swapaxes(0, 1).astype(np.float32)
+    near = [_drawn_range(low[..., axis], high[..., axis], at, sigma) for axis in (0, 1)]
+    both = (clip.detected[:, points] & clip.detected[:, parents])[..., None, None]
+    maps = np.exp(-distance / np.float32(2 * sigma**2))
+    maps = maps * (near[0][..., None, :] & near[1][..., :, None] & both)
+    return maps.swapaxes(0, 1).astype(np.float32)
 
 
-def in_square(clip: Track, size: int) -> np.ndarray:
-    """Places in pixels of the square around all seen points: float32 (frames, points, 2)."""
-    there = clip.places[clip.seen]
+def to_pixels(clip: Keypoints, size: int) -> np.ndarray:
+    """Pixel coordinates in the square around all detected points: float32 (frames, points, 2)."""
+    there = clip.xy[clip.detected]
     if not len(there):
-        return np.zeros_like(clip.places)
+        return np.zeros_like(clip.xy)
     low, high = there.min(axis=0), there.max(axis=0)
-    half = max(float((high - low).max()) / 2 * (1 + PADDING), LEAST)
-    return ((clip.places - (low + high) / 2 + half) * (size / (2 * half))).astype(np.float32)
+    half = max(float((high - low).max()) / 2 * (1 + PADDING), MIN_SIZE)
+    return ((clip.xy - (low + high) / 2 + half) * (size / (2 * half))).astype(np.float32)
 
 
-def _bumps(centres: np.ndarray, size: int, sigma: float) -> np.ndarray:
-    """Gaussian bumps on a line, cut off as in ``GeneratePoseTarget``: (..., size)."""
+def _gaussians(centres: np.ndarray, size: int, sigma: float) -> np.ndarray:
+    """Gaussians on a line, cut off as in ``GeneratePoseTarget``: float32 (..., size)."""
     at = np.arange(size, dtype=np.float32)
-    shown = np.exp(-((at - centres[..., None]) ** 2) / np.float32(2 * sigma**2))
-    return (shown * _near(centres, centres, at, sigma)).astype(np.float32)
+    values = np.exp(-((at - centres[..., None]) ** 2) / np.float32(2 * sigma**2))
+    return (values * _drawn_range(centres, centres, at, sigma)).astype(np.float32)
 
 
-def _near(low: np.ndarray, high: np.ndarray, at: np.ndarray, sigma: float) -> np.ndarray:
-    """Which pixels ``GeneratePoseTarget`` draws for what reaches from low to high: (..., size)."""
+def _drawn_range(low: np.ndarray, high: np.ndarray, at: np.ndarray, sigma: float) -> np.ndarray:
+    """The pixels that ``GeneratePoseTarget`` draws from low to high: bool (..., size)."""
     first, last = np.trunc(low - 3 * sigma), np.trunc(high + 3 * sigma)
     return (at >= first[..., None]) & (at <= last[..., None])

@@ -1,15 +1,15 @@
-"""MMAction2's annotation format: for people who train their own configurations on our splits.
+"""Export of a fold in MMAction2's annotation format, for training configurations of one's own.
 
 Decisions
-* The pickle is what ``PoseDataset`` reads: ``{"split": {name: ids}, "annotations": [...]}``, and
-  beside these ``classes`` (a label's number is its place), and ``graph``, the layout to give to
-  ``graph_cfg``. The splits are ``train``, ``validation`` and ``test``.
-* Numbers go to the labels of training clips first, so that ``num_classes`` is their count
-  (``trained_classes``). A label that only other clips have gets a number behind them, which no such
-  model can answer: its clips count as wrong, and the export says how many there are.
-* Places are pixels of a made-up picture with the middle of the shoulders in its middle, so that
-  ``PreNormalize2D`` gives what :mod:`baselines.skeletons.adapter` makes. A point that was not seen is (0, 0)
-  with a score of 0, as MMAction2 has it.
+* The pickle is what ``PoseDataset`` reads, ``{"split": {name: ids}, "annotations": [...]}``, plus
+  ``classes`` (labels by number), ``trained_classes`` (how many of them training clips have) and
+  ``graph`` (the layout for ``graph_cfg``). The splits are ``train``, ``validation`` and ``test``.
+* Labels of training clips are numbered first, so that ``num_classes`` is their count. A label that
+  only other clips have gets a higher number, which such a model cannot predict: its clips count as
+  wrong, and the export reports how many there are.
+* Coordinates are pixels of a synthetic picture centred on the middle of the shoulders, so that
+  ``PreNormalize2D`` gives what :mod:`baselines.skeletons.adapter` makes. A point that was not
+  detected is (0, 0) with a score of 0, MMAction2's convention.
 
 Cost: 0.2 ms and 35 KB a clip of 26 frames and 57 points.
 """
@@ -26,53 +26,57 @@ from baselines.skeletons import adapter, graph
 from baselines.skeletons.graph import Skeleton
 from signclip.core import files
 from signclip.core.errors import ConfigError
+from signclip.core.workspace import Workspace
 from signclip.corpora import manifest, splits
 from signclip.features.store import FeatureStore
 from signclip.poses import Features
 from signclip.text import label
 
-PICTURE = 1024  # pixels, square
-SHOULDERS = PICTURE / 2 / adapter.HALF_PICTURE  # pixels, a shoulder width
+PICTURE = 1024  # pixels; the picture is square
+SHOULDER_WIDTH = PICTURE / 2 / adapter.HALF_PICTURE  # pixels
 ROLES = ("train", "validation", "test")
 
 
 def annotation(
-    name: str, clip: Features, skeleton: Skeleton, number: int, hand_reach: float | None = None
+    clip_id: str,
+    clip: Features,
+    skeleton: Skeleton,
+    class_index: int,
+    hand_reach: float | None = None,
 ) -> dict[str, Any]:
-    """A clip as MMAction2 has it: ``keypoint`` (1, frames, points, 2) in pixels, its score beside.
+    """MMAction2's annotation of a clip: ``keypoint`` (1, frames, points, 2) in pixels, and scores.
 
     Args:
-        clip: of :data:`baselines.skeletons.graph.VARIANT`.
-        number: of its label.
+        clip: features of :data:`baselines.skeletons.graph.VARIANT`.
         hand_reach: see :mod:`baselines.skeletons.adapter`.
     """
-    places, seen = adapter.track(clip, skeleton, hand_reach)
-    pixels = places * np.float32(SHOULDERS) + np.float32(PICTURE / 2)
+    xy, detected = adapter.keypoints(clip, skeleton, hand_reach)
+    pixels = xy * np.float32(SHOULDER_WIDTH) + np.float32(PICTURE / 2)
     return {
-        "frame_dir": name,
-        "label": number,
+        "frame_dir": clip_id,
+        "label": class_index,
         "img_shape": (PICTURE, PICTURE),
         "original_shape": (PICTURE, PICTURE),
-        "total_frames": len(seen),
-        "keypoint": np.where(seen[..., None], pixels, np.float32(0))[None],
-        "keypoint_score": seen.astype(np.float32)[None],
+        "total_frames": len(detected),
+        "keypoint": np.where(detected[..., None], pixels, np.float32(0))[None],
+        "keypoint_score": detected.astype(np.float32)[None],
     }
 
 
 class Fold(NamedTuple):
-    """A fold's clips and what their labels are numbered as."""
+    """A fold's clips and the numbering of their labels."""
 
-    clips: dict[str, list[str]]  # role -> ids that the store has
+    clips: dict[str, list[str]]  # role -> ids of clips in the store
     label_of: dict[str, str]
-    classes: tuple[str, ...]
-    trained: int  # of the classes, those that training clips have; they come first
+    classes: tuple[str, ...]  # labels by number
+    trained: int  # number of classes that training clips have; they come first
 
 
 def read_fold(corpus: Path, split: str, fold: int | None, store: FeatureStore) -> Fold:
-    """A fold of a split.
+    """Read a fold of a split.
 
     Raises:
-        ConfigError: there is no such fold, it must be chosen, or it has no training clip.
+        ConfigError: the fold does not exist, must be chosen, or has no training clip.
     """
     rows = splits.read(corpus, split)
     numbers = splits.fold_numbers(rows)
@@ -95,13 +99,13 @@ class Exported(NamedTuple):
     """What an export wrote."""
 
     clips: dict[str, int]  # by role
-    classes: int  # that training clips have
-    unanswerable: int  # clips whose label no training clip has
+    classes: int  # labels of training clips
+    unpredictable: int  # clips whose label no training clip has
 
 
 def export(
-    corpus: Path,
-    features: Path,
+    workspace: Workspace,
+    corpus: str,
     out: Path,
     *,
     split: str,
@@ -109,26 +113,26 @@ def export(
     points: str = "signing",
     hand_reach: float | None = None,
 ) -> Exported:
-    """Write a fold as an annotation pickle, whole or not at all.
+    """Write a fold as an annotation pickle, atomically.
 
     Args:
-        corpus: folder with manifest and splits.
-        features: folder of the feature stores.
-        points: of :data:`baselines.skeletons.graph.POINTS`.
+        workspace: has the built corpus and its feature store.
+        points: selection of :data:`baselines.skeletons.graph.POINTS`.
 
     Raises:
         ConfigError: the file's name does not end in ``.pkl``, or see :func:`read_fold`.
-        StoreError: the features are missing or of another manifest.
+        StoreError: the features are missing or belong to another manifest.
     """
     if out.suffix != ".pkl":
-        raise ConfigError(f"{out}: MMAction2 reads files that end in .pkl only")
-    store = FeatureStore.of(manifest.read(corpus), features / graph.VARIANT)
-    chosen, skeleton = read_fold(corpus, split, fold, store), graph.skeleton(points)
-    number = {name: i for i, name in enumerate(chosen.classes)}
+        raise ConfigError(f"{out}: MMAction2 reads only files that end in .pkl")
+    folder = workspace.corpus(corpus)
+    store = FeatureStore.of(manifest.read(folder), workspace.store(corpus, graph.VARIANT))
+    chosen, skeleton = read_fold(folder, split, fold, store), graph.skeleton(points)
+    index = {name: i for i, name in enumerate(chosen.classes)}
     content = {
         "split": chosen.clips,
         "annotations": [
-            annotation(i, store[i], skeleton, number[chosen.label_of[i]], hand_reach)
+            annotation(i, store[i], skeleton, index[chosen.label_of[i]], hand_reach)
             for ids in chosen.clips.values()
             for i in ids
         ],
@@ -138,9 +142,9 @@ def export(
     }
     with files.atomic_file(out) as partial, open(partial, "wb") as file:
         pickle.dump(content, file, protocol=4)
-    beyond = set(chosen.classes[chosen.trained :])
+    untrained = set(chosen.classes[chosen.trained :])
     return Exported(
         {role: len(ids) for role, ids in chosen.clips.items()},
         chosen.trained,
-        sum(name in beyond for name in chosen.label_of.values()),
+        sum(name in untrained for name in chosen.label_of.values()),
     )

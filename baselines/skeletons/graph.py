@@ -1,16 +1,17 @@
-"""The graph of a signer's points that skeleton models walk along.
+"""The skeleton graph: which keypoints the models read, and the tree that connects them.
 
 Decisions
-* Points are those that matter for signing: upper body, both hands, lips. They come from the feature
-  variant ``reduced_face_mirrored``: the only one that has the outline of the lips, says of each
-  point whether it was seen, and shows a clip of the left hand alone as one of the right. Of its 203
-  points 57 are used; x and y alone, since z is a guess of the detector and 100 times smaller there
+* The points are those that matter for signing: upper body, both hands, lips. They come from the
+  feature variant ``reduced_face_mirrored``, the only one that has the outline of the lips, marks
+  each point as detected or not, and mirrors a clip of the left hand alone into one of the right.
+  57 of its 203 points are used, x and y only: z is the detector's guess and 100 times smaller there
   (MMAction2's keypoint models take x, y and a score, too).
-* The graph is a tree: each point hangs on the one before it on the way to the nose, the centre; a
-  hand's wrist on the arm's. A bone is the step from there to the point. So any selection of points
-  is a tree again: a point hangs on the nearest chosen one on its way.
-* The shoulders hang on the nose, the lower lip on the upper one, so that left and right are mirror
-  images.
+* The graph is a tree with the nose as its centre. Each point's parent is the previous point on the
+  way to the nose; a hand's wrist is a child of the arm's wrist. A bone is the vector from the
+  parent to the point. Any selection of points is a tree again: a point's parent is then its nearest
+  selected ancestor.
+* The shoulders are children of the nose, the lower lip of the upper lip, so that left and right are
+  mirror images.
 
 Cost: built from names in microseconds.
 """
@@ -24,15 +25,23 @@ from typing import Any
 
 from signclip import poses
 from signclip.core.errors import ConfigError
-from signclip.poses.landmarks import BODY, FACE, HAND_PARENT, HANDS, LEFT_HAND, RIGHT_HAND, Name
+from signclip.poses.landmarks import (
+    BODY,
+    FACE,
+    HAND_PARENT,
+    HANDS,
+    LEFT_HAND,
+    RIGHT_HAND,
+    PointName,
+)
 
 VARIANT = "reduced_face_mirrored"
-NOSE: Name = (BODY, "NOSE")
-# Outer outline of the lips by number of MediaPipe's face mesh -> the one before it; the signer's
-# right half beside the left one, of which the corners are 61 and 291.
+NOSE: PointName = (BODY, "NOSE")
+# Outer outline of the lips, as numbers of MediaPipe's face mesh: point -> parent. The signer's
+# right half stands beside the left one; 61 and 291 are the corners.
 _LIPS: dict[str, str | None] = {
-    "0": None,  # the upper lip's middle
-    "17": "0",  # the lower lip's
+    "0": None,  # middle of the upper lip
+    "17": "0",  # middle of the lower lip
     "37": "0",
     "267": "0",
     "61": "37",
@@ -40,18 +49,18 @@ _LIPS: dict[str, str | None] = {
     "84": "61",
     "314": "291",
 }
-# The points of a hand that tell most of its shape: wrist, and each finger's middle and tip.
+# The points that describe most of a hand's shape: wrist, and middle and tip of each finger.
 _COARSE_HAND = (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20)
 
 
-def _parents() -> dict[Name, Name | None]:
-    """Each point's parent, parents first."""
-    parents: dict[Name, Name | None] = {NOSE: None}
+def _parents() -> dict[PointName, PointName | None]:
+    """Each point's parent; parents come before their children."""
+    parents: dict[PointName, PointName | None] = {NOSE: None}
     for side in ("LEFT", "RIGHT"):
-        way = [NOSE, *((BODY, f"{side}_{joint}") for joint in ("SHOULDER", "ELBOW", "WRIST"))]
-        parents |= dict(zip(way[1:], way, strict=False))
+        arm = [NOSE, *((BODY, f"{side}_{joint}") for joint in ("SHOULDER", "ELBOW", "WRIST"))]
+        parents |= dict(zip(arm[1:], arm, strict=False))
     parents |= {
-        (FACE, point): NOSE if before is None else (FACE, before) for point, before in _LIPS.items()
+        (FACE, point): NOSE if parent is None else (FACE, parent) for point, parent in _LIPS.items()
     }
     for part, side in ((LEFT_HAND, "LEFT"), (RIGHT_HAND, "RIGHT")):
         hand = HANDS[part]
@@ -61,11 +70,11 @@ def _parents() -> dict[Name, Name | None]:
 
 
 _PARENT = _parents()
-# Selections by name; ``params.yaml`` chooses among them.
-POINTS: dict[str, tuple[Name, ...]] = {
+# Selections of points by name, for recipes and exports.
+POINTS: dict[str, tuple[PointName, ...]] = {
     "signing": tuple(_PARENT),
-    # PoseC3D on a CPU: its maps are cut out around the points, so that of the hands alone a hand
-    # fills them, and there are 22 of them instead of 57
+    # For PoseC3D on a CPU. Its maps are cropped to the points: without the body the hands fill
+    # them, and there are 22 maps instead of 57.
     "both_hands": HANDS[LEFT_HAND] + HANDS[RIGHT_HAND],
     "hands": tuple(HANDS[part][i] for part in (LEFT_HAND, RIGHT_HAND) for i in _COARSE_HAND),
 }
@@ -73,61 +82,61 @@ POINTS: dict[str, tuple[Name, ...]] = {
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Chosen points and how they hang together.
+    """A selection of points and the tree that connects them.
 
     Attributes:
-        names: (component, point) of each.
-        parents: of each its parent's place; a root's is its own.
-        centre: place of the root nearest to the nose.
-        columns: of each its place among the points of :data:`VARIANT`.
+        names: (component, point) of each point.
+        parents: index of each point's parent; a root is its own parent.
+        centre: index of the root nearest to the nose.
+        columns: index of each point among the points of :data:`VARIANT`.
     """
 
-    names: tuple[Name, ...]
+    names: tuple[PointName, ...]
     parents: tuple[int, ...]
     centre: int
     columns: tuple[int, ...]
 
     @cached_property
     def inward(self) -> list[tuple[int, int]]:
-        """Edges as MMAction2 has them: (point, parent)."""
+        """Edges in MMAction2's order: (point, parent)."""
         return [(i, parent) for i, parent in enumerate(self.parents) if i != parent]
 
     @cached_property
-    def of_hands(self) -> list[list[int]]:
-        """Places of each hand's points, its wrist first."""
+    def each_hand(self) -> list[list[int]]:
+        """Indices of the points of the left and of the right hand, the wrist first."""
         return [[i for i, (part, _) in enumerate(self.names) if part == side] for side in HANDS]
 
     @cached_property
     def hands(self) -> list[int]:
-        """Places of both hands' points."""
-        return [place for hand in self.of_hands for place in hand]
+        """Indices of the points of both hands."""
+        return [i for hand in self.each_hand for i in hand]
 
     def layout(self) -> dict[str, Any]:
-        """What ``mmaction.models.utils.Graph`` takes as its layout."""
+        """The ``layout`` of ``mmaction.models.utils.Graph``."""
         return {"num_node": len(self.names), "inward": list(self.inward), "center": self.centre}
 
 
-def of(names: Sequence[Name]) -> Skeleton:
-    """The tree of some points.
+def build(names: Sequence[PointName]) -> Skeleton:
+    """Build the tree of a selection of points.
 
-    Points without a chosen one on their way to the nose hang on the first of them, so that the
+    Points without a selected ancestor become children of the first selected point, so that the
     graph is connected.
 
     Raises:
-        ConfigError: a point is not in the graph, or none is chosen.
+        ConfigError: a point is not in the graph, or none is selected.
     """
     unknown = [name for name in names if name not in _PARENT]
     if unknown or not names:
-        raise ConfigError(f"no such points in the graph: {unknown or 'none is chosen'}")
-    place = {name: i for i, name in enumerate(names)}
-    # parents come before children in _PARENT: the first chosen one is as near to the nose as any
-    root = place[next(name for name in _PARENT if name in place)]
+        raise ConfigError(f"no such points in the graph: {unknown or 'none is selected'}")
+    index = {name: i for i, name in enumerate(names)}
+    # _PARENT lists parents first, so its first selected point is the nearest to the nose
+    root = index[next(name for name in _PARENT if name in index)]
     parents = []
     for name in names:
-        before = _PARENT[name]
-        while before is not None and before not in place:
-            before = _PARENT[before]
-        parents.append(root if before is None else place[before])
+        ancestor = _PARENT[name]
+        while ancestor is not None and ancestor not in index:
+            ancestor = _PARENT[ancestor]
+        parents.append(root if ancestor is None else index[ancestor])
     column = {name: i for i, name in enumerate(poses.point_names(VARIANT))}
     return Skeleton(
         names=tuple(names),
@@ -142,8 +151,8 @@ def skeleton(points: str) -> Skeleton:
     """The skeleton of a selection of :data:`POINTS`.
 
     Raises:
-        ConfigError: no such selection.
+        ConfigError: there is no such selection.
     """
     if points not in POINTS:
         raise ConfigError(f"unknown selection of points {points!r}; there are {', '.join(POINTS)}")
-    return of(POINTS[points])
+    return build(POINTS[points])

@@ -45,7 +45,7 @@ class Recipe(Strict):
     affine_std: float = Field(0.0, ge=0)  # of random shear, rotation and scale in training
     hands_alone: float = Field(0.0, ge=0, le=1)  # share of training clips without body and lips
     # model
-    backbone: dict[str, Any] = {}
+    backbone: dict[str, Any] = Field(default_factory=dict)
     dropout: float = Field(0.0, ge=0, lt=1)
     # training; the learning rate falls to 0 along a cosine
     optimiser: Literal["sgd", "adamw"] = "sgd"  # sgd: MMAction2's; adamw: needs fewer updates

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from baselines.skeletons import imported, recipe, table, training
+from baselines.skeletons import checkpoint, imported, recipe, table
 from benchmarks.evaluation.embeddings import Cache
 from benchmarks.evaluation.encoders import Encoder, OpenFold, Training
 from benchmarks.evaluation.galleries import LABEL, Gallery
@@ -27,7 +27,7 @@ from signclip.text import label
 
 
 def _read(folder: Path) -> recipe.Recipe | None:
-    return None if table.is_imported(folder) else training.read_recipe(folder)
+    return None if table.is_imported(folder) else checkpoint.read_recipe(folder)
 
 
 def _expected(run: RunId, workspace: Workspace) -> recipe.Recipe:
@@ -64,7 +64,7 @@ class SkeletonRuns(Encoder):
 class SkeletonFold(OpenFold):
     """A skeleton model, loaded."""
 
-    def __init__(self, model: training.Model | imported.Imported):
+    def __init__(self, model: checkpoint.SkeletonModel | imported.ImportedModel):
         self._model, self._seconds = model, 0.0
         self.vocabulary = model.classes
 
@@ -82,5 +82,5 @@ class SkeletonFold(OpenFold):
         return self._seconds
 
 
-def _load(folder: Path) -> training.Model | imported.Imported:
-    return imported.load(folder) if table.is_imported(folder) else training.load(folder)
+def _load(folder: Path) -> checkpoint.SkeletonModel | imported.ImportedModel:
+    return imported.load(folder) if table.is_imported(folder) else checkpoint.load(folder)

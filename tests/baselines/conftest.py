@@ -1,4 +1,4 @@
-"""A made-up corpus of skeleton clips: a hand's shape says the label, whatever else differs."""
+"""A synthetic corpus of skeleton clips: the shape of the right hand alone determines the label."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,17 +11,20 @@ import pytest
 from baselines.skeletons import graph
 from baselines.skeletons.recipe import Recipe
 from signclip import corpora, poses
+from signclip.core.workspace import Workspace
 from signclip.corpora import manifest
 from signclip.features import store
 from signclip.poses.landmarks import HANDS, RIGHT_HAND, Features
 
+NAME = "synthetic"  # of the corpus
 NAMES = poses.point_names(graph.VARIANT)
 RIGHT = [NAMES.index(name) for name in HANDS[RIGHT_HAND]]
 
 
 def _clip(shape: int, *, frames: int = 9, seed: int = 0) -> Features:
-    """A clip of :data:`graph.VARIANT`: the left hand is not seen, and nothing in frame 0 but the
-    body; the right hand has shape number ``shape``.
+    """A clip of :data:`graph.VARIANT` whose right hand has shape number ``shape``.
+
+    The left hand is never detected, the right one in all frames but the first.
     """
     rng = np.random.default_rng(seed)
     values = rng.normal(0, 0.05, (frames, len(NAMES), 3)).astype(np.float32)
@@ -41,19 +44,23 @@ def make_clip() -> Callable[..., Features]:
 
 
 class Corpus(NamedTuple):
-    """A corpus with its one split ``official`` and its feature store, as training takes them."""
+    """The corpus ``synthetic``, with one split ``official``, and its feature store."""
 
-    corpus: Path
-    features: Path
+    workspace: Workspace
+
+    @property
+    def folder(self) -> Path:
+        """Manifest and splits."""
+        return self.workspace.corpus(NAME)
 
     @property
     def store(self) -> store.FeatureStore:
-        """Of the skeletons' variant."""
-        return store.FeatureStore(self.features / graph.VARIANT)
+        """The features that skeleton models read."""
+        return store.FeatureStore(self.workspace.store(NAME, graph.VARIANT))
 
 
 def _corpus(folder: Path, rows: Sequence[tuple[str, str]]) -> Corpus:
-    """Write a corpus of (label, role); a label's place in the alphabet is its shape's number."""
+    """Write a corpus of (label, role); a label's position in the alphabet is its hand shape."""
     table = pd.DataFrame(
         {
             "id": [f"clip-{i}" for i in range(len(rows))],
@@ -72,31 +79,32 @@ def _corpus(folder: Path, rows: Sequence[tuple[str, str]]) -> Corpus:
         {"split": "official", "fold": 0, "id": table["id"], "role": table["split"]}
     )
     dropped = pd.DataFrame(columns=list(manifest.DROPPED_COLUMNS))
-    made = Corpus(folder / "data" / "made-up", folder / "features" / "made-up")
-    corpora.write(made.corpus, table, dropped, split)
+    made = Corpus(Workspace(data=folder / "data", features=folder / "features"))
+    corpora.write(made.folder, table, dropped, split)
     clips = (
         _clip(ord(row.text[0]) - ord("a"), frames=row.frames, seed=i)
         for i, row in enumerate(table.itertuples())
     )
-    store.write_features(table, clips, graph.VARIANT, made.features / graph.VARIANT, progress=False)
+    out = made.workspace.store(NAME, graph.VARIANT)
+    store.write_features(table, clips, graph.VARIANT, out, progress=False)
     return made
 
 
 @pytest.fixture
 def make_corpus(tmp_path) -> Callable[[Sequence[tuple[str, str]]], Corpus]:
-    """Writes a corpus below the test's folder; see :func:`_corpus`."""
+    """Writes a corpus into the test's folder; see :func:`_corpus`."""
     return lambda rows: _corpus(tmp_path, rows)
 
 
-LEARNT = [(text, "train") for text in "abc" for _ in range(6)] + [
+LEARNABLE = [(text, "train") for text in "abc" for _ in range(6)] + [
     (text, role) for role in ("validation", "test") for text in "abc" for _ in range(2)
 ]
 
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory) -> Corpus:
-    """Three labels of six training, two validation and two test clips each. Not to be changed."""
-    return _corpus(tmp_path_factory.mktemp("skeletons"), LEARNT)
+    """Three labels with six training, two validation and two test clips each; shared, read-only."""
+    return _corpus(tmp_path_factory.mktemp("skeletons"), LEARNABLE)
 
 
 def _recipe(model: str = "stgcn", **changes) -> Recipe:
@@ -110,7 +118,7 @@ def _recipe(model: str = "stgcn", **changes) -> Recipe:
     )
     values = dict(
         profile="test",
-        corpus="made-up",
+        corpus=NAME,
         split="official",
         fold=None,
         seed=0,
@@ -125,5 +133,5 @@ def _recipe(model: str = "stgcn", **changes) -> Recipe:
 
 @pytest.fixture(scope="session")
 def make_recipe() -> Callable[..., Recipe]:
-    """Makes the recipe of a tiny run; see :func:`_recipe`."""
+    """Makes the recipe of a tiny model; see :func:`_recipe`."""
     return _recipe

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from baselines import BASELINES
+from baselines.floors import FLOORS
 from baselines.skeletons import table as skeletons
 from benchmarks import results, suites
 from benchmarks.report.tables.fingerclip import (
@@ -62,7 +62,7 @@ def lines(profile: str, run: str) -> list[Line]:
     rows, tuned = suites.expand(["everywhere"]), suites.expand(["finetuned"])
     zero_shot = suites.expand(["everywhere", "tested"])
     return [
-        *(Line(name, FLOOR, profile, LABELS) for name in BASELINES),
+        *(Line(name, FLOOR, profile, LABELS) for name in FLOORS),
         *(Line(name, SCRATCH, profile, LABELS) for name in skeletons.models()),
         *(Line(name, ZERO_SHOT, f"{profile}.{run}", ("zero_shot",)) for name in zero_shot),
         *(

@@ -1,4 +1,4 @@
-"""The graph: connected, towards the nose, the same left and right, its lips where lips are."""
+"""The skeleton graph is a tree centred on the nose, symmetric, with the lips in the right place."""
 
 import numpy as np
 import pytest
@@ -14,13 +14,13 @@ SKELETONS = [graph.skeleton(name) for name in graph.POINTS]
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS, ids=list(graph.POINTS))
-def test_every_point_hangs_on_the_centre(skeleton):
-    for place in range(len(skeleton.names)):
-        way = [place]
-        while skeleton.parents[way[-1]] != way[-1]:
-            way.append(skeleton.parents[way[-1]])
-            assert len(way) <= len(skeleton.names), "a circle"
-        assert way[-1] == skeleton.centre
+def test_every_point_is_connected_to_the_centre(skeleton):
+    for point in range(len(skeleton.names)):
+        path = [point]
+        while skeleton.parents[path[-1]] != path[-1]:
+            path.append(skeleton.parents[path[-1]])
+            assert len(path) <= len(skeleton.names), "a circle"
+        assert path[-1] == skeleton.centre
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS, ids=list(graph.POINTS))
@@ -35,17 +35,17 @@ def test_the_edges_are_the_bones_and_their_tree_is_mmaction2s_graph(skeleton):
 
 @pytest.mark.parametrize("skeleton", SKELETONS, ids=list(graph.POINTS))
 def test_left_and_right_are_mirror_images(skeleton):
-    """By the permutation that the features themselves are mirrored with."""
+    """Checked with the permutation that mirrors the features."""
     names = poses.point_names(graph.VARIANT)
-    place = {column: i for i, column in enumerate(skeleton.columns)}
-    swap = [place[mirror.permutation(names)[column]] for column in skeleton.columns]
+    index = {column: i for i, column in enumerate(skeleton.columns)}
+    swap = [index[mirror.permutation(names)[column]] for column in skeleton.columns]
     edges = set(skeleton.inward)
-    # of the hands alone one is the root that the other's wrist hangs on
+    # without the body one wrist is the root and the parent of the other
     wrists = {i for i, (_, point) in enumerate(skeleton.names) if point == "WRIST"}
     assert {(swap[i], swap[parent]) for i, parent in edges if not {i, parent} <= wrists} <= edges
 
 
-def test_it_has_the_upper_body_both_hands_and_lips():
+def test_signing_has_the_upper_body_both_hands_and_lips():
     names = graph.skeleton("signing").names
     assert set(HANDS[LEFT_HAND] + HANDS[RIGHT_HAND]) <= set(names)
     assert sum(part == BODY for part, _ in names) == 7
@@ -55,30 +55,30 @@ def test_it_has_the_upper_body_both_hands_and_lips():
 
 
 def test_the_lips_lie_where_the_mouth_is(embedded):
-    """On a real clip the corners are MediaPipe's own corners of the mouth, and lips below noses."""
+    """On a real clip: corners at MediaPipe's corners of the mouth, lips below the nose."""
     pose = poses.read_pose(embedded.root / embedded.manifest["path"].iloc[0])
     clip = poses.features(pose, graph.VARIANT)
     points = clip.values.reshape(len(clip.values), -1, 3)
     names = poses.point_names(graph.VARIANT)
 
-    def place(*name: str) -> np.ndarray:
+    def mean(*name: str) -> np.ndarray:
         i = names.index(name)
         return points[clip.valid[:, i], i, :2].mean(axis=0)
 
     for corner, side in (("291", "LEFT"), ("61", "RIGHT")):
-        assert np.linalg.norm(place(FACE, corner) - place(BODY, f"MOUTH_{side}")) < 0.05
-    assert place(FACE, "17")[1] > place(FACE, "0")[1] > place(BODY, "NOSE")[1]  # y points down
+        assert np.linalg.norm(mean(FACE, corner) - mean(BODY, f"MOUTH_{side}")) < 0.05
+    assert mean(FACE, "17")[1] > mean(FACE, "0")[1] > mean(BODY, "NOSE")[1]  # y points down
 
 
-def test_fewer_points_hang_on_the_nearest_chosen_one():
+def test_the_parent_in_a_selection_is_the_nearest_selected_ancestor():
     wrist, tip = HANDS[RIGHT_HAND][0], HANDS[RIGHT_HAND][8]
-    few = graph.of([(BODY, "NOSE"), wrist, tip])
+    few = graph.build([(BODY, "NOSE"), wrist, tip])
     assert few.parents == (0, 0, 1)
     assert few.inward == [(1, 0), (2, 1)]
 
 
 def test_unknown_points_are_refused_by_name():
     with pytest.raises(ConfigError, match="LEFT_KNEE"):
-        graph.of([(BODY, "NOSE"), (BODY, "LEFT_KNEE")])
+        graph.build([(BODY, "NOSE"), (BODY, "LEFT_KNEE")])
     with pytest.raises(ConfigError, match="unknown selection of points 'feet'"):
         graph.skeleton("feet")

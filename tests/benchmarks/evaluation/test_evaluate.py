@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from baselines import BASELINES
+from baselines.floors import FLOORS
 from baselines.floors.nearest_neighbour import NearestNeighbour
 from benchmarks import results
 from benchmarks.evaluation import context as opening
@@ -89,7 +89,7 @@ def case(request, folders) -> Case:
     name, split, count = request.param
     chosen = (
         encoders.Recogniser(name)
-        if name in BASELINES
+        if name in FLOORS
         else run_encoder(folders, split, experiment=name)
     )
     features = store.FeatureStore(folders["features"] / NAME / chosen.variant)
@@ -179,7 +179,7 @@ def test_the_gallery_is_the_same_26_prompts_for_every_clip(folders, tmp_path):
 
 def label_scores(name: str, folders: dict[str, Path], out: Path) -> dict[str, results.Score]:
     """Scores among labels, where languages should not count."""
-    split = "letters" if name in ("E3.2", *BASELINES) else "in_domain"
+    split = "letters" if name in ("E3.2", *FLOORS) else "in_domain"
     return measured(name, folders, out, split)["retrieval"].scores
 
 
