@@ -35,6 +35,7 @@ from signclip.core.workspace import locate_run
 from signclip.model import long_clips, released
 from signclip.model.towers import SignCLIP
 from signclip.poses import reader
+from signclip.poses.checks import NUMBER_KINDS
 from signclip.text import (
     BERT_VOCABULARIES,
     Tokenizer,
@@ -173,8 +174,8 @@ class SignCLIPModel:
 
         Args:
             items: any iterable but a mapping; each a ``pose_format.Pose``, the path of a
-                ``.pose`` file, or features (frames, dims; an array or a tensor) of the model's
-                variant.
+                pose file (see :mod:`signclip.poses.reader`) or of a video, or features (frames,
+                dims; an array or a tensor) of the model's variant.
             ids: what errors call the items that are no paths; default their positions.
             long: what becomes of a clip over ``max_frames``. ``truncate``: its first frames (as in
                 training); ``windows``: the mean over consecutive windows of ``max_frames``, each
@@ -394,13 +395,13 @@ def _check_batch_size(batch_size: int) -> None:
 
 
 def _read(path: Path | str) -> Pose:
-    """The pose of a ``.pose`` file, or of a video, which takes 50 ms a frame.
+    """The pose of a clip's file in any known format, or of a video, which takes 50 ms a frame.
 
     Raises:
         PoseError, VideoError: it cannot be used.
     """
     if not reader.is_video(path):
-        return poses.read_pose(path)
+        return reader.read_pose(path)
     from signclip.extraction import holistic  # MediaPipe's readers, half a second
 
     return holistic.pose_of(path)
@@ -415,7 +416,7 @@ def _numbers(given: Any, *, sample: str) -> np.ndarray:
             given = given.detach().to("cpu", torch.float32).numpy()
         # under a mask anything may lie; a missing point is zero
         values = np.asarray(np.ma.filled(given, 0))
-        if values.dtype.kind not in poses.NUMBERS:
+        if values.dtype.kind not in NUMBER_KINDS:
             raise TypeError
         with np.errstate(over="ignore"):
             return values.astype(np.float32, copy=False)

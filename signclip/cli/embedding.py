@@ -25,6 +25,7 @@ from pyarrow import parquet
 from signclip.core import files
 from signclip.core.errors import ConfigError
 from signclip.inference import LongPolicy, SignCLIPModel
+from signclip.poses.reader import POSE_SUFFIXES, is_pose_file
 
 SUFFIXES = (".npz", ".parquet")
 
@@ -42,16 +43,17 @@ class Written(NamedTuple):
 
 
 def pose_files(paths: Iterable[Path]) -> list[Path]:
-    """Files as given, folders as the ``.pose`` files below them in order of name, each once.
+    """Files as given, folders as the pose files below them in order of name, each once.
 
     Raises:
-        ConfigError: a folder has none.
+        ConfigError: a folder has no pose file (see :mod:`signclip.poses.reader`).
     """
     found: list[Path] = []
     for path in paths:
-        inside = sorted(path.rglob("*.pose")) if path.is_dir() else [path]
+        inside = sorted(filter(is_pose_file, path.rglob("*"))) if path.is_dir() else [path]
         if not inside:
-            raise ConfigError(f"{path}: no .pose file in this folder")
+            known = ", ".join(POSE_SUFFIXES)
+            raise ConfigError(f"{path}: no pose file in this folder ({known})")
         found += inside
     return list(dict.fromkeys(found))
 
@@ -114,7 +116,7 @@ def embed(
         BusyError: another process is writing ``out``.
     """
     if not paths and not texts:
-        raise ConfigError("nothing to embed: give .pose files, folders of them, or texts")
+        raise ConfigError("nothing to embed: give pose files, folders of them, or texts")
     check_out(out)
     with files.writing(out):  # before the work: a busy output should not cost it
         return _embed(model, paths, texts, out, long=long, batch_size=batch_size, progress=progress)

@@ -54,7 +54,7 @@ def detection(clips_: pd.DataFrame, root: Path, *, progress: bool = True) -> pd.
     frames = 0
     rows = chosen[["id", "path"]].to_dict("records")
     for row in bar(rows, desc="reading for the card", unit="clip", disable=not progress):
-        marks = poses.landmarks(reader.read(root / row["path"], sample=row["id"]))
+        marks = poses.to_landmarks(reader.read_pose(root / row["path"], sample=row["id"]))
         frames += len(marks.valid)
         components = np.array([component for component, _ in marks.names])
         for part in PARTS:

@@ -85,7 +85,7 @@ def _measure_clip(row: Mapping[str, Any], root: Path) -> tuple[str, int, float]:
         raise PoseError(row["id"], reader.NO_POSE)
     data = reader.read_bytes(path)
     pose = reader.parse(data, path, sample=row["id"])
-    poses.normalise(poses.landmarks(pose), sample=row["id"])
+    poses.normalise(poses.to_landmarks(pose), sample=row["id"])
     return files.sha256_bytes(data), int(pose.body.data.shape[0]), float(pose.body.fps)
 
 

@@ -27,11 +27,11 @@ from signclip import poses
 from signclip.core import files
 from signclip.core.errors import PoseError, SampleError, StoreError
 from signclip.core.parallel import CHUNK, ordered
-from signclip.poses import Checked, Features, reader
+from signclip.poses import CheckedPose, Features, reader
 
 FEATURES, VALID = "features.bin", "valid.bin"
 Arrays = tuple[IO, IO]  # the files of values and of validity bits, open for writing
-Read = Callable[[Path, str, str], Checked]  # see read_clip
+Read = Callable[[Path, str, str], CheckedPose]  # see read_clip
 
 
 class Piece(NamedTuple):
@@ -172,7 +172,7 @@ def pack_features(
         yield _pack(((row, next(made)) for row in rows), variant, dtype, arrays)
 
 
-def read_clip(path: Path, sha256: str, sample: str) -> Checked:
+def read_clip(path: Path, sha256: str, sample: str) -> CheckedPose:
     """A clip's pose, checked, whatever form its file has.
 
     Args:
@@ -187,7 +187,7 @@ def read_clip(path: Path, sha256: str, sample: str) -> Checked:
         raise StoreError(
             f"{sample}: {path} changed since the manifest was made; build the corpus again"
         )
-    return Checked.of(reader.parse(data, path, sample=sample))
+    return CheckedPose.of(reader.parse(data, path, sample=sample))
 
 
 def remembering() -> Read:
@@ -197,9 +197,9 @@ def remembering() -> Read:
     """
 
     @lru_cache(maxsize=CHUNK)
-    def read(path: Path, sha256: str, sample: str) -> Checked:
+    def read(path: Path, sha256: str, sample: str) -> CheckedPose:
         clip = read_clip(path, sha256, sample)
-        for array in (clip.marks.xyz, clip.marks.valid):
+        for array in (clip.landmarks.xyz, clip.landmarks.valid):
             array.setflags(write=False)
         return clip
 

@@ -1,8 +1,8 @@
-"""Points: their names, and their course over a clip.
+"""Landmarks: the names of MediaPipe Holistic's points, and a person's points over a clip.
 
-Decision: a point is a pair of names (component, point), as in the file's header, never a bare
-number: files differ in what they hold and in which order, and a wrong number goes unnoticed.
-Cost: the index of a layout is built once and kept.
+Decision: a point is identified by a pair of names (component, point), as in the header of a
+``.pose`` file, never by a bare number: files differ in which points they hold and in which order,
+and a wrong number would pass unnoticed. Cost: the index of a layout is built once and cached.
 
 Units: see :mod:`signclip.poses`.
 """
@@ -15,14 +15,17 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from pose_format import Pose
 
 BODY, FACE = "POSE_LANDMARKS", "FACE_LANDMARKS"
 LEFT_HAND, RIGHT_HAND = "LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS"
 WORLD = "POSE_WORLD_LANDMARKS"  # metres around the hips; no variant uses them
 
 HAND_POINTS = 21
+FACE_MESH_POINTS = 468  # MediaPipe appends IRIS_POINTS more where it refines the irises
+IRIS_POINTS = 10
 
-Name = tuple[str, str]  # (component, point)
+PointName = tuple[str, str]  # (component, point)
 
 
 @dataclass(frozen=True)
@@ -31,35 +34,52 @@ class Landmarks:
 
     Attributes:
         xyz: float64 (frames, points, 3); zero where not valid.
-        valid: bool (frames, points); was the point detected? As for pose-format, a confidence of
-            exactly 0 says no: MediaPipe's visibility of a seen point can come out a little below.
+        valid: bool (frames, points); was the point detected? As in pose-format, a point counts as
+            missing only if its confidence is exactly 0: MediaPipe's visibility of a detected point
+            can be slightly negative.
         names: (component, point) of each point.
         fps: frames a second.
     """
 
     xyz: np.ndarray
     valid: np.ndarray
-    names: tuple[Name, ...]
+    names: tuple[PointName, ...]
     fps: float
 
 
 class Features(NamedTuple):
-    """What a model sees of a clip.
+    """A model's input for one clip.
 
-    ``values`` float32 (frames, dims), point-major then x, y, z; ``valid`` bool (frames, points).
+    ``values`` float32 (frames, dims), point by point, each x, y, z; ``valid`` bool (frames,
+    points).
     """
 
     values: np.ndarray
     valid: np.ndarray
 
 
+def to_landmarks(pose: Pose) -> Landmarks:
+    """Convert a checked pose to arrays, without the world landmarks."""
+    names = tuple(
+        (component.name, point)
+        for component in pose.header.components
+        for point in component.points
+    )
+    valid = np.asarray(pose.body.confidence)[:, 0] != 0
+    xyz = np.ma.getdata(pose.body.data)[:, 0, :, :3].astype(np.float64)
+    keep = np.array([component != WORLD for component, _ in names])
+    xyz, valid = xyz[:, keep], valid[:, keep]
+    names = tuple(name for name in names if name[0] != WORLD)
+    return Landmarks(np.where(valid[..., None], xyz, 0.0), valid, names, float(pose.body.fps))
+
+
 @lru_cache(maxsize=64)
-def index_of(names: tuple[Name, ...]) -> dict[Name, int]:
-    """Where each point stands in a layout."""
+def index_of(names: tuple[PointName, ...]) -> dict[PointName, int]:
+    """Name of a point -> its position in a layout."""
     return {name: i for i, name in enumerate(names)}
 
 
-def pairs(component: str, points: Sequence[str]) -> tuple[Name, ...]:
+def pairs(component: str, points: Sequence[str]) -> tuple[PointName, ...]:
     """The (component, point) pairs of a component's points."""
     return tuple((component, point) for point in points)
 
@@ -84,13 +104,13 @@ _HAND = (
     *(f"{finger}_{joint}" for finger in _FINGERS for joint in ("MCP", "PIP", "DIP", "TIP")),
 )
 HANDS = {side: pairs(side, _HAND) for side in (LEFT_HAND, RIGHT_HAND)}
-# Of each point of a hand the one before it on the way from the wrist.
+# The parent of each hand point: the previous point on the way from the wrist.
 HAND_PARENT = (
     0,
     *(4 * finger + joint if joint else 0 for finger in range(5) for joint in range(4)),
 )
 # The variant ``signing``: the upper body, then the hands.
-SIGNING: tuple[Name, ...] = (
+SIGNING: tuple[PointName, ...] = (
     pairs(
         BODY,
         (

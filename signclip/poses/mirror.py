@@ -1,16 +1,16 @@
-"""Left and right: which point is the mirror image of which.
+"""Mirroring landmarks: which point is the mirror image of which.
 
 Decisions
-* The map is over names, so it holds for any order of points, and for any layout that has each
-  point's counterpart (body, face contours, both hands; neither a single hand nor the full face).
-* The face map is no list of pairs. MediaPipe numbers the two halves of its face in the same order:
-  apart from the six points on the midline, the k-th contour point of the one half (numbers below
-  249) is the counterpart of the k-th of the other. Found by matching the reflected mean face of
-  ``pose_anonymization`` to itself (optimal assignment over all 468 points, an involution); the
-  tests check it against MediaPipe's own contours (left eye to right eye, edge for edge), that face
-  and real ones.
+* The map is between names, so it holds for any order of points, and for any layout that contains
+  each point's counterpart (body, face contours, both hands; not one hand, not the full face).
+* The face map is computed, not listed. MediaPipe numbers the two halves of its face in the same
+  order: without the six points of the midline, the k-th contour point of one half (numbers below
+  249) is the counterpart of the k-th of the other. This was found by matching the reflected mean
+  face of ``pose_anonymization`` to itself (optimal assignment over all 468 points, an involution);
+  the tests check it against MediaPipe's own contours (left eye to right eye, edge by edge), that
+  mean face, and real faces.
 
-Cost: the permutation of a layout is found once and kept.
+Cost: the permutation of a layout is computed once and cached.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from signclip.poses.landmarks import (
     LEFT_HAND,
     RIGHT_HAND,
     Landmarks,
-    Name,
+    PointName,
     index_of,
 )
 
@@ -49,8 +49,8 @@ _HANDS = {LEFT_HAND: RIGHT_HAND, RIGHT_HAND: LEFT_HAND}
 _SIDES = {"LEFT": "RIGHT", "RIGHT": "LEFT"}
 
 
-def counterpart(name: Name) -> Name | None:
-    """The mirror image of a point, itself where it lies in the middle, None where unknown."""
+def counterpart(name: PointName) -> PointName | None:
+    """The mirror image of a point: itself on the midline, None where it is not known."""
     component, point = name
     if component in _HANDS:
         return _HANDS[component], point
@@ -60,8 +60,8 @@ def counterpart(name: Name) -> Name | None:
 
 
 @lru_cache(maxsize=64)
-def permutation(names: tuple[Name, ...]) -> np.ndarray:
-    """int (points,): the mirror image of point ``i`` stands at ``permutation(names)[i]``.
+def permutation(names: tuple[PointName, ...]) -> np.ndarray:
+    """int (points,): the mirror image of point ``i`` is point ``permutation(names)[i]``.
 
     Raises:
         ConfigError: a point has no counterpart in this layout.
@@ -76,16 +76,16 @@ def permutation(names: tuple[Name, ...]) -> np.ndarray:
     return swap
 
 
-def mirror(marks: Landmarks, *, sample: str = "pose") -> Landmarks:
-    """What the detector would see in a mirror: x -> -x, left and right swapped. Normalise again.
+def mirror_landmarks(landmarks: Landmarks, *, sample: str = "pose") -> Landmarks:
+    """Mirror a clip: x -> -x, left and right points swapped. Normalise the result again.
 
     Raises:
         PoseError: a point has no counterpart.
     """
     try:
-        swap = permutation(marks.names)
+        swap = permutation(landmarks.names)
     except ConfigError as error:
         raise PoseError(sample, str(error)) from None
-    xyz = marks.xyz[:, swap]
+    xyz = landmarks.xyz[:, swap]
     xyz[..., 0] = 0 - xyz[..., 0]  # not -x: a missing point stays 0, not -0
-    return replace(marks, xyz=xyz, valid=marks.valid[:, swap])
+    return replace(landmarks, xyz=xyz, valid=landmarks.valid[:, swap])

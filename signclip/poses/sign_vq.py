@@ -1,15 +1,15 @@
 """The paper's reduced and repositioned pose (E6, E6.1): SignVQ's 178 points.
 
 Decisions
-* 8 body points (shoulders, elbows, wrists, hips), 128 face contour points and both hands, each hand
-  relative to its own wrist, so that a hand's shape does not depend on its place; that place remains
-  in the body's wrists.
+* The points are 8 of the body (shoulders, elbows, wrists, hips), 128 of the face contours, and both
+  hands. Each hand is relative to its own wrist, so that its shape does not depend on its position,
+  which remains in the body's wrists.
 * Standardising uses SignVQ's means and standard deviations over Spreadthesign, 534 numbers each, in
-  ``sign_vq_normalization.npz``. (``pose_anonymization`` carries a file of the same name as SignVQ's
-  with other content.) They were recovered from pairs of the reference's unscaled and scaled
-  features. A hand's own wrist is always zero and stays so.
-* The reference means to set the body's wrists to the hands' (pose-format's ``correct_wrists``) but
-  drops the result; ``sign_vq_wrists`` does it.
+  ``sign_vq_normalization.npz``. (``pose_anonymization`` has a file of the same name as SignVQ's,
+  with other content.) They were recovered from pairs of unscaled and scaled features of the
+  authors' code. A hand's own wrist is always zero and stays zero.
+* The authors' code intends to set the body's wrists to the hands' (pose-format's
+  ``correct_wrists``) but discards the result; ``sign_vq_wrists`` does it.
 
 Cost: 0.1 ms for a clip of 70 frames.
 """
@@ -35,26 +35,27 @@ BODY_POINTS = pairs(
 _BODY_WRIST = {LEFT_HAND: (BODY, "LEFT_WRIST"), RIGHT_HAND: (BODY, "RIGHT_WRIST")}
 
 
-def correct_wrists(marks: Landmarks) -> Landmarks:
-    """The body's wrist becomes the hand's in the frames in which the hand is detected."""
-    index = index_of(marks.names)
-    xyz, valid = marks.xyz.copy(), marks.valid.copy()
+def correct_wrists(landmarks: Landmarks) -> Landmarks:
+    """Set the body's wrists to the hands' wrists in the frames in which these are detected."""
+    index = index_of(landmarks.names)
+    xyz, valid = landmarks.xyz.copy(), landmarks.valid.copy()
     for hand, body_wrist in _BODY_WRIST.items():
         wrist, target = index[(hand, "WRIST")], index[body_wrist]
-        seen = marks.valid[:, wrist]
-        xyz[seen, target], valid[seen, target] = marks.xyz[seen, wrist], True
-    return replace(marks, xyz=xyz, valid=valid)
+        detected = landmarks.valid[:, wrist]
+        xyz[detected, target] = landmarks.xyz[detected, wrist]
+        valid[detected, target] = True
+    return replace(landmarks, xyz=xyz, valid=valid)
 
 
-def shift_hands(marks: Landmarks) -> Landmarks:
-    """Each hand relative to its own wrist; without its wrist a hand counts as missing."""
-    index = index_of(marks.names)
-    xyz, valid = marks.xyz.copy(), marks.valid.copy()
+def shift_hands(landmarks: Landmarks) -> Landmarks:
+    """Make each hand relative to its own wrist; a hand without its wrist counts as missing."""
+    index = index_of(landmarks.names)
+    xyz, valid = landmarks.xyz.copy(), landmarks.valid.copy()
     for hand in HANDS.values():
         points = [index[name] for name in hand]
-        valid[:, points] &= marks.valid[:, points[:1]]
-        xyz[:, points] -= marks.xyz[:, points[:1]]
-    return replace(marks, xyz=np.where(valid[..., None], xyz, 0.0), valid=valid)
+        valid[:, points] &= landmarks.valid[:, points[:1]]
+        xyz[:, points] -= landmarks.xyz[:, points[:1]]
+    return replace(landmarks, xyz=np.where(valid[..., None], xyz, 0.0), valid=valid)
 
 
 @lru_cache(maxsize=1)
@@ -65,11 +66,13 @@ def constants() -> tuple[np.ndarray, np.ndarray]:
         return arrays["mean"], arrays["std"]
 
 
-def standardise(marks: Landmarks) -> Landmarks:
-    """(x - mean) / std per point and dimension; a missing point stays 0, it does not get -mean/std.
+def standardise(landmarks: Landmarks) -> Landmarks:
+    """(x - mean) / std for each point and axis; a missing point stays 0 instead of -mean/std.
 
     Args:
-        marks: the 178 points in the order of the selection ``sign_vq``.
+        landmarks: the 178 points in the order of the selection ``sign_vq``.
     """
     mean, std = constants()
-    return replace(marks, xyz=np.where(marks.valid[..., None], (marks.xyz - mean) / std, 0.0))
+    return replace(
+        landmarks, xyz=np.where(landmarks.valid[..., None], (landmarks.xyz - mean) / std, 0.0)
+    )

@@ -24,8 +24,8 @@ def ours(videos):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_reduction_to_203_points_is_exact(videos, name):
-    whole = poses.landmarks(poses.read_pose(videos / f"example.{name}.pose"))
-    reduced = poses.landmarks(poses.read_pose(videos / f"example.{name}.reduced.pose"))
+    whole = poses.to_landmarks(poses.read_pose(videos / f"example.{name}.pose"))
+    reduced = poses.to_landmarks(poses.read_pose(videos / f"example.{name}.reduced.pose"))
     selected = poses.select(whole, "reduced_face")
     assert selected.names == reduced.names
     assert len(selected.names) == 203
@@ -36,7 +36,7 @@ def test_the_reduction_to_203_points_is_exact(videos, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_points_lie_where_theirs_do(videos, ours, name):
     theirs = poses.read_pose(videos / f"example.{name}.pose")
-    a, b = (poses.select(poses.landmarks(pose), "holistic_468") for pose in (ours, theirs))
+    a, b = (poses.select(poses.to_landmarks(pose), "holistic_468") for pose in (ours, theirs))
     for part, limit in NEAR.items():
         points = [i for i, (component, _) in enumerate(a.names) if component == part]
         both = a.valid[:, points] & b.valid[:, points]

@@ -13,6 +13,8 @@ from pose_format.utils.normalization_3d import PoseNormalizer
 
 from signclip import poses
 from signclip.core.errors import ConfigError, PoseError
+from signclip.poses.landmarks import BODY, FACE, FACE_CONTOURS, RIGHT_HAND
+from signclip.poses.normalisation import hide_legs
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "preprocess.npz"
 LEXICON_CLIPS = {
@@ -42,7 +44,7 @@ def mirrored(pose: Pose, width: float = 640) -> Pose:
 
     names = [(c.name, p) for c in pose.header.components for p in c.points]
     source = [
-        names.index((swapped(c) if "HAND" in c else c, swapped(p) if c == poses.BODY else p))
+        names.index((swapped(c) if "HAND" in c else c, swapped(p) if c == BODY else p))
         for c, p in names
     ]
     data = pose.body.data.data[:, :, source].copy()
@@ -109,7 +111,7 @@ def test_the_normalised_hand_is_pose_formats_normaliser_and_focus_on_that_hand(e
 
 
 def test_the_face_contours_are_mediapipes():
-    assert list(map(str, poses.FACE_CONTOURS)) == sorted(FACEMESH_CONTOURS_POINTS, key=int)
+    assert list(map(str, FACE_CONTOURS)) == sorted(FACEMESH_CONTOURS_POINTS, key=int)
 
 
 # What the variants are
@@ -169,7 +171,7 @@ def test_missing_points_are_zero_and_not_valid(make_pose):
     rng = np.random.default_rng(0)
     missing = rng.random(pose.body.confidence.shape) < 0.3
     shoulders = [
-        pose.header.get_point_index(poses.BODY, f"{s}_SHOULDER") for s in ("LEFT", "RIGHT")
+        pose.header.get_point_index(BODY, f"{s}_SHOULDER") for s in ("LEFT", "RIGHT")
     ]
     missing[:, :, shoulders] = False
     pose.body.confidence[missing] = 0  # the coordinates stay: what lies under the mask is no datum
@@ -185,9 +187,9 @@ def test_missing_points_are_zero_and_not_valid(make_pose):
 def test_every_step_keeps_points_that_are_not_seen_at_zero(make_pose):
     pose = make_pose()
     pose.body.confidence[1:3, :, 40:60] = 0
-    steps = [poses.landmarks(pose)]
+    steps = [poses.to_landmarks(pose)]
     steps.append(poses.normalise(steps[-1]))
-    steps.append(poses.hide_legs(steps[-1]))
+    steps.append(hide_legs(steps[-1]))
     steps.append(poses.select(steps[-1], "reduced_face"))
     for marks in steps:
         assert not marks.valid.all()
@@ -280,7 +282,7 @@ def test_the_dominant_hand_is_the_right_one_unless_only_the_left_is_seen(make_po
 
 def test_one_frame_of_the_right_hand_makes_a_signer_right_handed(make_pose):
     pose = make_pose(frames=5)
-    right = pose.header.get_point_index(poses.RIGHT_HAND, "WRIST")
+    right = pose.header.get_point_index(RIGHT_HAND, "WRIST")
     pose.body.confidence[np.arange(5) != 2, :, right : right + 21] = 0
     valid = poses.features(pose, "dominant_hand").valid
     assert valid.any(axis=1).tolist() == [False, False, True, False, False]
@@ -288,7 +290,7 @@ def test_one_frame_of_the_right_hand_makes_a_signer_right_handed(make_pose):
 
 def test_a_hand_that_is_seen_in_part_is_not_normalised(make_pose):
     pose = make_pose(frames=3)
-    right = pose.header.get_point_index(poses.RIGHT_HAND, "WRIST")
+    right = pose.header.get_point_index(RIGHT_HAND, "WRIST")
     pose.body.confidence[1, :, right + 4] = 0
     found = poses.features(pose, "right_hand_normalized")
     assert found.valid.all(axis=1).tolist() == [True, False, True]
@@ -301,7 +303,7 @@ def test_a_hand_that_is_seen_in_part_is_not_normalised(make_pose):
 @pytest.mark.parametrize("shape", ["point", "line"])
 def test_a_hand_without_a_palm_cannot_be_turned_and_counts_as_not_seen(make_pose, shape):
     pose, unseen = make_pose(frames=4), make_pose(frames=4)
-    right = pose.header.get_point_index(poses.RIGHT_HAND, "WRIST")
+    right = pose.header.get_point_index(RIGHT_HAND, "WRIST")
     unseen.body.confidence[2, :, right : right + 21] = 0
     line = np.arange(21.0)[:, None] * [1, 0, 0] if shape == "line" else np.zeros((21, 3))
     pose.body.data.data[2, 0, right : right + 21] = np.float32([7, 7, 7]) + line
@@ -349,8 +351,8 @@ def test_a_component_that_lacks_wanted_points_is_refused(make_pose, component, p
 
 def test_a_file_reduced_to_the_face_contours_gives_the_same_reduced_face(make_pose):
     pose = make_pose()
-    others = [str(i) for i in range(468) if i not in poses.FACE_CONTOURS]
-    reduced = pose.remove_components([], {poses.FACE: others})
+    others = [str(i) for i in range(468) if i not in FACE_CONTOURS]
+    reduced = pose.remove_components([], {FACE: others})
     assert np.array_equal(
         poses.preprocess(reduced, "reduced_face"), poses.preprocess(pose, "reduced_face")
     )
@@ -486,7 +488,7 @@ def test_a_point_of_negative_confidence_was_seen(embedded):
     pose = poses.read_pose(embedded.root / row["path"])
     negative = pose.body.confidence[:, 0] < 0
     assert negative.sum() == 6
-    marks = poses.landmarks(pose)
+    marks = poses.to_landmarks(pose)
     theirs = np.ma.getmaskarray(pose.body.data)[:, 0, : marks.valid.shape[1]].any(axis=2)
     assert np.array_equal(marks.valid, ~theirs)
     assert marks.valid[negative[:, : marks.valid.shape[1]]].all()

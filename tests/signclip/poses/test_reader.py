@@ -58,7 +58,7 @@ def sem_lex(array):
 
 
 def marks_of(pose):
-    return poses.landmarks(pose)
+    return poses.to_landmarks(pose)
 
 
 # Kaggle asl-signs
@@ -125,7 +125,7 @@ def test_the_real_copy_of_kaggles_layout_reads(shared):
     files = sorted(shared("data/asl-signs-layout").rglob("*.parquet"))
     assert len(files) == 72
     for path in files[::8]:
-        pose = reader.read(path)
+        pose = reader.read_pose(path)
         table = pd.read_parquet(path)
         assert pose.body.data.shape == (table["frame"].nunique(), 1, 543, 3)
         seen = table[["x", "y", "z"]].notna().all(axis=1).sum()
@@ -209,7 +209,7 @@ def test_a_broken_array_is_one_error_naming_the_clip_and_runs_no_code(data, mess
 
 def test_a_pose_file_is_read_as_ever(make_pose, pose_bytes, tmp_path):
     (tmp_path / "a.pose").write_bytes(pose_bytes(make_pose(seed=3)))
-    ours, direct = reader.read(tmp_path / "a.pose"), poses.read_pose(tmp_path / "a.pose")
+    ours, direct = reader.read_pose(tmp_path / "a.pose"), poses.read_pose(tmp_path / "a.pose")
     assert np.array_equal(ours.body.data.filled(0), direct.body.data.filled(0))
 
 
@@ -225,4 +225,4 @@ def test_an_unknown_form_is_refused_and_the_known_ones_are_named():
 
 def test_a_missing_file_is_refused_by_its_path(tmp_path):
     with pytest.raises(PoseError, match=r"gone\.npy: cannot be read"):
-        reader.read(tmp_path / "gone.npy")
+        reader.read_pose(tmp_path / "gone.npy")

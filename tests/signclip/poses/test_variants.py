@@ -24,7 +24,7 @@ AGREEING = {
 REDUCED_FACE = poses.point_names("reduced_face")
 
 
-def at(names: tuple[landmarks.Name, ...], component: str, *wanted: str) -> list[int]:
+def at(names: tuple[landmarks.PointName, ...], component: str, *wanted: str) -> list[int]:
     """Where a component's points stand: the wanted ones, or all."""
     here = [(part, name) for part, name in names if part == component]
     return [names.index(name) for name in here if not wanted or name[1] in wanted]

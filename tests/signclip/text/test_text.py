@@ -371,14 +371,14 @@ def test_a_prompt_is_not_filled_with_a_language_that_is_not_given():
     ],
 )
 def test_a_prompts_sign_language_comes_apart_from_the_rest(prompt, parts):
-    assert text.apart(prompt) == parts
+    assert text.split_prompt(prompt) == parts
 
 
 @pytest.mark.parametrize("name", [n for n in text.PROMPTS if n not in {"isolated_named"}])
 def test_a_template_comes_apart_as_its_prompts_do(name):
     template, fields = text.PROMPTS[name], {"sign_language": "gsg", "spoken_language": "de"}
-    filled = text.apart(text.prompt(template, text="Haus", **fields))
-    parts = text.apart(template)
+    filled = text.split_prompt(text.prompt(template, text="Haus", **fields))
+    parts = text.split_prompt(template)
     assert filled == tuple(text.prompt(part, text="Haus", **fields) for part in parts)
 
 
@@ -390,6 +390,6 @@ def test_each_part_is_embedded_once_and_a_prompt_is_their_mean():
         return np.array([[len(one), 1.0] for one in texts])
 
     prompts = ["<en> <ase> ab", "<en> <bfi> ab", "<en> ab", "<en> <ase> ab"]
-    found = text.averaged(prompts, embed)
+    found = text.embed_split_prompts(prompts, embed)
     assert sorted(asked) == ["<en> <ase>", "<en> <bfi>", "<en> ab"]
     assert found.tolist() == [[8.5, 1], [8.5, 1], [7, 1], [8.5, 1]]
