@@ -26,14 +26,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from signclip.core import files
-from signclip.core.errors import ConfigError, RunError
 from signclip.core.config import read_yaml
+from signclip.core.errors import ConfigError, RunError
 from signclip.experiments.config import RunConfig
 from signclip.experiments.run_folder import CONFIG, METRICS, WEIGHTS, read_config, read_metrics
 from signclip.experiments.run_folder import verify as verify
+from signclip.model.config import ModelConfig
 from signclip.model.released import from_reference as from_reference
 from signclip.model.released import not_finite, some
-from signclip.model.towers import ModelConfig, SignCLIP
+from signclip.model.towers import SignCLIP
 from signclip.text import TOKENIZER_FILE, Tokenizer
 
 CARD = "README.md"
@@ -72,7 +73,7 @@ def save(
         values: dict[str, Any] = {"variant": variant, "prompt": prompt}
     else:
         values = {"run": config.model_dump(mode="json")}
-    values["model"] = model.config.to_dict()
+    values["model"] = model.config.model_dump()
     (folder / CONFIG).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     # safetensors lets nobody else read what it writes, whatever the umask
     shutil.copymode(folder / CONFIG, folder / WEIGHTS)
@@ -100,10 +101,10 @@ def load(folder: Path | str) -> Run:
             config, variant, prompt = None, values["variant"], values["prompt"]
             if not (isinstance(variant, str | None) and isinstance(prompt, str)):
                 raise ConfigError("variant and prompt are no text")
-        model = SignCLIP(ModelConfig.from_dict(values["model"]))
+        model = SignCLIP(ModelConfig(**values["model"]))
         weights = load_file(folder / WEIGHTS)
         model.load_state_dict(weights)
-    except (ConfigError, KeyError, UnicodeDecodeError) as error:
+    except (ConfigError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise RunError(f"{folder / CONFIG}: not a model's configuration ({error})") from None
     except (OSError, SafetensorError, RuntimeError) as error:
         raise RunError(f"{folder / WEIGHTS}: cannot be loaded ({error})") from None

@@ -236,7 +236,7 @@ class SignCLIPModel:
                         if long == "drop":
                             shown.update()
                             continue
-                    clips.append(long_clips.cut(values, limit, whole=long == "windows"))
+                    clips.append(long_clips.split_clip(values, limit, whole=long == "windows"))
                     kept.append(position)
                 embeddings = long_clips.embed(
                     self.model, clips, batch_size=batch_size, done=shown.update

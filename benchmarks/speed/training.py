@@ -40,9 +40,10 @@ from torch import Tensor
 from benchmarks.speed import report
 from signclip.core.progress import bar
 from signclip.experiments.config import Compute
-from signclip.model.towers import ModelConfig, SignCLIP
+from signclip.model.config import ModelConfig
+from signclip.model.padding import pad_frames
+from signclip.model.towers import SignCLIP
 from signclip.training.contrastive import ContrastiveModel
-from signclip.training.data import pad_frames
 from signclip.training.optim import FairseqAdam
 
 # E7.2 but for the word table of its pose tower, of which two rows are used: 194 million parameters

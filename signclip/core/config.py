@@ -42,9 +42,17 @@ def checked(form: type[Form], what: str, numbers: dict[str, Any], **place: Any) 
     try:
         return form(**numbers, **place)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{what}: {where}: {first['msg']}") from None
+        raise ConfigError(f"{what}: {first_problem(error)}") from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first wrong value: its place, if it has one, the reason, and the value."""
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] not in ("missing", "extra_forbidden", "value_error"):
+        message += f", not {first['input']!r}"
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {message}" if place else message
 
 
 def read_yaml(path: Path | str) -> dict[str, Any]:

@@ -1,20 +1,21 @@
-"""Hand-centric features: what a signing hand looks like, whoever's it is and wherever it is held.
+"""Hand-centric features: the shape of the hands, independent of signer, position and scale.
 
 Decisions
-* The store keeps the points themselves (variant ``signing``: upper body and both hands), so that
-  augmentation moves points; what the tower sees of a frame is computed from them by
+* The feature store keeps the points (variant ``signing``: upper body and both hands), so that
+  augmentation can move points; the pose tower's input is computed from them by
   :class:`HandFeatures`, which has no weights.
-* A hand is seen from its wrist, divided by its reach (its farthest point), frame by frame: neither
-  place, distance to the camera nor size of the signer counts. Its turn does count: letters differ
-  by it. Directions of bones, angles of joints and distances between points say the same in terms
-  that depend less and less on that.
-* Places are told apart: of the hand to the nose, of the other hand to it, and how the fingertips
-  move. Two-handed alphabets need the second, letters that are drawn in the air (J, Z) the third.
-* A step is from the frame before, as far as there is one: where frames were left out (no hand was
-  seen; a crop in training) it is as much longer.
-* A hand that is not seen is zeros, and a number beside it says so.
+* A hand is relative to its wrist and divided by its reach (the distance of its farthest point),
+  frame by frame, so neither its position, its distance to the camera nor the size of the signer
+  matters. Its orientation matters: some letters differ by it alone. Bone directions, joint angles
+  and distances between points describe the same shape with less and less dependence on orientation.
+* Separate numbers give the hand's position relative to the nose, the other hand's position relative
+  to it, and the motion of the fingertips. Two-handed alphabets need the second, and letters drawn
+  in the air (J, Z) the third.
+* Motion is the difference to the previous frame of the clip, also where frames between the two were
+  left out (frames without hands; a crop in training).
+* A hand that was not detected is zeros, and a flag says so.
 
-Cost: 689 numbers a frame, about as much as the first linear layer.
+Cost: 689 numbers a frame, about as much time as the first linear layer.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from signclip.model.config import SIGNING_DIMS
 from signclip.poses.landmarks import (
     BODY,
     HAND_PARENT,
@@ -34,33 +36,32 @@ from signclip.poses.landmarks import (
 )
 
 NOSE = SIGNING.index((BODY, "NOSE"))
-POINT_DIMS = 3 * len(SIGNING)
-BODY_POINTS = SIGNING_LEFT.start  # come first
+BODY_POINTS = SIGNING_LEFT.start  # the first points of the variant
 TIPS = (4, 8, 12, 16, 20)
 MOVING = (0, 4, 8, 20)  # wrist, and tips of thumb, index and little finger
-LEAST = 1e-4  # a length that is divided by, in reaches of a hand (or shoulder widths)
+LEAST = 1e-4  # smallest divisor, in reaches of a hand (or shoulder widths)
 
 
 def reach(hand: Tensor) -> Tensor:
-    """Farthest point from the wrist: (..., 21, 3) -> (...)."""
+    """Distance of the farthest point from the wrist: (..., 21, 3) -> (...)."""
     return (hand - hand[..., :1, :]).norm(dim=-1).amax(dim=-1)
 
 
 class HandFeatures(nn.Module):
-    """Points of the variant ``signing``, and those of the frame before, to features.
+    """Points of a frame and of the previous one, both (..., 159), to features (..., dims).
 
-    Both (..., 159), zeros before a clip's first frame -> (..., dims).
+    The frame before a clip's first one is zeros.
     """
 
     def __init__(self) -> None:
         super().__init__()
         first, second = np.triu_indices(HAND_POINTS, 1)
-        # neighbours on a finger are as far apart as the bone is long: nothing to tell
-        apart = np.array([HAND_PARENT[b] != a for a, b in zip(first, second, strict=True)])
+        # the distance of neighbours on a finger is the length of a bone, which does not vary
+        no_bone = np.array([HAND_PARENT[b] != a for a, b in zip(first, second, strict=True)])
         bends = [i for i in range(HAND_POINTS) if HAND_PARENT[i] != 0]
         for name, index in {
             "parent": HAND_PARENT,
-            "pairs": (first * HAND_POINTS + second)[apart],
+            "pairs": (first * HAND_POINTS + second)[no_bone],
             "bends": bends,
             "before_bend": [HAND_PARENT[i] for i in bends],
             "tips": TIPS,
@@ -71,7 +72,7 @@ class HandFeatures(nn.Module):
     @property
     def dims(self) -> int:
         """Numbers a frame."""
-        none = torch.zeros(1, POINT_DIMS)
+        none = torch.zeros(1, SIGNING_DIMS)
         return self(none, none).shape[-1]
 
     def forward(self, frames: Tensor, before: Tensor) -> Tensor:
@@ -79,11 +80,11 @@ class HandFeatures(nn.Module):
         points, earlier = (x.unflatten(-1, (len(SIGNING), 3)) for x in (frames, before))
         right, left = points[..., SIGNING_RIGHT, :], points[..., SIGNING_LEFT, :]
         was_right = earlier[..., SIGNING_RIGHT, :]
-        sees_right, sees_left, saw_right = (
+        has_right, has_left, had_right = (
             (hand != 0).flatten(-2).any(dim=-1, keepdim=True).to(frames.dtype)
             for hand in (right, left, was_right)
         )
-        both = sees_right * sees_left
+        both = has_right * has_left
         right_reach = reach(right)[..., None].clamp_min(LEAST)
         between_tips = torch.cdist(left[..., self.tips, :], right[..., self.tips, :])
         tips_apart = (between_tips.flatten(-2) / right_reach).clamp(max=4)
@@ -92,33 +93,38 @@ class HandFeatures(nn.Module):
         steps = (right - was_right)[..., self.moving, :2].clamp(-1, 1).flatten(-2)
         return torch.cat(
             [
-                sees_right,
-                sees_left,
-                sees_right * self._shape(right),
-                sees_left * self._shape(left),
-                # factors bring all to a spread of about a half
+                has_right,
+                has_left,
+                has_right * self._shape(right),
+                has_left * self._shape(left),
+                # factors give all numbers a spread of about a half
                 both * 2 * to_other,
                 both * 0.3 * tips_apart,
-                sees_right * 0.5 * from_nose,
-                sees_right * saw_right * 4 * steps,
+                has_right * 0.5 * from_nose,
+                has_right * had_right * 4 * steps,
             ],
             dim=-1,
         )
 
     def _shape(self, hand: Tensor) -> Tensor:
-        """(..., 21, 3) -> (..., numbers), whatever the hand's place and size."""
+        """(..., 21, 3) -> (..., numbers), independent of the hand's position and size."""
         hand = hand - hand[..., :1, :]
         hand = hand / reach(hand)[..., None, None].clamp_min(LEAST)
         bones = hand - hand[..., self.parent, :]
         bones = bones / bones.norm(dim=-1, keepdim=True).clamp_min(LEAST)
         cosines = (bones[..., self.bends, :] * bones[..., self.before_bend, :]).sum(dim=-1)
-        apart = torch.cdist(hand, hand).flatten(-2)[..., self.pairs]
+        distances = torch.cdist(hand, hand).flatten(-2)[..., self.pairs]
         return torch.cat(
-            [hand[..., 1:, :].flatten(-2), bones[..., 1:, :].flatten(-2) / 2, cosines, apart - 0.6],
+            [
+                hand[..., 1:, :].flatten(-2),
+                bones[..., 1:, :].flatten(-2) / 2,
+                cosines,
+                distances - 0.6,
+            ],
             dim=-1,
         )
 
 
 def frames_before(frames: Tensor) -> Tensor:
-    """(b, t, dims) -> the same, each frame in the place of the next, zeros in the first."""
+    """The previous frame of each: (b, t, dims) -> (b, t, dims), zeros for the first."""
     return F.pad(frames, (0, 0, 1, 0))[:, :-1]

@@ -1,12 +1,14 @@
-"""Batches of clips through the pose tower.
+"""Embedding clips in batches, also clips longer than the model's ``max_frames``.
 
 Decisions
-* A clip is one or more windows; batches are of windows of like length, so that little of the work
-  is padding. An embedding does not depend on its batch (see :mod:`signclip.model.towers`).
-* A clip of several windows is their mean, each weighted by its frames, so that a last window of one
-  frame does not count like a full one; where the model normalises, the mean is made so again.
+* A clip is one or more segments. Batches are made of segments of similar length, so that little of
+  the work is padding. The composition of a batch changes embeddings only by rounding (see
+  :mod:`signclip.model.pose_tower`).
+* The embedding of a clip of several segments is their mean, weighted by their frames, so that a
+  last segment of one frame does not count like a full one. If the model normalises embeddings, the
+  mean is normalised again.
 
-Cost: one batch on the device at a time.
+Cost: the device holds one batch at a time.
 """
 
 from __future__ import annotations
@@ -16,16 +18,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from signclip.model.padding import pad_frames
 from signclip.model.towers import SignCLIP
-from signclip.training.data import pad_frames
 
-Clip = list[np.ndarray]  # windows, float32 (frames, dims) each
+Clip = list[np.ndarray]  # segments, float32 (frames, dims) each
 
 
-def cut(values: np.ndarray, limit: int, *, whole: bool) -> Clip:
-    """Windows of at most ``limit`` frames: all of them if ``whole``, else the first.
+def split_clip(values: np.ndarray, limit: int, *, whole: bool) -> Clip:
+    """Segments of at most ``limit`` frames: all of them if ``whole``, else the first.
 
-    A first window is a copy: a view of it would keep the long clip in memory.
+    A first segment is a copy, because a view would keep the whole clip in memory.
     """
     if len(values) <= limit:
         return [values]
@@ -45,31 +47,32 @@ def embed(
     """Embed clips: float32 (clips, d).
 
     Args:
-        batch_size: windows a batch.
-        done: is told after each batch how many more clips are embedded.
+        batch_size: segments a batch.
+        done: called after each batch with the number of clips that it completed.
     """
     device = next(model.parameters()).device
-    windows = [window for clip in clips for window in clip]
-    of_clip = np.repeat(np.arange(len(clips)), [len(clip) for clip in clips])
-    left = np.bincount(of_clip, minlength=len(clips))  # windows to come
-    out = np.empty((len(windows), model.config.hidden_size), dtype=np.float32)
-    order = sorted(range(len(windows)), key=lambda i: len(windows[i]))
+    segments = [segment for clip in clips for segment in clip]
+    clip_of = np.repeat(np.arange(len(clips)), [len(clip) for clip in clips])
+    left = np.bincount(clip_of, minlength=len(clips))  # segments still to embed
+    out = np.empty((len(segments), model.config.hidden_size), dtype=np.float32)
+    order = sorted(range(len(segments)), key=lambda i: len(segments[i]))
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        inputs = pad_frames([windows[i] for i in chosen], model.config.max_frames)
+        inputs = pad_frames([segments[i] for i in chosen], model.config.max_frames)
         frames, mask = (tensor.to(device) for tensor in inputs)
         out[chosen] = model.pose_embeddings(frames, mask).cpu().numpy()
-        finished = np.count_nonzero(left)
-        np.subtract.at(left, of_clip[chosen], 1)
-        done(finished - np.count_nonzero(left))
-    if len(windows) == len(clips):
+        unfinished = np.count_nonzero(left)
+        np.subtract.at(left, clip_of[chosen], 1)
+        done(unfinished - np.count_nonzero(left))
+    if len(segments) == len(clips):
         return out
-    return np.stack([_mean(model, clip, out[of_clip == i]) for i, clip in enumerate(clips)])
+    return np.stack([_mean(model, clip, out[clip_of == i]) for i, clip in enumerate(clips)])
 
 
-def _mean(model: SignCLIP, clip: Clip, own: np.ndarray) -> np.ndarray:
-    """The embedding of a clip whose windows have embeddings (windows, d)."""
+def _mean(model: SignCLIP, clip: Clip, embeddings: np.ndarray) -> np.ndarray:
+    """The embedding of a clip from those of its segments, (segments, d)."""
     if len(clip) == 1:
-        return own[0]
-    mean = np.average(own, axis=0, weights=[len(window) for window in clip]).astype(np.float32)
+        return embeddings[0]
+    weights = [len(segment) for segment in clip]
+    mean = np.average(embeddings, axis=0, weights=weights).astype(np.float32)
     return mean / np.linalg.norm(mean) if model.config.normalise else mean

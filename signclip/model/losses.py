@@ -1,4 +1,8 @@
-"""Contrastive losses as pure functions of the two sides' embeddings."""
+"""Contrastive losses as pure functions of the two sides' embeddings.
+
+Decision: every loss is a sum of two cross-entropies or a mean over clips, in the precision of its
+inputs; the caller gives float32. Cost: one score matrix.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,13 @@ from torch.nn import functional as F
 def contrastive(pose_embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
     """The paper's loss: cross-entropy over texts plus cross-entropy over poses.
 
-    A sum, not a mean: an untrained model stands at ``2 ln b``. Logits are dot products without a
-    temperature; every other item of the batch is a negative, also one with the same text.
+    A sum, not a mean, so that an untrained model has the loss ``2 ln b``. Logits are dot products
+    without a temperature. Every other item of the batch is a negative, even one with the same text.
 
     Args:
         pose_embeddings, text_embeddings: (b, d); row i of one belongs to row i of the other.
 
-    Source: reference ``MMContraLoss``; facts section 2.
+    Source: ``MMContraLoss`` in the authors' code (github.com/J22Melody/fairseq, examples/MMPT).
     """
     logits = pose_embeddings @ text_embeddings.T
     target = torch.arange(len(logits), device=logits.device)
@@ -24,9 +28,9 @@ def contrastive(pose_embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
 
 
 def multi_positive(pose_embeddings: Tensor, text_embeddings: Tensor, same: Tensor) -> Tensor:
-    """:func:`contrastive` in which every item with the same text is a right answer.
+    """:func:`contrastive` in which every item with the same text is a positive.
 
-    The target is spread evenly over them; where all texts differ, the loss is that of the paper.
+    The target is spread evenly over the positives; if all texts differ, this is the paper's loss.
 
     Args:
         pose_embeddings, text_embeddings: (b, d).
@@ -38,7 +42,7 @@ def multi_positive(pose_embeddings: Tensor, text_embeddings: Tensor, same: Tenso
 
 
 def sigmoid(pose_embeddings: Tensor, text_embeddings: Tensor, same: Tensor, bias: Tensor) -> Tensor:
-    """Each pair of clip and text is a decision of its own: does the text belong to the clip?
+    """A binary classification of each pair of clip and text: do they belong together?
 
     Summed over texts, averaged over clips. Source: Zhai et al., "Sigmoid Loss for Language Image
     Pre-Training" (2023).
@@ -46,7 +50,7 @@ def sigmoid(pose_embeddings: Tensor, text_embeddings: Tensor, same: Tensor, bias
     Args:
         pose_embeddings, text_embeddings: (b, d).
         same: bool (b, b), see :func:`multi_positive`.
-        bias: added to every score; below zero, since most pairs do not belong together.
+        bias: added to every score; negative, since most pairs do not belong together.
     """
     logits = pose_embeddings @ text_embeddings.T + bias
     pairs = F.binary_cross_entropy_with_logits(logits, same.to(logits.dtype), reduction="sum")
@@ -54,21 +58,21 @@ def sigmoid(pose_embeddings: Tensor, text_embeddings: Tensor, same: Tensor, bias
 
 
 def gallery(
-    pose_embeddings: Tensor, text_embeddings: Tensor, own: Tensor, smoothing: float = 0.0
+    pose_embeddings: Tensor, text_embeddings: Tensor, targets: Tensor, smoothing: float = 0.0
 ) -> Tensor:
-    """:func:`multi_positive` against texts that are more than the batch's own, each there once.
+    """:func:`multi_positive` against a gallery of unique texts, more than those of the batch.
 
-    Clips choose among all texts; the texts that clips of the batch have choose among these.
+    Each clip is classified among all texts; each text of the batch among the batch's clips.
 
     Args:
         pose_embeddings: (b, d).
-        text_embeddings: (n, d), of texts that all differ.
-        own: int (b,), the row of each clip's text.
+        text_embeddings: (n, d), of unique texts.
+        targets: int (b,), the row of each clip's text.
         smoothing: share of a clip's target that is spread evenly over all texts.
     """
     logits = pose_embeddings @ text_embeddings.T
-    asked = own.unique()
-    target = (asked[:, None] == own[None]).to(logits.dtype)
-    target = target / target.sum(dim=1, keepdim=True)
-    chosen = F.cross_entropy(logits, own, label_smoothing=smoothing)
-    return chosen + F.cross_entropy(logits[:, asked].T, target)
+    queries = targets.unique()
+    positives = (queries[:, None] == targets[None]).to(logits.dtype)
+    positives = positives / positives.sum(dim=1, keepdim=True)
+    of_clips = F.cross_entropy(logits, targets, label_smoothing=smoothing)
+    return of_clips + F.cross_entropy(logits[:, queries].T, positives)

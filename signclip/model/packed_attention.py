@@ -1,16 +1,16 @@
-"""Sequences behind one another: no layer but attention computes on padding, and that on little.
+"""Packed sequences: only attention computes on padding, and on little of it.
 
 Decisions
-* All tokens of a batch form one row, longest sequence first. Linear layers, norms and dropout see
-  each real token once; attention sees each sequence by itself, those of like length in one call:
-  no sequence of a group is shorter than a share ``ratio`` of its longest (1: equal lengths only).
-* On a GPU, where a call costs more than what it computes, FlashAttention takes sequences of any
-  lengths in one call. It is the operator below torch's own ``varlen_attn``, which has no dropout.
-* The towers' modules stay as they are: ``transformers`` hands :func:`attend` what it needs. Their
-  layers may be compiled; attention is left out of it, since its groups differ from batch to batch.
+* All tokens of a batch form one row, longest sequence first. Linear layers, norms and dropout
+  process each real token once. Attention is within sequences; sequences of similar length share a
+  call: no sequence of a group is shorter than ``ratio`` times its longest (1: equal lengths only).
+* On a GPU, where calls are expensive, FlashAttention takes sequences of any lengths in one call. It
+  is the operator beneath torch's ``varlen_attn``, which has no dropout.
+* The towers' modules are unchanged: ``transformers`` passes the layout on to :func:`attend`. Their
+  layers may be compiled; attention is excluded, since its groups differ from batch to batch.
 
-Cost: an index of the batch's tokens and one number a sequence and token, made once a batch; a call
-of attention a layer and group, or a layer.
+Cost: an index of the batch's tokens and a (sequences, tokens) matrix of weights, made once a batch;
+one call of attention a layer and group (FlashAttention: a layer).
 """
 
 from __future__ import annotations
@@ -30,26 +30,27 @@ from transformers.masking_utils import sdpa_mask
 from signclip.core.errors import ConfigError
 
 _log = logging.getLogger(__name__)
-ATTENTION, BESIDE_COMPILED = "signclip_unpadded", "signclip_unpadded_beside_compiled"
+# Names of this attention for transformers; the second is for towers whose layers are compiled.
+ATTENTION, ATTENTION_COMPILED = "signclip_packed", "signclip_packed_compiled"
 
 
 @lru_cache
 def takes_flash(device: torch.device, size: int) -> bool:
-    """Can a device attend to all sequences in one call, with heads of this size, in 16 bits?
+    """Does FlashAttention work on this device, in 16 bits, with heads of this size?
 
-    Else a layout's groups serve; a GPU for which they do is told of once.
+    Otherwise attention is computed group by group; on a GPU this is logged once.
     """
     if device.type != "cuda":
         return False
-    able = torch.backends.cuda.is_flash_attention_available() and size % 8 == 0
-    able = able and torch.cuda.get_device_capability(device) >= (8, 0)
-    if not able:
+    works = torch.backends.cuda.is_flash_attention_available() and size % 8 == 0
+    works = works and torch.cuda.get_device_capability(device) >= (8, 0)
+    if not works:
         _log.warning("%s: no FlashAttention for heads of %d; attention in groups", device, size)
-    return able
+    return works
 
 
 def groups_of(lengths: Sequence[int], ratio: float) -> list[slice]:
-    """Slices of lengths that fall: ``ratio`` 0 makes one group, 1 one for each length."""
+    """Group descending lengths into slices: ``ratio`` 0 gives one group, 1 one for each length."""
     starts = [0]
     for position, length in enumerate(lengths):
         if length < ratio * lengths[starts[-1]]:
@@ -58,11 +59,11 @@ def groups_of(lengths: Sequence[int], ratio: float) -> list[slice]:
 
 
 class Group(NamedTuple):
-    """Sequences that attend in one call."""
+    """Sequences whose attention is computed in one call."""
 
     tokens: int
     shape: tuple[int, int]  # sequences, tokens of the longest
-    # None where all are as long: then there is no padding
+    # None where all lengths are equal: then there is no padding
     gather: Tensor | None = None  # int (sequences * longest,): token at each place, 0 for padding
     back: Tensor | None = None  # int (tokens,): place of each token
     mask: Tensor | None = None  # bool (sequences, 1, 1, longest), True = real
@@ -72,24 +73,29 @@ class Group(NamedTuple):
     ) -> Tensor:
         """(heads, tokens of this group, size) each -> (tokens, heads, size)."""
 
-        def apart(x: Tensor) -> Tensor:
+        def batched(x: Tensor) -> Tensor:
             x = x if self.gather is None else x[:, self.gather]
             return x.unflatten(1, self.shape).transpose(0, 1)
 
         out = F.scaled_dot_product_attention(
-            apart(query), apart(key), apart(value), self.mask, dropout_p=dropout, scale=scaling
+            batched(query),
+            batched(key),
+            batched(value),
+            self.mask,
+            dropout_p=dropout,
+            scale=scaling,
         )
         out = out.transpose(1, 2).flatten(0, 1)
         return out if self.back is None else out[self.back]
 
 
 class Layout:
-    """Where the tokens of a batch stand once they are behind one another.
+    """The position of each token of a batch in the packed row.
 
     Args:
         lengths: tokens of each sequence, in the batch's order.
         ratio: see the module.
-        flash: attend to all sequences in one call (a GPU, float16 or bfloat16).
+        flash: use FlashAttention (a GPU, float16 or bfloat16).
 
     Attributes:
         counts: int (b,), the tokens of each sequence, in the batch's order.
@@ -114,12 +120,12 @@ class Layout:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """Sequences of like length."""
+        """Groups of sequences of similar length."""
         return [self._group(rows) for rows in groups_of(self.lengths, self.ratio)]
 
     @cached_property
     def ends(self) -> Tensor:
-        """int32 (b + 1,): 0, then the token behind each sequence."""
+        """int32 (b + 1,): 0, then the token after each sequence."""
         return self.tensor(np.cumsum([0, *self.lengths], dtype=np.int32))
 
     def attend(
@@ -132,12 +138,12 @@ class Layout:
             return torch.ops.aten._flash_attention_forward(
                 *sides, self.ends, self.ends, longest, longest, dropout, False, False, scale=scaling
             )[0]
-        # split and not sliced: the gradient of a slice is as large as what it was cut from
+        # split, not slices: the gradient of a slice is as large as the whole tensor
         sizes = [group.tokens for group in self.groups]
         sides = zip(*(side.split(sizes, dim=1) for side in (query, key, value)), strict=True)
         parts = [
-            group.attend(*own, dropout=dropout, scaling=scaling)
-            for group, own in zip(self.groups, sides, strict=True)
+            group.attend(*part, dropout=dropout, scaling=scaling)
+            for group, part in zip(self.groups, sides, strict=True)
         ]
         return torch.cat(parts)
 
@@ -155,16 +161,16 @@ class Layout:
         return Group(tokens, shape, *map(self.tensor, (gather.ravel(), back, mask)))
 
     def tensor(self, array: np.ndarray) -> Tensor:
-        """An array on the batch's device; pinned before, so that nothing waits for a GPU."""
-        array = torch.from_numpy(array)
+        """An array on the batch's device; pinned first, so that the CPU does not wait for a GPU."""
+        tensor = torch.from_numpy(array)
         if self.device.type == "cuda":
-            array = array.pin_memory()
-        return array.to(self.device, non_blocking=True)
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
 
-    def apart(self, frames: Tensor, counts: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Clips behind one another -> side by side.
+    def pad(self, frames: Tensor, counts: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Packed clips to padded ones: (n, dims) -> (b, t, dims), zero behind each clip.
 
-        (n, dims) -> (b, t, dims), zero behind each clip, and bool (b, t), the real.
+        With it comes the mask bool (b, t), True = real.
 
         Args:
             counts: int (b,), the frames of each.
@@ -174,8 +180,8 @@ class Layout:
         room = frames.new_zeros(*real.shape, frames.shape[1])
         return room.index_put((owner, place), frames), self.tensor(real)
 
-    def padded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, d) -> (b, longest, d), zero behind each sequence, and bool (b, longest), the real."""
+    def pad_tokens(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, d) -> (b, longest, d), zero behind each sequence, and the mask bool (b, longest)."""
         shape = (len(self.order), int(self.lengths[0]))
         owner, place = self.tensor(self.owner), self.tensor(self.place)
         real = torch.zeros(shape, dtype=torch.bool, device=self.device)
@@ -183,7 +189,7 @@ class Layout:
         return rows.new_zeros(*shape, rows.shape[1]).index_put((owner, place), rows), real
 
     def mean_weights(self) -> Tensor:
-        """float32 (b, n): times the tokens it gives each sequence's mean over all but its first."""
+        """float32 (b, n): weights @ tokens is each sequence's mean over all but its first token."""
         behind = np.flatnonzero(self.place)
         of_row = np.empty(len(self.order), dtype=np.float32)
         of_row[self.order] = 1 / (self.lengths - 1)
@@ -193,22 +199,22 @@ class Layout:
         return weights
 
 
-@lru_cache(maxsize=1)  # another function would be another program
-def beside_compiled() -> str:
-    """The name of this module's attention for towers whose layers are compiled."""
-    # not as a decorator: it would load the compiler wherever a model is used
-    AttentionInterface.register(BESIDE_COMPILED, torch.compiler.disable(attend))
-    AttentionMaskInterface.register(BESIDE_COMPILED, sdpa_mask)
-    return BESIDE_COMPILED
+@lru_cache(maxsize=1)  # a second function would be compiled again
+def attention_compiled() -> str:
+    """Register the attention for towers whose layers are compiled; returns its name."""
+    # not a decorator: it would load the compiler wherever a model is used
+    AttentionInterface.register(ATTENTION_COMPILED, torch.compiler.disable(attend))
+    AttentionMaskInterface.register(ATTENTION_COMPILED, sdpa_mask)
+    return ATTENTION_COMPILED
 
 
 def check(bert: PreTrainedModel) -> None:
-    """Refuse a tower whose attention knows nothing of layouts: its clips would attend to others.
+    """Refuse a tower whose attention ignores layouts: its clips would attend to each other.
 
     Raises:
         ConfigError: ``bert.set_attn_implementation(ATTENTION)`` was not called.
     """
-    if bert.config._attn_implementation not in (ATTENTION, BESIDE_COMPILED):
+    if bert.config._attn_implementation not in (ATTENTION, ATTENTION_COMPILED):
         raise ConfigError(f"a layout needs attention {ATTENTION!r}")
 
 
@@ -226,7 +232,7 @@ def attend(
 ) -> tuple[Tensor, None]:
     """Attention as ``transformers`` calls it: (1, heads, n, size) -> (1, n, heads, size).
 
-    Without a ``layout``, the batch is a padded one and ``attention_mask`` says what is real.
+    Without a ``layout``, the batch is padded and ``attention_mask`` marks the real tokens.
     """
     if layout is None:
         padded = AttentionInterface()["sdpa"]

@@ -1,32 +1,34 @@
 """The authors' released checkpoints, read safely and strictly.
 
-A file is what fairseq's trainer saves: ``{"cfg": ..., "model": {"mmmodel.<name>": tensor}, ...}``
-with an ``argparse.Namespace`` among the settings.
+A released file is what fairseq's trainer saves: ``{"cfg": ..., "model": {"mmmodel.<name>": tensor},
+...}``, with an ``argparse.Namespace`` among the settings.
 
 Decisions
-* A third party's pickle is code, so it is never plainly unpickled: torch's weights-only reader with
-  that one class allowed, whatever the process has allowed elsewhere. A file that asks for anything
-  else is refused before anything runs.
-* Every size but the number of heads is inferred from the tensors' shapes. Then the fit is strict:
-  missing, unknown and misshapen keys are all named. (The reference loads with ``strict=False``.)
-* Two kinds of keys are left out, because nothing comes out of them: the ``position_ids`` buffers of
-  old ``transformers`` (which must count 0, 1, ... all the same), and BERT's poolers (four tensors,
-  which the reference computes and throws away). The poolers must be there all four or not at all.
-* What shapes cannot tell are parameters: heads, ``max_frames``, ``max_tokens``, and whether
-  embeddings are normalised (E5.2). Their defaults follow the vocabulary, which tells FingerCLIP
-  (uncased) from SignCLIP (cased), and convolutions, which SignCLIP has in its version 0 only.
-* FingerCLIP's ``max_frames`` is 128: so say the recipe of the released row (E3.2,
-  rwthfs_scratch_hand_dominant_aug) and the test configuration beside it, which its published scores
-  come from. The recipe alone was set to 256 when the demo was added; for that give
-  ``max_frames=256``.
+* A third party's pickle is code, so it is never plainly unpickled: torch's weights-only reader
+  admits that one class, whatever else the process allows. A file that asks for anything else is
+  refused before anything runs.
+* All sizes except the number of heads are inferred from the shapes of the tensors. Then the fit is
+  strict: missing, unknown and misshapen keys are all named. (The authors' code loads with
+  ``strict=False``.)
+* Two kinds of keys are ignored, because they have no effect: the ``position_ids`` buffers of old
+  ``transformers`` (which must still count 0, 1, ...), and BERT's poolers (four tensors, whose
+  output the authors' code discards). The poolers must be present all four or not at all.
+* What shapes do not tell are :class:`ReleasedSettings`: heads, ``max_frames``, ``max_tokens``, and
+  whether embeddings are normalised (E5.2). Their defaults follow the vocabulary, which
+  distinguishes FingerCLIP (uncased) from SignCLIP (cased), and convolutions, which only version 0
+  of SignCLIP has.
+* FingerCLIP's ``max_frames`` is 128, as in the recipe of the released row (E3.2,
+  ``rwthfs_scratch_hand_dominant_aug``) and in the test configuration beside it, from which its
+  published scores come. That recipe was changed to 256 when the demo was added; for the demo's
+  behaviour give ``max_frames=256``.
+* Zip files are memory-mapped, so their records must be uncompressed, and every record must match
+  its checksum, because a changed number is still a number.
 
-* A file is mapped, so its records must be stored as they are: a compressed one would be taken for
-  numbers. Every record must have its checksum, because a changed number is a number all the same.
+Cost: the file is read through once for the checksums (0.3 s a GB from memory). The optimiser's
+state, two thirds of the file, takes no memory; the weights exist twice while they are copied
+(0.9 GB in float32).
 
-Cost: the file is read through once for the checksums (0.3 s a GB from memory); the optimiser's two
-thirds of it take no memory; the weights stand once more while they are copied (0.9 GB in float32).
-
-Source: facts sections 2.1, 4 and 8.
+Source: github.com/J22Melody/fairseq, examples/MMPT.
 """
 
 from __future__ import annotations
@@ -39,31 +41,33 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from signclip.core.errors import CheckpointError
-from signclip.model.towers import ModelConfig, SignCLIP
+from signclip.model.config import ModelConfig
+from signclip.model.towers import SignCLIP
 from signclip.text import BERT_VOCABULARIES, PROMPTS
 
 PREFIX = "mmmodel."  # fairseq's wrapper around the model
 POSE_CLS_ID, POSE_SEP_ID = 101, 102  # of both bert-base vocabularies
-# Variants by numbers a frame. 534 is not here: E6 and E6.1 differ in scale only.
+# Variant by numbers a frame. 534 is ambiguous: E6 and E6.1 differ in scale only.
 VARIANTS = {609: "reduced_face", 63: "right_hand", 126: "both_hands", 1629: "holistic_468"}
 _POSE, _TEXT = "video_encoder.bert", "text_encoder"
 POOLERS = tuple(
     f"{tower}.pooler.dense.{kind}" for tower in (_POSE, _TEXT) for kind in ("weight", "bias")
 )
 _POSITION_IDS = {f"{tower}.embeddings.position_ids" for tower in (_POSE, _TEXT)}
-_NAMED = 8  # keys of each kind that an error message spells out
+_NAMED = 8  # keys of each kind that an error message lists
 
 Shape = tuple[int, ...]
 
 
 class Recipe(NamedTuple):
-    """What a released model was trained with and its tensors do not tell."""
+    """What a released model was trained with, as far as its tensors do not tell."""
 
     max_frames: int  # its max_video_len
     max_tokens: int  # its max_len
@@ -75,9 +79,29 @@ FINGERCLIP = Recipe(128, 96, PROMPTS["fingerclip"])
 VERSION_0 = Recipe(128, 96, PROMPTS["isolated_v0"])  # SignCLIP on Kaggle asl-signs alone
 
 
+@dataclass(frozen=True)
+class ReleasedSettings:
+    """What the shapes of released tensors do not tell.
+
+    Attributes:
+        attention_heads: of both towers.
+        max_frames: the recipe's ``max_video_len``; None: that of :func:`recipe`.
+        max_tokens: the recipe's ``max_len``; None: that of :func:`recipe`.
+        normalise: was the model trained on unit vectors (E5.2)?
+    """
+
+    attention_heads: int = 12
+    max_frames: int | None = None
+    max_tokens: int | None = None
+    normalise: bool = False
+
+
 def recipe(vocab_size: int, conv_layers: int = 0) -> Recipe:
-    """The recipe of a model: FingerCLIP's text tower alone is uncased, version 0's pose tower alone
-    has convolutions (a version 0 without them cannot be told from later ones)."""
+    """The recipe of a released model.
+
+    Only FingerCLIP's text tower is uncased, and only version 0's pose tower has convolutions (a
+    version 0 without convolutions cannot be distinguished from later versions).
+    """
     if BERT_VOCABULARIES.get(vocab_size) == "bert-base-uncased":
         return FINGERCLIP
     return VERSION_0 if conv_layers else SIGNCLIP
@@ -91,22 +115,22 @@ def from_reference(
     max_tokens: int | None = None,
     normalise: bool = False,
 ) -> SignCLIP:
-    """A model with the reference's weights, in evaluation mode, float32, on the CPU.
+    """Build a model with released weights: in evaluation mode, float32, on the CPU.
 
     Args:
-        state_dict_or_path: a released file, or its content, or a state dict; keys with or without
-            the ``mmmodel.`` prefix.
+        state_dict_or_path: a released file, its content, or a state dict; keys with or without the
+            ``mmmodel.`` prefix.
         attention_heads: of both towers; shapes do not tell.
-        max_frames: the recipe's ``max_video_len``: the pose tower's closing [SEP] stands behind as
-            many frames, so another number gives other embeddings. Default: :func:`recipe`'s (256;
-            FingerCLIP's pose rows and version 0 128). SignCLIP-BSL needs 32.
-        max_tokens: the recipe's ``max_len``. Default: :func:`recipe`'s (64; FingerCLIP's pose rows
-            and version 0 96), less where the position table is smaller.
+        max_frames: the recipe's ``max_video_len``. It decides the position of the pose tower's
+            closing [SEP], so another number gives other embeddings. Default: that of :func:`recipe`
+            (256; FingerCLIP's pose rows and version 0: 128). SignCLIP-BSL needs 32.
+        max_tokens: the recipe's ``max_len``. Default: that of :func:`recipe` (64; FingerCLIP's pose
+            rows and version 0: 96), or less if the position table is smaller.
         normalise: was the model trained on unit vectors (E5.2)?
 
     Raises:
-        CheckpointError: the file is missing, damaged, would run code, or holds something else; a
-            key is missing, unknown or misshapen (all are named); a weight is no finite float32.
+        CheckpointError: the file is missing or damaged, would run code, or holds something else; a
+            key is missing, unknown or misshapen (all are named); a weight is not finite.
         ConfigError: ``attention_heads``, ``max_frames`` or ``max_tokens`` do not fit the tensors.
     """
     name = "the state dict"
@@ -117,14 +141,8 @@ def from_reference(
         content = _read(name)
     weights = _weights(content, name)
     shapes = {key: tuple(value.shape) for key, value in weights.items()}
-    config = model_config(
-        shapes,
-        attention_heads=attention_heads,
-        max_frames=max_frames,
-        max_tokens=max_tokens,
-        normalise=normalise,
-        name=name,
-    )
+    settings = ReleasedSettings(attention_heads, max_frames, max_tokens, normalise)
+    config = model_config(shapes, settings, name=name)
     check_shapes(shapes, config, name=name)
     _check_position_ids(weights, config, name)
     model = SignCLIP(config)
@@ -132,13 +150,13 @@ def from_reference(
         weights.pop(key, None)
     bad = not_finite(weights)
     if bad:
-        raise CheckpointError(f"{name}: weights that are no finite numbers: {some(bad)}")
+        raise CheckpointError(f"{name}: weights that are not finite numbers: {some(bad)}")
     model.load_state_dict(weights)
     return model.eval()
 
 
 def not_finite(weights: Mapping[str, Tensor]) -> list[str]:
-    """Keys of tensors that are no finite float32 numbers (integers are not weights)."""
+    """Keys of tensors with values that are not finite in float32, or that are integers."""
     return [
         key
         for key, value in weights.items()
@@ -165,11 +183,12 @@ _READING = threading.Lock()
 
 @contextmanager
 def _only_allowed(*classes: type) -> Iterator[None]:
-    """torch's weights-only reader admits these classes and nothing else.
+    """Let torch's weights-only reader admit these classes and nothing else.
 
-    Its list belongs to the process. It is emptied and put back, so that what a program allowed for
-    its own files is not open to this one. Threads that read here take turns; a thread that reads or
-    changes the list by torch itself meanwhile sees this list, and its change is lost.
+    Its list of classes is global to the process. The list is replaced and restored, so that classes
+    a program admits for its own files are not admitted here. A lock makes threads that read here
+    take turns; a thread that uses torch's list directly meanwhile sees this list, and loses its
+    changes.
     """
     with _READING:
         before = torch.serialization.get_safe_globals()
@@ -183,20 +202,20 @@ def _only_allowed(*classes: type) -> Iterator[None]:
 
 
 def _read(path: str) -> Mapping[str, Any]:
-    """The content of a file that ``torch.save`` wrote, without running any code in it."""
+    """Read a file that ``torch.save`` wrote, without running any code in it."""
     try:
         with open(path, "rb"):
             pass
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
     try:
-        # files older than torch 1.6 are no zip archives and cannot be mapped
+        # files written before torch 1.6 are not zip archives and cannot be mapped
         mapped = zipfile.is_zipfile(path)
         if mapped:
             _check_records(path)
         with _only_allowed(argparse.Namespace):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:  # torch raises a different type for each way to be damaged
+    except Exception as error:  # torch raises a different type for each kind of damage
         message = str(error)
         wanted = re.search(r"GLOBAL (\S+)", message)
         if wanted:
@@ -204,7 +223,7 @@ def _read(path: str) -> Mapping[str, Any]:
                 f"{path}: refused, because reading it would run code (it asks for {wanted[1]}); "
                 "nothing was run"
             ) from None
-        # torch puts advice to trust the file before what it found, and a link behind it
+        # torch advises to trust the file before it names the problem, and ends with a link
         found, advice, _ = message.partition("\n\nCheck the documentation")
         lines = found.strip().split("\n")
         reason = lines[-1 if advice else 0] or type(error).__name__
@@ -215,7 +234,7 @@ def _read(path: str) -> Mapping[str, Any]:
 
 
 def _check_records(path: str) -> None:
-    """Refuse a zip archive whose records cannot be mapped as they are, or are not whole."""
+    """Refuse a zip archive with compressed records, which cannot be mapped, or damaged ones."""
     with zipfile.ZipFile(path) as archive:
         packed = [i.filename for i in archive.infolist() if i.compress_type != zipfile.ZIP_STORED]
         if packed:
@@ -226,7 +245,7 @@ def _check_records(path: str) -> None:
 
 
 def _weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
-    """Tensors by the model's own names."""
+    """Tensors by the model's names, without the prefix."""
     state = content.get("model", content)
     if not isinstance(state, Mapping) or not state:
         raise CheckpointError(f"{name}: holds no weights")
@@ -236,16 +255,18 @@ def _weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
         if not (isinstance(key, str) and isinstance(value, Tensor))
     ]
     if wrong:
-        raise CheckpointError(f"{name}: entries that are no tensors: {some(wrong)}")
+        raise CheckpointError(f"{name}: entries that are not tensors: {some(wrong)}")
     weights = {key.removeprefix(PREFIX): value for key, value in state.items()}
-    # an expanded tensor of a few bytes can claim terabytes, once copied
-    odd = [
+    # an expanded tensor of a few bytes can claim terabytes when it is copied
+    views = [
         key
         for key, value in weights.items()
         if value.layout != torch.strided or value.device.type != "cpu" or not value.is_contiguous()
     ]
-    if odd:
-        raise CheckpointError(f"{name}: tensors that do not hold their own numbers: {some(odd)}")
+    if views:
+        raise CheckpointError(
+            f"{name}: tensors that are views, sparse, or not on the CPU: {some(views)}"
+        )
     twice = [key for key in weights if key in state and PREFIX + key in state]
     if twice:
         raise CheckpointError(f"{name}: keys both with and without {PREFIX!r}: {some(twice)}")
@@ -254,22 +275,24 @@ def _weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
 
 def model_config(
     shapes: Mapping[str, Shape],
+    settings: ReleasedSettings | None = None,
     *,
-    attention_heads: int = 12,
-    max_frames: int | None = None,
-    max_tokens: int | None = None,
-    normalise: bool = False,
     name: str = "the state dict",
 ) -> ModelConfig:
-    """Sizes of the model that tensors of these shapes belong to; see :func:`from_reference`.
+    """Infer the configuration of a model from the shapes of its tensors.
 
     A size that several tensors share is the one that most of them have, so that a single misshapen
-    tensor is not taken at its word but found by :func:`check_shapes`.
+    tensor is found by :func:`check_shapes` instead of believed.
+
+    Args:
+        name: of the source, for error messages.
 
     Raises:
-        CheckpointError: the tensors that tell a size are missing.
-        ConfigError: the given numbers do not fit.
+        CheckpointError: tensors that decide a size are missing.
+        ConfigError: the settings do not fit the sizes.
     """
+
+    settings = settings or ReleasedSettings()
 
     def size(pattern: str, axis: int) -> int:
         found = Counter(
@@ -285,7 +308,7 @@ def model_config(
     def count(prefix: str) -> int:
         numbers = (re.match(re.escape(prefix) + r"(\d{1,9})\.", key) for key in shapes)
         last = max((int(number[1]) for number in numbers if number), default=-1)
-        return min(1 + last, len(shapes))  # a wild number is an unknown key, not a huge model
+        return min(1 + last, len(shapes))  # an absurd number is an unknown key, not a huge model
 
     pose_layers = count(f"{_POSE}.encoder.layer.")
     text_layers = count(f"{_TEXT}.encoder.layer.")
@@ -300,18 +323,22 @@ def model_config(
         frame_dims=size(r"video_encoder\.videomlp\.linear1\.weight", 1),
         vocab_size=vocab_size,
         hidden_size=size(r".*\.LayerNorm\.weight", 0),
-        attention_heads=attention_heads,
+        attention_heads=settings.attention_heads,
         intermediate_size=size(r".*\.intermediate\.dense\.bias", 0),
         pose_layers=pose_layers,
         text_layers=text_layers,
-        max_frames=usual.max_frames if max_frames is None else max_frames,
-        max_tokens=min(usual.max_tokens, positions + 1) if max_tokens is None else max_tokens,
+        max_frames=usual.max_frames if settings.max_frames is None else settings.max_frames,
+        max_tokens=(
+            min(usual.max_tokens, positions + 1)
+            if settings.max_tokens is None
+            else settings.max_tokens
+        ),
         position_embeddings=positions,
         pose_vocab_size=size(rf"{_POSE}\.embeddings\.word_embeddings\.weight", 0),
         pose_cls_id=POSE_CLS_ID,
         pose_sep_id=POSE_SEP_ID,
         projection=any(re.match(r"(video|text)_projection\.", key) for key in shapes),
-        normalise=normalise,
+        normalise=settings.normalise,
         conv_layers=conv_layers,
     )
 
@@ -319,7 +346,7 @@ def model_config(
 def check_shapes(
     shapes: Mapping[str, Shape], config: ModelConfig, *, name: str = "the state dict"
 ) -> None:
-    """Compare with what a model of these sizes has; its tensors are not made.
+    """Compare shapes with those of a model of this configuration, without creating its tensors.
 
     Raises:
         CheckpointError: naming the keys that are missing, unknown or misshapen.
@@ -343,7 +370,7 @@ def check_shapes(
 
 
 def some(keys: Iterable[str]) -> str:
-    """The first few keys, and how many more there are, for an error message."""
-    keys = list(keys)
-    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
-    return ", ".join(keys[:_NAMED]) + more
+    """The first few keys and the number of the others, for an error message."""
+    listed = list(keys)
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return ", ".join(listed[:_NAMED]) + more

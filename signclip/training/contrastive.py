@@ -1,11 +1,11 @@
-"""Contrastive training as the engine sees it: the loss of a batch, and what is validated.
+"""Contrastive training: the loss of a batch as the engine calls it, and validation.
 
 Decisions
-* Padding, precision, fused attention and compilation change how a loss is computed, not what it is;
-  logits and loss are float32 always.
+* Padding, precision, attention kernels and compilation change how a loss is computed, not its
+  definition; logits and loss are always float32.
 * The loss is over the batch of all processes together.
-* A batch may be larger than memory: it is embedded chunk by chunk, and each chunk again on the way
-  back (gradient caching), which costs a third more time.
+* A batch may be larger than memory: it is embedded in chunks, and each chunk again in the backward
+  pass (gradient caching), which takes a third more time.
 
 Cost: the two towers; validation embeds its clips and the gallery.
 """
@@ -25,20 +25,23 @@ from torch.utils.checkpoint import checkpoint
 from signclip.experiments.config import Compute, Loss, RunConfig
 from signclip.model import losses, packed_attention
 from signclip.model.packed_attention import Layout
+from signclip.model.padding import pad_frames
 from signclip.model.towers import SignCLIP
 from signclip.text import Tokenizer, embed_split_prompts
 from signclip.training import distributed
-from signclip.training.data import Collate, pad_frames
+from signclip.training.data import Collate
 
-FIRST_BIAS = -10.0  # of the sigmoid loss: so that training starts from "no" (Zhai et al., 2023)
+# Initial bias of the sigmoid loss: training starts from "no pair belongs together" (Zhai et al.,
+# 2023).
+FIRST_BIAS = -10.0
 
 
 class Texts:
-    """All texts that clips are trained with, as tokens: what loss ``gallery`` chooses among.
+    """The tokens of all training texts: the candidates of loss ``gallery``.
 
     Args:
-        collate: makes a batch's texts.
-        limit: texts that a batch sees.
+        collate: turns texts into tokens.
+        limit: the number of texts in the gallery of one batch.
     """
 
     def __init__(self, texts: Iterable[str], collate: Collate, limit: int):
@@ -49,32 +52,38 @@ class Texts:
         self.limit = limit
 
     def around(self, keys: Tensor) -> tuple[Tensor, Tensor, list[int], Tensor]:
-        """Tokens (n, l), their mask and counts of a batch's texts and others, and each clip's row.
+        """The gallery of a batch: its texts and random others.
 
-        Others are drawn by what the batch is, so that all processes draw the same: a batch of the
-        same members meets the same others again.
+        The draw depends on the members of the batch alone, so that all processes draw the same; a
+        batch with the same members gets the same gallery again.
+
+        Args:
+            keys: int64 (b,), of each clip's text.
+
+        Returns:
+            tokens (n, l), their mask and counts, and the row of each clip's text (b,).
         """
-        own = torch.searchsorted(self.keys, keys.cpu())
+        targets = torch.searchsorted(self.keys, keys.cpu())
         chosen = torch.arange(len(self.keys))
         if len(self.keys) > self.limit:
             generator = torch.Generator().manual_seed(int(keys.sum()) % 2**63)
             lot = torch.rand(len(self.keys), generator=generator)
-            lot[own] = -1.0
-            chosen = lot.argsort()[: max(self.limit, len(own.unique()))].sort().values
-            own = torch.searchsorted(chosen, own)
+            lot[targets] = -1.0
+            chosen = lot.argsort()[: max(self.limit, len(targets.unique()))].sort().values
+            targets = torch.searchsorted(chosen, targets)
         mask = self.token_mask[chosen]
         counts = mask.sum(dim=1)
         longest = int(counts.max())
         ids, mask = self.token_ids[chosen, :longest], mask[:, :longest]
-        return ids.to(keys.device), mask.to(keys.device), counts.tolist(), own.to(keys.device)
+        return ids.to(keys.device), mask.to(keys.device), counts.tolist(), targets.to(keys.device)
 
 
 class ContrastiveModel(BaseModel):
-    """MMEngine's view of a model in training: a batch in, its loss out.
+    """A model in training as MMEngine calls it: the loss of a batch.
 
     Args:
-        galleries: of loss ``gallery``: the texts that clips are trained with and, where they have
-            second ones, these.
+        galleries: for loss ``gallery``: all first texts, and all second texts if clips have them.
+        smoothing: label smoothing of loss ``gallery``.
     """
 
     def __init__(
@@ -85,7 +94,7 @@ class ContrastiveModel(BaseModel):
         galleries: Sequence[Texts] = (),
         smoothing: float = 0.0,
     ):
-        super().__init__(BaseDataPreprocessor(non_blocking=True))  # loaders pin what a GPU gets
+        super().__init__(BaseDataPreprocessor(non_blocking=True))  # loaders pin their memory
         self.signclip, self.loss, self.chunk = model, loss, compute.chunk
         self.galleries, self.smoothing = galleries, smoothing
         if loss == "sigmoid":
@@ -95,13 +104,13 @@ class ContrastiveModel(BaseModel):
         attention = compute.attention
         if self.ratio is not None:
             attention = (
-                packed_attention.beside_compiled()
+                packed_attention.attention_compiled()
                 if compute.compile
                 else packed_attention.ATTENTION
             )
         for bert in (model.video_encoder.bert, model.text_encoder):
             bert.set_attn_implementation(attention)
-            if compute.compile:  # one program for all layers: a tower's would take minutes
+            if compute.compile:  # layer by layer: compiling a whole tower would take minutes
                 for layer in bert.encoder.layer:
                     layer.compile(dynamic=True)
 
@@ -118,15 +127,17 @@ class ContrastiveModel(BaseModel):
         second: dict | None = None,
         mode: str = "loss",
     ) -> dict[str, Tensor]:
-        """The loss of a batch, all processes' parts of it together; see :class:`Collate`.
+        """The loss of a batch over all processes; for the inputs see :class:`Collate`.
 
-        Clips with a second text are trained with either, and the losses added.
+        If clips have a second text, the losses of both texts are added.
 
         Args:
-            frames, frame_mask: (b, t, dims), bool (b, t); of padding none (n, dims), and no mask.
+            frames, frame_mask: (b, t, dims), bool (b, t); with padding none (n, dims) and no mask.
         """
         assert mode == "loss", mode
-        assert (frame_mask is None) == (self.ratio is not None), "collated for another padding"
+        assert (frame_mask is None) == (self.ratio is not None), (
+            "the batch was collated with another padding"
+        )
         first = {"token_ids": token_ids, "token_mask": token_mask, "token_counts": token_counts}
         sides = [first | {"text_keys": text_keys}, *([second] if second else [])]
         towers, names = self.signclip, ("token_ids", "token_mask", "token_counts")
@@ -153,16 +164,16 @@ class ContrastiveModel(BaseModel):
         return losses.sigmoid(pose, text, same, self.bias)
 
     def _gallery_loss(self, pose: Tensor, keys: Tensor, gallery: Texts) -> Tensor:
-        ids, mask, counts, own = gallery.around(keys)
+        ids, mask, counts, targets = gallery.around(keys)
         processes = dict(rank=distributed.rank(), world_size=distributed.world_size())
-        mine = distributed.share(list(range(len(ids))), **processes)  # each embeds its part
-        rows = mine or [0]  # none of its own: one is embedded all the same, and left out
+        mine = distributed.share(list(range(len(ids))), **processes)  # each process embeds its part
+        rows = mine or [0]  # a process without a part embeds one text, which is left out below
         with torch.autocast(pose.device.type, torch.bfloat16, enabled=self.bfloat16):
             text = self._embedded(
                 self.signclip.text_embeddings, ids[rows], mask[rows], [counts[i] for i in rows]
             )
         text = distributed.gather(text[: len(mine)].float())
-        return losses.gallery(pose, text, own, self.smoothing)
+        return losses.gallery(pose, text, targets, self.smoothing)
 
     def _embedded(
         self,
@@ -172,13 +183,14 @@ class ContrastiveModel(BaseModel):
         counts: list[int],
         ends: int = 0,
     ) -> Tensor:
-        """A side's embeddings (b, d), as many clips at a time as the memory is meant for.
+        """Embeddings of one side, (b, d), computed in chunks if the configuration says so.
 
-        With a chunk, only a chunk's inputs are kept for the way back, which computes its embeddings
-        again (with the same dropout): all negatives of a large batch at the memory of a small one.
+        Of each chunk only the inputs are kept; the backward pass computes its embeddings again,
+        with the same dropout. So a large batch needs the memory of a small one.
 
         Args:
-            values, mask: (b, length, ...) and bool (b, length); without a mask (counted, ...).
+            values, mask: (b, length, ...) and bool (b, length); without padding (n, ...) and no
+                mask.
             ends: tokens that the tower adds to each sequence.
         """
         if self.chunk is None or self.chunk >= len(counts):
@@ -188,12 +200,12 @@ class ContrastiveModel(BaseModel):
             rows = slice(start, start + self.chunk)
             if mask is None:
                 before = sum(counts[:start])
-                own = values[before : before + sum(counts[rows])], None
+                part = values[before : before + sum(counts[rows])], None
             else:
                 longest = max(counts[rows])
-                own = values[rows, :longest], mask[rows, :longest]
+                part = values[rows, :longest], mask[rows, :longest]
             layout = self._layout([n + ends for n in counts[rows]], values.device)
-            parts.append(checkpoint(tower, *own, layout, use_reentrant=False))
+            parts.append(checkpoint(tower, *part, layout, use_reentrant=False))
         return torch.cat(parts)
 
     def _layout(self, lengths: list[int], device: torch.device) -> Layout | None:
@@ -206,22 +218,27 @@ class ContrastiveModel(BaseModel):
 
 
 class Gallery:
-    """What clips are asked: unique texts, and which of them is each clip's."""
+    """A retrieval gallery: unique texts, and the row of each clip's text.
 
-    def __init__(self, own: Sequence[str], others: Iterable[str] = ()):
-        self.texts = sorted({*own, *others})
+    Args:
+        queries: the text of each clip.
+        others: further texts of the gallery.
+    """
+
+    def __init__(self, queries: Sequence[str], others: Iterable[str] = ()):
+        self.texts = sorted({*queries, *others})
         index = {text: i for i, text in enumerate(self.texts)}
-        self.target = torch.tensor([index[text] for text in own], dtype=torch.int64)
+        self.target = torch.tensor([index[text] for text in queries], dtype=torch.int64)
 
 
 class Validation:
     """Cross-entropy and V2T R@1 of clips against galleries of texts.
 
-    Of prompts that are trained in parts, the loss is of the whole prompts.
+    With ``split_prompt``, the loss is that of the whole prompts.
 
     Args:
         clips: float (frames, dims) each.
-        galleries: by the name that a column begins with; the loss is that of the first.
+        galleries: by the prefix of their columns; the loss is that of the first.
     """
 
     def __init__(
@@ -237,7 +254,7 @@ class Validation:
 
     @torch.no_grad()
     def __call__(self, model: SignCLIP) -> dict[str, float]:
-        """Measure a model that is in evaluation mode; nothing without clips."""
+        """Measure a model that is in evaluation mode; without clips, an empty row."""
         if not len(self.clips):
             return {}
         device = next(model.parameters()).device

@@ -1,15 +1,16 @@
-"""From split and store to the model's inputs.
+"""Training data: from clips in a feature store to batches of model inputs.
 
 Decisions
-* A batch is a pure function of (seed, epoch, clip ids): the sampler hands out ``(epoch, position)``
-  keys, so augmentation depends neither on workers nor on what was loaded before.
-* A batch's clips are drawn first, so that their lengths are known and each is augmented straight
-  into its place in the batch: arrays as long as a clip cost more to get than to fill.
-* Padding is a setting and changes no embedding (the model's closing [SEP] keeps its position):
-  ``limit``, as the reference has it, to ``max_frames`` and ``max_tokens`` always; ``batch``, to the
-  longest of the batch; ``none``: clips come one behind another, and the model computes on no
-  padding (:mod:`signclip.model.packed_attention`). At Spreadthesign's lengths that is two fifths of the bytes
-  between processes and to a GPU.
+* A batch is a pure function of (seed, epoch, clip ids): the sampler yields ``(epoch, position)``
+  keys, so augmentation depends neither on loader processes nor on what was loaded before.
+* The random numbers of a batch are drawn first, so that the lengths of its clips are known and each
+  clip is augmented straight into its place in the batch: allocating arrays of a clip's size takes
+  longer than filling them.
+* Padding is a setting that changes no embedding (the closing [SEP] keeps its position). ``limit``
+  always pads to ``max_frames`` and ``max_tokens``, as the authors' code does; ``batch`` pads to the
+  longest of the batch; ``none`` puts clip after clip, and the model computes on no padding
+  (:mod:`signclip.model.packed_attention`). At the lengths of Spreadthesign's clips, ``none`` sends
+  two fifths of the bytes between processes and to a GPU.
 
 Cost, for a clip of 73 frames and 203 points: 0.05 ms from the memory map, 0.2 ms with temporal
 augmentation (benchmarks/speed/features.py).
@@ -31,6 +32,7 @@ from signclip import poses
 from signclip.core.errors import ConfigError
 from signclip.experiments.config import Step
 from signclip.features.store import FeatureStore
+from signclip.model.padding import pad_frames, valid_mask, zero_padded
 from signclip.poses import mirror
 from signclip.poses.landmarks import Features
 from signclip.text import Tokenizer
@@ -41,7 +43,7 @@ Padding = Literal["limit", "batch", "none"]
 
 @dataclass(frozen=True)
 class Example:
-    """A training clip: its id in the store, its label, and the texts it goes with, one or two."""
+    """A training clip: its id in the store, its label, and its texts, one or two."""
 
     clip: str
     label: str
@@ -49,56 +51,25 @@ class Example:
     sign_language: str = ""
 
 
-def pad_frames(
-    clips: Sequence[np.ndarray], max_frames: int, *, length: int | None = None
-) -> tuple[Tensor, Tensor]:
-    """Cut clips to ``max_frames`` and pad them to ``length``, by default to the longest.
-
-    Args:
-        clips: float (frames, dims) each.
-
-    Returns:
-        frames float32 (b, t, dims); mask bool (b, t), True = valid.
-    """
-    counts = [min(len(clip), max_frames) for clip in clips]
-    frames = _room(counts, length or max(counts), clips[0].shape[1])
-    for row, count, clip in zip(frames, counts, clips, strict=True):
-        row[:count] = clip[:count]
-    return torch.from_numpy(frames), _mask(counts, frames.shape[1])
-
-
-def _room(counts: Sequence[int], length: int, dims: int) -> np.ndarray:
-    """Float32 (b, length, dims), to be filled as far as counted and zero behind."""
-    frames = np.empty((len(counts), length, dims), dtype=np.float32)
-    # as bytes: numpy has memset for those only, which also needs not fetch what it overwrites
-    for row, count in zip(frames.view(np.uint8), counts, strict=True):
-        row[count:] = 0
-    return frames
-
-
-def _mask(counts: Sequence[int], length: int) -> Tensor:
-    """Bool (b, length), True as far as counted."""
-    return torch.arange(length) < torch.tensor(counts)[:, None]
-
-
 class Draws(NamedTuple):
-    """What was drawn for one clip; None for a step that is left out."""
+    """The random draws for one clip; None for a step that is not used."""
 
     flipped: bool
     affine: augmentation.Affine2D | None
     ratio: float | None
     crop: hand_augmentation.Crop | None
-    rng: np.random.Generator  # of what comes last, as much as the clip is long by then
+    rng: np.random.Generator  # of the later steps, whose draws depend on the clip's length
 
 
 class Augmentation:
-    """The named steps on the clips of one variant, in the reference's order whatever theirs here.
+    """Augmentation steps for the clips of one variant.
 
-    Ours (:mod:`signclip.training.hand_augmentation`) come behind the temporal step, in the order of that module.
+    Steps are applied in the order of the authors' code, whatever their order in ``steps``; those of
+    :mod:`signclip.training.hand_augmentation` follow the temporal step, in that module's order.
 
     Raises:
-        ConfigError: the variant cannot be mirrored, or its values are no places (``sign_vq``'s are
-            standardised), so that flip and affine mean nothing there.
+        ConfigError: the variant cannot be mirrored; or its values are not positions (those of
+            ``sign_vq`` are standardised), so that flips and affine changes are undefined.
     """
 
     def __init__(self, steps: Sequence[Step], variant: str, *, max_frames: int):
@@ -107,17 +78,19 @@ class Augmentation:
         self.legs = poses.hidden_legs(names)
         if self.steps & {"flip", "affine2d"} and poses.VARIANTS[variant].standardised:
             raise ConfigError(
-                f"variant {variant}: standardised values are neither flipped nor bent"
+                f"variant {variant}: standardised values cannot be flipped or transformed"
             )
         if (
             self.steps & hand_augmentation.STEPS.keys()
             and poses.VARIANTS[variant].points != "signing"
         ):
-            raise ConfigError(f"variant {variant}: only the points of `signing` have hands to bend")
+            raise ConfigError(
+                f"variant {variant}: the augmentation of hands needs the points of `signing`"
+            )
         self.swap = mirror.permutation(names) if "flip" in self.steps else None
 
     def draw(self, rng: np.random.Generator) -> Draws:
-        """Draw for one clip, in the reference's order."""
+        """Draw for one clip, in the order of the authors' code."""
         return Draws(
             self.swap is not None and augmentation.draw_flip(rng),
             augmentation.draw_affine2d(rng) if "affine2d" in self.steps else None,
@@ -127,7 +100,7 @@ class Augmentation:
         )
 
     def frames(self, frames: int, draws: Draws, *, fps: float) -> int:
-        """How many frames a clip will have."""
+        """The number of frames that a clip will have after augmentation."""
         if draws.ratio is not None:
             limits = dict(fps=fps, max_frames=self.max_frames)
             frames = augmentation.temporal_frames(frames, draws.ratio, **limits) or frames
@@ -136,13 +109,13 @@ class Augmentation:
     def __call__(
         self, clip: Features, draws: Draws, *, fps: float, out: np.ndarray | None = None
     ) -> Features:
-        """One clip with what was drawn.
+        """Apply the draws to one clip.
 
         Args:
-            out: float32 (:meth:`frames`, points * 3) that the values may be written into; so they
-                are where the temporal step is the last.
+            out: float32 (:meth:`frames`, points * 3); the values are written into it if the
+                temporal step is the last one.
         """
-        # the reference hides legs without masking them; whatever it does next masks them again
+        # The authors' code hides legs without masking them; its next step masks them again.
         legs_disturbed = True
         if draws.flipped:
             clip, legs_disturbed = augmentation.flip(clip, self.swap), False
@@ -168,15 +141,14 @@ class Augmentation:
 
 
 class Batch(list[tuple[Example, np.ndarray]]):
-    """Examples with their values, float32 (frames, dims) each, places in one array to be filled.
+    """Examples with their values, float32 (frames, dims) each: views of one array, to be filled.
 
     Args:
         counts: frames of each.
-        packed: clip behind clip, without padding.
+        packed: clip after clip, without padding.
 
     Attributes:
-        frames: float32 (b, t, dims), the same values, zero behind each clip but the longest; packed
-            (n, dims).
+        frames: the array, float32 (b, t, dims), zero behind each clip; packed (n, dims).
         mask: bool (b, t), True = valid; packed None.
     """
 
@@ -187,7 +159,8 @@ class Batch(list[tuple[Example, np.ndarray]]):
             frames, self.mask = np.empty((sum(counts), dims), dtype=np.float32), None
             places = np.split(frames, np.cumsum(counts)[:-1])
         else:
-            frames, self.mask = _room(counts, max(counts), dims), _mask(counts, max(counts))
+            frames = zero_padded(counts, max(counts), dims)
+            self.mask = valid_mask(counts, max(counts))
             places = [row[:count] for row, count in zip(frames, counts, strict=True)]
         super().__init__(zip(examples, places, strict=True))
         self.frames = torch.from_numpy(frames)
@@ -215,16 +188,16 @@ class ClipDataset(Dataset):
     ):
         self.examples, self.store, self.seed = examples, store, seed
         self.max_frames, self.packed = max_frames, packed
-        frames = store.index.set_index("id")["frames"]  # none of a clip that is not there
+        frames = store.index.set_index("id")["frames"]  # 0 for a clip that is not in the store
         self._frames = frames.reindex([x.clip for x in examples], fill_value=0).to_numpy()
         self.augmentation = None
         if augmentations:
             variant = store.meta["variant"]
             self.augmentation = Augmentation(augmentations, variant, max_frames=max_frames)
-            if len(self.augmentation.legs) != store.points:  # faces of 478 points
+            if len(self.augmentation.legs) != store.points:  # a face mesh of 478 points
                 raise ConfigError(
                     f"{store.folder}: {store.points} points, where variant {variant} has "
-                    f"{len(self.augmentation.legs)}: they cannot be augmented"
+                    f"{len(self.augmentation.legs)}; they cannot be augmented"
                 )
 
     def __len__(self) -> int:
@@ -234,10 +207,10 @@ class ClipDataset(Dataset):
         return self.__getitems__([key])[0]
 
     def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Batch:
-        """The clips of a batch, the same as one by one. torch's loaders ask for batches by it.
+        """The clips of a batch, the same as one by one; torch's loaders call this method.
 
         Raises:
-            StoreError: the store has not such a clip, or its features are not finite.
+            StoreError: the store does not have a clip, or its features are not finite.
         """
         examples = [self.examples[position] for _, position in keys]
         drawn = self._draw(keys)
@@ -250,7 +223,7 @@ class ClipDataset(Dataset):
         return batch
 
     def _draw(self, keys: Sequence[tuple[int, int]]) -> list[tuple[int, Draws | None]]:
-        """How many frames each clip will have, uncut, and what is drawn for it."""
+        """The number of frames of each augmented clip before it is cut, and its draws."""
         frames = [int(self._frames[position]) for _, position in keys]
         if self.augmentation is None:
             return [(count, None) for count in frames]
@@ -263,7 +236,7 @@ class ClipDataset(Dataset):
         return drawn
 
     def _values(self, clip: str, draws: Draws | None, out: np.ndarray | None) -> np.ndarray:
-        """A clip's values, uncut: ``out``, or another array."""
+        """A clip's augmented values, not yet cut, in ``out`` or a new array."""
         if draws is None:
             return self.store.values(clip)
         fps = self.store.fps(clip)
@@ -271,18 +244,18 @@ class ClipDataset(Dataset):
 
 
 def _key(text: str) -> int:
-    """A number that is the same for the same text, in every process."""
+    """A number that identifies a text, the same in every process."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
 
 
 @dataclass(frozen=True)
 class Collate:
-    """Examples to the model's inputs, as a dict.
+    """Turns examples into the model's inputs, a dict.
 
-    ``frame_counts`` and ``token_counts`` are the valid positions of each row as plain numbers;
-    ``text_keys`` int64 (b,), equal where texts are; ``clips`` (ids) is for error messages. Where
-    clips have a second text, ``second`` holds its tokens, counts and keys likewise. Without padding
-    ``frames`` is (n, dims), and there is no ``frame_mask``.
+    ``frame_counts`` and ``token_counts`` are the numbers of valid positions of each row;
+    ``text_keys`` int64 (b,), equal for equal texts; ``clips`` (ids) serves error messages. If clips
+    have a second text, ``second`` holds its tokens, counts and keys. With padding ``none``,
+    ``frames`` is (n, dims) and there is no ``frame_mask``.
     """
 
     tokenizer: Tokenizer
@@ -307,7 +280,7 @@ class Collate:
     def _poses(
         self, items: Sequence, clips: Sequence[np.ndarray], counts: Sequence[int]
     ) -> dict[str, Tensor]:
-        """Frames and their mask: the very array that a batch's clips are places of, if it fits."""
+        """Frames and their mask; the array of a :class:`Batch` itself, if its shape fits."""
         if self.padding == "none":
             if isinstance(items, Batch) and items.frames.shape[:-1] == (sum(counts),):
                 return {"frames": items.frames}
@@ -322,7 +295,7 @@ class Collate:
         """The text side of a batch: tokens, mask, counts and keys."""
         token_ids, token_mask = self.tokenizer.encode(texts, max_tokens=self.max_tokens)
         if self.padding == "limit":
-            # one less than max_tokens: the reference drops a [SEP] after its [CLS]
+            # one less than max_tokens: the authors' code drops a [SEP] after its [CLS]
             behind = ((0, 0), (0, self.max_tokens - 1 - token_ids.shape[1]))
             token_ids, token_mask = np.pad(token_ids, behind), np.pad(token_mask, behind)
         return {

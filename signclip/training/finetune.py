@@ -20,11 +20,10 @@ from signclip.core import files
 from signclip.core.errors import ConfigError, RunError, StoreError
 from signclip.core.workspace import Workspace, locate_run
 from signclip.corpora import manifest
-from signclip.corpora.loaders import folder as folder_corpus
 from signclip.experiments.config import Towers
 from signclip.experiments.run_folder import read_config
 from signclip.features import store
-from signclip.model.towers import SWITCHES
+from signclip.model.config import SWITCHES
 from signclip.text import prompt
 
 RECIPE = "finetune"
@@ -98,7 +97,7 @@ def prepare(given: str, variant: str, workspace: Workspace, *, jobs: int) -> str
         SignCLIPError: there is neither, or its clips cannot be used: none to train on, all of one
             text, or a folder that would replace another corpus.
     """
-    root = folder_corpus.find(Path(given))
+    root = corpora.find(corpora.FOLDER, given)
     if root is None:
         if not (workspace.corpus(given) / manifest.MANIFEST_FILE).is_file():
             raise ConfigError(
@@ -106,16 +105,16 @@ def prepare(given: str, variant: str, workspace: Workspace, *, jobs: int) -> str
             )
         return given
     name = root.resolve().name
-    if name in set(corpora.CORPORA) - {folder_corpus.NAME}:
+    if name in set(corpora.LOADERS) - {corpora.FOLDER}:
         raise ConfigError(f"{given}: {name} is the name of another corpus; rename the folder")
-    clips, dropped = corpora.build(folder_corpus.NAME, root, workers=jobs)
+    clips, dropped = corpora.build(corpora.FOLDER, root, workers=jobs)
     train = clips[clips["split"] == "train"]
     if len(train[["text", "sign_language", "spoken_language"]].drop_duplicates()) == 1:
         raise ConfigError(
             f"{given}: all training clips have one text; there is nothing to tell apart"
         )
     corpora.write(
-        workspace.corpus(name), clips, dropped, corpora.split_table(folder_corpus.NAME, clips)
+        workspace.corpus(name), clips, dropped, corpora.split_table(corpora.FOLDER, clips)
     )
     out = workspace.store(name, variant)
     try:

@@ -35,7 +35,8 @@ from signclip.core.workspace import Workspace
 from signclip.corpora import splits
 from signclip.experiments.config import NOT_IN_FINGERPRINT, RunConfig
 from signclip.features.store import FeatureStore
-from signclip.model.towers import SWITCHES, ModelConfig, SignCLIP
+from signclip.model.config import SWITCHES, ModelConfig
+from signclip.model.towers import SignCLIP
 from signclip.text import Tokenizer, label, prompt, split_prompt
 from signclip.training import curves, engine
 from signclip.training.contrastive import ContrastiveModel, Gallery, Texts, Validation

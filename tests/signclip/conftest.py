@@ -24,7 +24,8 @@ from signclip.corpora import splits
 from signclip.experiments.config import RunConfig
 from signclip.experiments.table import resolve
 from signclip.features import store
-from signclip.model.towers import ModelConfig, SignCLIP
+from signclip.model.config import ModelConfig
+from signclip.model.towers import SignCLIP
 from signclip.text import SPECIAL_TOKENS
 
 OWN_COPY = Path(__file__).parents[1] / "golden" / "variants.npz"
@@ -118,7 +119,7 @@ GIVEN = {"attention_heads": 2, "max_frames": 16}
 
 def _state(prefix: str = "mmmodel.", **changes: Any) -> dict[str, Tensor]:
     torch.manual_seed(5)
-    sizes = ModelConfig(**{**RELEASED.to_dict(), **changes})
+    sizes = ModelConfig(**{**RELEASED.model_dump(), **changes})
     state = dict(SignCLIP(sizes).state_dict())
     for tower in ("video_encoder.bert", "text_encoder"):
         state[f"{tower}.pooler.dense.weight"] = torch.randn(sizes.hidden_size, sizes.hidden_size)

@@ -15,7 +15,8 @@ from signclip.core.workspace import RunId, Workspace
 from signclip.experiments.table import resolve
 from signclip.inference import SignCLIPModel
 from signclip.model import long_clips
-from signclip.model.towers import ModelConfig, SignCLIP
+from signclip.model.config import ModelConfig
+from signclip.model.towers import SignCLIP
 from signclip.text import Tokenizer
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +92,7 @@ def test_the_bar_moves_with_every_batch_and_ends_at_the_number_of_clips(monkeypa
 @pytest.mark.parametrize("long", ["truncate", "windows"])
 def test_what_is_cut_off_a_long_clip_is_not_kept_in_memory(long):
     values = clip(100)
-    (first, *rest) = long_clips.cut(values, LIMIT, whole=long == "windows")
+    (first, *rest) = long_clips.split_clip(values, LIMIT, whole=long == "windows")
     assert np.array_equal(first, values[:LIMIT])
     assert len(rest) == (6 if long == "windows" else 0)
     assert (first.base is None) == (long == "truncate")

@@ -9,7 +9,7 @@ from signclip.core.errors import ConfigError
 from signclip.core.workspace import RunId, Workspace
 from signclip.experiments import table
 from signclip.experiments.config import RunConfig
-from signclip.model.towers import SWITCHES, ModelConfig
+from signclip.model.config import SWITCHES, ModelConfig
 from signclip.poses import VARIANTS
 
 ROOT = Path(__file__).parents[3]

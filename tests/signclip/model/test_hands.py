@@ -7,9 +7,10 @@ import torch
 from signclip import poses
 from signclip.core.errors import ConfigError
 from signclip.model.hands import HandFeatures, frames_before
-from signclip.model.towers import FAR, LEAST_SPREAD, BodyPart
+from signclip.model.padding import pad_frames
+from signclip.model.pose_tower import LARGEST_DEVIATION, LEAST_SPREAD, BodyPart
 from signclip.poses.landmarks import HAND_PARENT, SIGNING, SIGNING_LEFT, SIGNING_RIGHT, Features
-from signclip.training import augmentation, data, hand_augmentation
+from signclip.training import augmentation, hand_augmentation
 from signclip.training.data import Augmentation
 
 FRAMES = 12
@@ -175,7 +176,7 @@ def test_the_frames_of_a_crop_are_known_before_it_is_made(clip):
 
 
 def test_hands_are_bent_only_where_the_variant_has_them():
-    with pytest.raises(ConfigError, match="only the points of `signing` have hands to bend"):
+    with pytest.raises(ConfigError, match="augmentation of hands needs the points of `signing`"):
         Augmentation(("bones",), "reduced_face", max_frames=256)
 
 
@@ -188,17 +189,17 @@ def test_the_body_part_does_not_depend_on_padding_and_is_standardised_by_the_cli
     part = BodyPart(5, dropout=0.0).eval()
     raw = [part(torch.tensor(x)[None], torch.ones(1, len(x), dtype=torch.bool)) for x in clips]
     part.standardise(clips)
-    frames, mask = data.pad_frames(clips, 1000)
+    frames, mask = pad_frames(clips, 1000)
     frames[~mask] = 7.0
     together = part(frames, mask)
     for row, clip in zip(together, clips, strict=True):
         alone = part(torch.tensor(clip)[None], torch.ones(1, len(clip), dtype=torch.bool))[0]
         assert torch.allclose(row, alone, atol=1e-5)
     assert torch.allclose(together.mean(dim=0), part.linear.bias, atol=1e-4)
-    # what does not vary is not blown up, and what is far off counts no more than FAR spreads
+    # what does not vary is not blown up, and large deviations are clipped
     assert part.scale.min() >= LEAST_SPREAD
     assert (part.scale > LEAST_SPREAD).float().mean() > 0.8
     afar = part(frames[:1] * 1000, mask[:1]) - part.linear.bias
-    assert afar.abs().max() <= FAR * part.linear.weight.abs().sum(dim=1).max()
+    assert afar.abs().max() <= LARGEST_DEVIATION * part.linear.weight.abs().sum(dim=1).max()
     assert together.std(dim=0).min() > 3 * torch.cat(raw).std(dim=0).max()
     assert {"centre", "scale"} <= part.state_dict().keys()

@@ -1,7 +1,6 @@
 """Without padding, and the other ways to compute a loss: another way, the same numbers."""
 
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +9,8 @@ import torch
 from signclip.experiments.config import Compute
 from signclip.features.store import FeatureStore
 from signclip.model import packed_attention
-from signclip.model.towers import ModelConfig, SignCLIP
+from signclip.model.config import ModelConfig
+from signclip.model.towers import SignCLIP
 from signclip.text import Tokenizer
 from signclip.training import contrastive, data, train
 
@@ -130,7 +130,7 @@ def test_one_call_for_all_sequences_gives_the_loss_and_gradients_of_groups(
     assert other_loss == pytest.approx(loss, rel=1e-3)
     assert torch.cosine_similarity(other_gradients, gradients, dim=0) > 0.9999
     flash_on_a_cpu.clear()
-    computed(batch, replace(SIZES, dropout=0.3), attention="flash", **way)
+    computed(batch, SIZES.replace(dropout=0.3), attention="flash", **way)
     assert {dropout for _, dropout in flash_on_a_cpu} == {0.3}
 
 
@@ -163,7 +163,7 @@ def test_a_gpu_attends_to_all_sequences_in_one_call(batch):
     assert torch.cosine_similarity(other_gradients, gradients, dim=0) > 0.999
     asked = torch.profiler.profile()
     with asked:
-        computed(on_gpu, replace(SIZES, dropout=0.5), device="cuda", attention="flash", **way)
+        computed(on_gpu, SIZES.replace(dropout=0.5), device="cuda", attention="flash", **way)
     calls = {event.key: event.count for event in asked.key_averages()}
     assert calls["aten::_flash_attention_forward"] == SIZES.pose_layers + SIZES.text_layers
 
@@ -266,7 +266,7 @@ def test_what_cannot_go_together_is_refused(changes):
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 @pytest.mark.parametrize("padding", ["batch", "none"])
 def test_compiled_towers_give_the_same_loss_and_gradients(batch, padding):
-    small = replace(SIZES, pose_layers=1)  # compiling takes its time
+    small = SIZES.replace(pose_layers=1)  # compiling takes its time
     loss, gradients = computed(batch, small)
     other_loss, other = computed(batch, small, compile=True, padding=padding)
     assert other_loss == pytest.approx(loss, rel=1e-5)

@@ -17,9 +17,11 @@ from torch.nn import functional as F
 
 from signclip.checkpoint import from_reference
 from signclip.core.errors import CheckpointError
+from signclip.model.config import ModelConfig
 from signclip.model.losses import contrastive
+from signclip.model.pose_tower import PoseTower
 from signclip.model.released import POOLERS, check_shapes, model_config
-from signclip.model.towers import ModelConfig, PoseTower, SignCLIP
+from signclip.model.towers import SignCLIP
 from signclip.training.optim import FairseqAdam, polynomial_decay
 
 BAR = 1e-5  # |a - b| <= BAR max(1, |b|), the reference README's
@@ -197,7 +199,7 @@ def test_keys_and_shapes_of_the_real_configurations_fit(shared, name):
     described = json.loads((shared("reference/model-full") / "description.json").read_text())[name]
     config = model_config(shapes)
     check_shapes(shapes, config)
-    assert FULL[name].items() <= config.to_dict().items()
+    assert FULL[name].items() <= config.model_dump().items()
     assert config.hidden_size == 768
     assert config.max_frames == described["max_video_len"]
     assert config.max_tokens == described["max_len"]

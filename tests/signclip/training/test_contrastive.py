@@ -1,14 +1,13 @@
 """What a batch's loss is made of: chunks, temperature, second texts, galleries."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from signclip.experiments.config import Compute
 from signclip.features.store import FeatureStore
 from signclip.model import losses
-from signclip.model.towers import ModelConfig, SignCLIP
+from signclip.model.config import ModelConfig
+from signclip.model.towers import SignCLIP
 from signclip.text import Tokenizer
 from signclip.training import contrastive, data
 from signclip.training.contrastive import ContrastiveModel, Gallery, Texts
@@ -51,7 +50,7 @@ def batch(batches) -> dict:
 
 def model(batch, compute=None, *, loss="contrastive", **changes) -> ContrastiveModel:
     torch.manual_seed(0)
-    sizes = replace(SIZES, **changes)
+    sizes = SIZES.replace(**changes)
     return ContrastiveModel(SignCLIP(sizes), compute or Compute(), loss)
 
 
@@ -104,7 +103,7 @@ def test_a_temperature_multiplies_the_scores_and_is_learned(batch):
 
 
 def test_a_scale_ends_at_a_hundred():
-    scaled = SignCLIP(replace(SIZES, temperature=True))
+    scaled = SignCLIP(SIZES.replace(temperature=True))
     with torch.no_grad():
         scaled.log_scale.fill_(20.0)
     assert scaled.scale().item() == pytest.approx(100)

@@ -6,10 +6,10 @@ import torch
 
 from signclip import poses
 from signclip.core.errors import ConfigError
+from signclip.model.padding import pad_frames
 from signclip.poses import mirror
 from signclip.poses.landmarks import Features
 from signclip.training import augmentation, data
-from signclip.training.data import pad_frames
 from signclip.training.sampling import LanguagesSampler, RoundsSampler, ShuffledSampler
 
 LABELS = ["a"] * 5 + ["b"] * 2 + ["c"] * 3
@@ -142,7 +142,7 @@ def test_noise_alone_disturbs_the_hidden_legs_as_the_references_does_and_nothing
 
 
 def test_standardised_values_are_not_flipped():
-    with pytest.raises(ConfigError, match="neither flipped nor bent"):
+    with pytest.raises(ConfigError, match="cannot be flipped or transformed"):
         data.Augmentation(["flip"], "sign_vq", max_frames=256)
 
 
