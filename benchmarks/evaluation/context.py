@@ -1,117 +1,183 @@
-"""An encoder on a split of a corpus, ready to be asked: runs, clips and features found and checked.
+"""The evaluation context: an encoder on a split of a corpus, found and checked.
 
 Decisions
-* Several seeds are one measurement: an encoder each.
-* Test clips that cannot be scored are counted by reason, never skipped silently. (A clip that a
-  split excludes is a test clip if its fold tests its language.)
-* A run may be asked of a corpus or split that it was not trained on; then it serves every fold,
-  without the clips that it learned from.
+* Several seeds are one measurement; the context has one encoder per seed.
+* A run may be evaluated on a corpus or split that it was not trained on. It then serves all folds,
+  without the test clips that it was trained on.
+* Tasks (:mod:`benchmarks.tasks`) see an :class:`EvaluationContext` to decide whether they apply,
+  and a :class:`FoldContext` of each fold and seed to compute their ranks.
 
 Cost: reading the manifest and the index of the features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from baselines import BASELINES
-from baselines.skeletons import table
-from benchmarks import results
+from benchmarks import metrics, results
+from benchmarks.evaluation import galleries
+from benchmarks.evaluation.embedding import EmbeddingFold
 from benchmarks.evaluation.embeddings import Cache
-from benchmarks.evaluation.encoders import (
-    Expected,
-    Recogniser,
-    RunEncoder,
-    TransferredRun,
-    trained_as,
-)
-from benchmarks.evaluation.scores import Fold
+from benchmarks.evaluation.encoders import Encoder, OpenFold, Training
+from benchmarks.evaluation.factory import encoder_name, open_encoder
+from benchmarks.evaluation.folds import Fold, Folds, StoredClips, read_folds
+from benchmarks.evaluation.galleries import Gallery
+from benchmarks.evaluation.ranks import GalleryRanks
+from benchmarks.evaluation.runs import TrainedOn
+from benchmarks.metrics import streaming
 from signclip.core.errors import ConfigError
+from signclip.core.workspace import RunId, Workspace
 from signclip.corpora import manifest, splits
 from signclip.features.store import FeatureStore, corpus_fingerprint
-from signclip.poses import Features
+from signclip.text import label
 
 
-class Stored(Sequence[Features]):
-    """Clips of a store, read when they are looked at."""
+@dataclass(frozen=True, eq=False)
+class EvaluationContext:
+    """An encoder on a split of a corpus.
 
-    def __init__(self, store: FeatureStore, ids: Sequence[str]):
-        self._store, self._ids = store, ids
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __getitem__(self, position: int | slice) -> Features | Stored:
-        if isinstance(position, slice):
-            return Stored(self._store, self._ids[position])
-        return self._store[self._ids[position]]
-
-
-class Opened(NamedTuple):
-    """An encoder on a split, ready to be asked."""
+    Attributes:
+        encoder: its name in paths and tables.
+        run: name of the run that serves all folds, if it was trained on another corpus or split.
+        encoders: one per seed.
+        clips: the manifest, by id.
+        rows: the rows of the split.
+        split_folds: the folds, with the counts of dropped clips.
+        group: of the results (:mod:`benchmarks.results`).
+        custom_revision: under which the results are written; None: the profile and the run.
+    """
 
     encoder: str
+    workspace: Workspace
     profile: str
     corpus: str
     split: str
-    run: str | None  # that every fold is asked of, where it was trained elsewhere
-    each: list[Any]  # one a seed
+    run: str | None
+    encoders: list[Encoder]
     seeds: list[int]
-    clips: pd.DataFrame  # the manifest, by id
-    rows: pd.DataFrame  # of the split
+    clips: pd.DataFrame
+    rows: pd.DataFrame
     store: FeatureStore
-    folds: list[Fold]
-    n_total: int
-    n_dropped: dict[str, int]
-    corpus_dropped: dict[str, int]  # when the corpus was read
-    data: Path  # folder of the corpora
-    cache: Cache  # of the clips' embeddings
+    split_folds: Folds
+    group: str = results.LOCAL
+    custom_revision: str | None = None
 
-    def must_embed(self) -> None:
-        """Refuse an encoder without embeddings.
+    def named(self, *, group: str | None = None, revision: str | None = None) -> EvaluationContext:
+        """The same context with results under another group or revision; None keeps them."""
+        changes = {"group": group, "custom_revision": revision}
+        return replace(self, **{name: x for name, x in changes.items() if x is not None})
+
+    @property
+    def folds(self) -> list[Fold]:
+        """The folds of the split."""
+        return self.split_folds.folds
+
+    @property
+    def revision(self) -> str:
+        """Under which the results are written: the profile, with the run if there is one."""
+        default = self.profile if self.run is None else f"{self.profile}.{self.run}"
+        return self.custom_revision or default
+
+    @property
+    def predictions_name(self) -> str:
+        """The split in the paths of predictions, with the run and a custom revision."""
+        return ".".join(x for x in (self.split, self.run, self.custom_revision) if x)
+
+    @cached_property
+    def cache(self) -> Cache:
+        """Cached embeddings of the clips."""
+        return Cache(self.workspace.embeddings / self.corpus, self.store)
+
+    @property
+    def first_encoder(self) -> Encoder:
+        """The encoder with the first seed; those of other seeds are of the same kind."""
+        return self.encoders[0]
+
+    @cached_property
+    def label_gallery(self) -> Gallery:
+        """The labels of the split."""
+        return galleries.labels(self._candidates)
+
+    @cached_property
+    def prompt_gallery(self) -> Gallery:
+        """The encoder's prompts of the split, with language tags."""
+        return galleries.prompts(self._candidates, self.first_encoder.template)
+
+    @cached_property
+    def _candidates(self) -> pd.DataFrame:
+        return galleries.candidates(self.split, self.clips, self.rows)
+
+    def labels(self, ids: Sequence[str]) -> list[str]:
+        """The labels of clips."""
+        return [label(text) for text in self.clips.loc[list(ids), "text"]]
+
+    def languages(self, ids: Sequence[str]) -> list[str]:
+        """The sign languages of clips."""
+        return list(self.clips.loc[list(ids), "sign_language"])
+
+    @cached_property
+    def pretraining_labels(self) -> tuple[str, ...]:
+        """One label for each clip of a transferred encoder's training corpus, if that is known."""
+        return self.first_encoder.pretraining_labels(self.workspace.data)
+
+    def open_fold(self, fold: Fold, encoder: Encoder) -> FoldContext:
+        """Load or fit an encoder of the context on a fold.
 
         Raises:
-            ConfigError: it is a recogniser.
+            SignCLIPError: the fold's run or the store is damaged.
         """
-        if not isinstance(self.each[0], RunEncoder | TransferredRun):
-            raise ConfigError(f"{self.encoder} has no embeddings: it is asked by `evaluate` alone")
+        known = self.clips.loc[fold.train]
+        features = [self.store[clip] for clip in fold.train] if encoder.fits else []
+        languages = list(zip(known["sign_language"], known["spoken_language"], strict=True))
+        training = Training(features, list(known["text"]), languages)
+        return FoldContext(self, fold, encoder.open_fold(fold.number, training, self.cache))
 
-    def described(self, revision: str | None, seconds: float) -> dict[str, Any]:
+    def embed(self, ids: Sequence[str]) -> np.ndarray:
+        """Embeddings of any clips by the first fold's encoder of the first seed, (n, d).
+
+        Raises:
+            ConfigError: the encoder has no embeddings.
+            SignCLIPError: the run or the store is damaged.
+        """
+        if not self.first_encoder.embeds:
+            raise ConfigError(f"{self.encoder} has no embeddings")
+        return self.open_fold(self.folds[0], self.first_encoder).embedding_fold.embed(ids)
+
+    def described(self, seconds: float) -> dict[str, Any]:
         """The fields of :class:`benchmarks.results.Result` that all tasks share.
 
         Args:
-            revision: None: the profile, with the run behind it where there is one.
-            seconds: that the encoders took, or once took, for the test clips.
+            seconds: time that the encoders took to score the test clips.
         """
-        first = self.each[0]
-        fingerprints: dict[str, str] = {}
-        for one in self.each:
-            fingerprints |= one.fingerprints
+        runs: dict[str, str] = {}
+        for encoder in self.encoders:
+            runs |= encoder.runs
         evaluated = sum(len(fold.test) for fold in self.folds)
-        own = self.profile if self.run is None else f"{self.profile}.{self.run}"
+        refused = manifest.read_dropped(self.workspace.corpus(self.corpus))["reason"]
         return dict(
+            group=self.group,
             encoder=self.encoder,
-            title=first.title,
-            revision=revision or own,
+            title=self.first_encoder.title,
+            revision=self.revision,
             corpus=self.corpus,
             split=self.split,
-            n_total=self.n_total,
-            n_evaluated=evaluated,
-            n_dropped=self.n_dropped,
-            corpus_dropped=self.corpus_dropped,
+            n_total=self.split_folds.n_total,
+            corpus_dropped={str(why): int(n) for why, n in refused.value_counts().items()},
             corpus_fingerprint=self.store.meta["corpus_fingerprint"],
             split_fingerprint=splits.fingerprint(self.rows),
             signers=splits.shared_signers(self.rows, self.clips).text(),
             folds=[fold.number for fold in self.folds],
             seeds=self.seeds,
-            runs=fingerprints,
+            runs=runs,
             cost=results.Cost(
-                parameters=first.parameters,
-                training_seconds=sum(one.training_seconds for one in self.each),
+                parameters=self.first_encoder.parameters,
+                training_seconds=sum(encoder.training_seconds for encoder in self.encoders),
                 evaluation_clips_per_second=len(self.seeds) * evaluated / seconds,
             ),
             git_commit=results.git_commit(),
@@ -120,137 +186,145 @@ class Opened(NamedTuple):
         )
 
 
-def opened(
+@dataclass(eq=False)
+class FoldContext:
+    """One fold with one seed's encoder, loaded or fitted: what a task computes its ranks from."""
+
+    context: EvaluationContext
+    fold: Fold
+    opened: OpenFold
+
+    def __post_init__(self) -> None:
+        self._warned = False
+
+    @property
+    def embedding_fold(self) -> EmbeddingFold:
+        """The encoder, which has embeddings: prompts, texts and clips can be embedded."""
+        if not isinstance(self.opened, EmbeddingFold):
+            raise ConfigError(f"{self.context.encoder} has no embeddings")
+        return self.opened
+
+    def embeddings(self, ids: Sequence[str]) -> np.ndarray:
+        """Embeddings of clips, (n, d). All clips of the store are embedded at once, and cached."""
+        self.embedding_fold.prepare(self.context.store.index["id"])
+        return self.embedding_fold.embed(ids)
+
+    def seconds(self) -> float:
+        """Time that the encoder took to score the fold's test clips."""
+        return self.opened.seconds(self.fold.test)
+
+    def rank(self, gallery: Gallery) -> GalleryRanks:
+        """Rank the test clips in a gallery that has their texts."""
+        test = self.fold.test
+        if self.opened.vocabulary is not None:
+            self._warn(gallery, self.opened.vocabulary)
+        stored = StoredClips(self.context.store, test)
+        scored = self.opened.score(stored, gallery, test)
+        targets = np.array([gallery.targets[clip] for clip in test])
+        return GalleryRanks(test, targets, gallery.names, scored.ranks(targets), scored)
+
+    def rank_texts(
+        self,
+        texts: np.ndarray,
+        names: Sequence[str],
+        target_names: Sequence[str],
+        ids: Sequence[str] | None = None,
+    ) -> GalleryRanks:
+        """Rank clips among embedded texts, by dot product.
+
+        Args:
+            texts: (texts, d).
+            names: of the texts.
+            target_names: the name that is right for each clip.
+            ids: of the clips; default the test clips.
+        """
+        ids = self.fold.test if ids is None else list(ids)
+        targets = rows_of(target_names, names)
+        ranks = streaming.ranks(self.embeddings(ids), texts, targets)
+        return GalleryRanks(ids, targets, names, ranks)
+
+    def classify(self, classifier: Callable[..., np.ndarray]) -> GalleryRanks:
+        """Rank the labels of the test clips by a classifier of embeddings.
+
+        Args:
+            classifier: (training embeddings, their labels, test embeddings, classes) -> scores
+                (classes, clips), see :mod:`benchmarks.evaluation.classifiers`.
+        """
+        context, train, test = self.context, self.fold.train, self.fold.test
+        gallery = context.label_gallery
+        classes = list(gallery.names)
+        labels = context.labels(train)
+        self._warn(gallery, labels)
+        scores = classifier(self.embeddings(train), labels, self.embeddings(test), classes)
+        targets = rows_of(context.labels(test), classes)
+        return GalleryRanks(test, targets, classes, metrics.ranks(scores, targets))
+
+    def _warn(self, gallery: Gallery, known: Sequence[str]) -> None:
+        """Log once which labels a closed vocabulary lacks."""
+        if not self._warned:
+            self._warned = True
+            galleries.warn_of_unknown(
+                self.context.encoder, self.fold.number, gallery, known, self.fold.test
+            )
+
+
+def rows_of(wanted: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """Position of each wanted name among the names: int64 (wanted,)."""
+    row = {name: i for i, name in enumerate(names)}
+    return np.array([row[name] for name in wanted], np.int64)
+
+
+def open_context(
     encoder: str,
+    workspace: Workspace,
     *,
     profile: str,
     corpus: str,
     split: str,
     seeds: Sequence[int],
-    experiments: Path,
-    params: Path,
-    data: Path,
-    features: Path,
-    runs: Path,
-    embeddings: Path,
     run: str | None = None,
-) -> Opened:
+) -> EvaluationContext:
     """Find an encoder's runs, the clips and their features.
 
     Args:
-        encoder: an experiment's id or a skeleton model's (its runs are read), or a name of
-            ``baselines.BASELINES``.
+        encoder: an experiment or a skeleton model with runs, a floor, the path of a model, or a
+            dotted path; see :mod:`benchmarks.evaluation.factory`.
         profile: that the runs were trained with.
-        seeds: of the runs; several are one measurement. A baseline has no chance in it and takes
-            the first alone.
-        embeddings: folder of what was embedded before (:mod:`benchmarks.evaluation.embeddings`).
-        run: the name of a run of the encoder's that was trained on another corpus or split, such as
-            ``in_domain``: it is asked on every fold.
+        seeds: of the runs; several are one measurement. An encoder without seeds takes the first.
+        run: name of a run of the encoder that was trained on another corpus or split, such as
+            ``in_domain``; it serves every fold.
 
     Raises:
-        SignCLIPError: runs, store or split are missing or damaged.
+        SignCLIPError: runs, store or split are missing, damaged, or do not belong together.
     """
-    clips = manifest.read(data / corpus)
-    rows = splits.read(data / corpus, split)
-    this_corpus = corpus_fingerprint(clips)
-    chosen: list[Any]
-    if encoder in BASELINES:
-        seeds = list(seeds)[:1]
-        chosen = [Recogniser(encoder)]
-    elif run is not None:
-        experiment, other = trained_as(experiments, encoder)
-        chosen = [TransferredRun(runs / experiment / str(seed) / run, **other) for seed in seeds]
-    else:
-        trained_on = dict(
-            params=params,
-            runs=runs,
-            roles={int(fold): splits.fingerprint(part) for fold, part in rows.groupby("fold")},
-            corpus_fingerprint=this_corpus,
-        )
-        if table.is_skeleton(encoder, runs):
-            from benchmarks.evaluation.skeletons import (
-                SkeletonEncoder,  # MMEngine and torch, seconds
-            )
-
-            chosen = [
-                SkeletonEncoder(Expected(encoder, profile, corpus, split, seed), **trained_on)
-                for seed in seeds
-            ]
-        else:
-            experiment, other = trained_as(experiments, encoder)
-            chosen = [
-                RunEncoder(
-                    Expected(experiment, profile, corpus, split, seed),
-                    experiments=experiments,
-                    **trained_on,
-                    **other,
-                )
-                for seed in seeds
-            ]
-    store = FeatureStore.of(clips, features / corpus / chosen[0].variant)
+    folder = workspace.corpus(corpus)
+    clips = manifest.read(folder)
+    rows = splits.read(folder, split)
+    fingerprint = corpus_fingerprint(clips)
+    roles = {int(fold): splits.fingerprint(part) for fold, part in rows.groupby("fold")}
+    trained_on = TrainedOn(fingerprint, roles)
+    encoders: list[Encoder] = []
+    for seed in seeds:
+        wanted = RunId(encoder, profile, corpus, split, None, seed)
+        encoders.append(open_encoder(wanted, workspace, trained_on, transferred=run))
+        if not encoders[0].seeded:
+            break
+    store = FeatureStore.of(clips, workspace.store(corpus, encoders[0].variant))
     by_id = clips.set_index("id", drop=False).rename_axis(None)
-    learnt: set[str] = set()
-    if run is not None:
-        learnt = set().union(*(one.learnt(data / corpus, this_corpus) for one in chosen))
-    folds, tested, dropped = _folds(rows, by_id["sign_language"], store, split, learnt)
-    refused = manifest.read_dropped(data / corpus)["reason"].value_counts()
-    return Opened(
-        encoder=encoder,
+    known: set[str] = set()
+    if encoders[0].transferred:
+        known = known.union(*(one.trained_on(folder, fingerprint) for one in encoders))
+    return EvaluationContext(
+        encoder=encoder_name(encoder),
+        workspace=workspace,
         profile=profile,
         corpus=corpus,
         split=split,
         run=run,
-        each=chosen,
-        seeds=list(seeds),
+        encoders=encoders,
+        seeds=list(seeds)[: len(encoders)],
         clips=by_id,
         rows=rows,
         store=store,
-        folds=folds,
-        n_total=tested,
-        n_dropped=dropped,
-        corpus_dropped={str(reason): int(count) for reason, count in refused.items()},
-        data=data,
-        cache=Cache(embeddings / corpus, store),
+        split_folds=read_folds(rows, by_id["sign_language"], store, split, known),
     )
-
-
-def _folds(
-    rows: pd.DataFrame,
-    language_of: pd.Series,
-    store: FeatureStore,
-    split: str,
-    learnt: Collection[str] = (),
-) -> tuple[list[Fold], int, dict[str, int]]:
-    """The folds, how many test clips they have in all, and why some are not evaluated.
-
-    Args:
-        learnt: clips that the encoder must not be tested on.
-
-    Raises:
-        ConfigError: a fold has nothing left.
-    """
-    folds, tested, dropped = [], 0, {}
-    for number, part in rows.groupby("fold", sort=True):
-        ids = {role: list(part["id"][part["role"] == role]) for role in splits.ROLES}
-        # a split excludes clips of languages that validate, too: those are no test clips
-        languages = set(language_of[ids["test"]])
-        excluded = sum(language_of[i] in languages for i in ids["excluded"])
-        tested += len(ids["test"]) + excluded
-        _count(dropped, "its label is in no training language", excluded)
-        _count(dropped, "not in the feature store", sum(i not in store for i in ids["test"]))
-        there = {role: [i for i in ids[role] if i in store] for role in ("train", "test")}
-        own = [i for i in there["test"] if i not in learnt]
-        _count(dropped, "the run learned from it", len(there["test"]) - len(own))
-        fold = Fold(int(number), there["train"], own)
-        if not fold.train or not fold.test:
-            why = "".join(f"; {count}: {reason}" for reason, count in dropped.items())
-            raise ConfigError(
-                f"split {split}, fold {number}: no training or no test clip is left{why}"
-            )
-        folds.append(fold)
-    return folds, tested, dropped
-
-
-def _count(dropped: dict[str, int], reason: str, count: int) -> None:
-    if count:
-        dropped[reason] = dropped.get(reason, 0) + count

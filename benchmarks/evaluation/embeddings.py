@@ -1,70 +1,78 @@
-"""Embeddings of a corpus's clips, computed once a model and read again.
+"""Embeddings of a corpus's clips, computed once per model and read again.
 
 Decisions
-* One file a run and feature store, with the key of what made it: the run's weights and
-  configuration, the store's content, and the code and packages that turn one into the other. Where
-  the key differs the clips are embedded anew, so a file is never stale.
-* Clips depend on their company by rounding alone, so a file holds those that were asked for so far,
-  whoever asked, and what each took: costs are told alike whether a clip was embedded now or before.
-* Files are read without a lock and replaced whole; who embeds holds the lock of the file. It is
-  written now and then, so that one of a large corpus that is killed keeps most of its work.
+* One file per model and feature store, with the key of what made it: the model's weights and
+  configuration, the store's content, and the code and packages that turn one into the other. If the
+  key differs, the clips are embedded again, so a file is never stale.
+* Batch composition changes embeddings only by rounding, so a file holds all clips requested so far,
+  by any task, and the time that each took: costs are reported alike whether a clip was embedded now
+  or earlier.
+* Files are read without a lock and replaced atomically; the process that embeds holds the file's
+  lock. It writes at intervals, so a killed process on a large corpus keeps most of its work.
+* Models whose content has no hash (an encoder class) are not cached.
 
 Path: ``embeddings/<corpus>/<experiment>/<seed>/<run>.<variant>.npz``. Cost: 4 bytes a number; while
-clips are embedded, the features of :data:`PART` (1 GB at 609 numbers a frame and 100 frames).
+clips are embedded, the features of :data:`PART` clips (1 GB at 609 numbers a frame and 100 frames).
 """
 
 from __future__ import annotations
 
+import os.path
 import time
 import zipfile
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-import signclip
-from signclip.core import files
+from signclip.core import code, files
 from signclip.experiments import run_folder
 from signclip.features.store import FeatureStore
 
-if TYPE_CHECKING:
-    from signclip.inference import SignCLIPModel
-
-_CODE = (
-    "checkpoint",
-    "data",
-    "hands",
-    "inference",
-    "model",
-    "poses",
-    "store",
-    "unpadded",
-    "windows",
+CODE = (
+    *("signclip.text", "signclip.poses", "signclip.features"),
+    *("signclip.model", "signclip.checkpoint", "signclip.inference"),
 )
 _PACKAGES = ("torch", "transformers")
-# Clips read and embedded at a time: memory alone, since embed_pose cuts its items into runs of 256.
+# Clips read and embedded at a time; only memory depends on it, since embed_pose works in chunks of
+# 256 clips.
 PART = 4096
 PARTS_A_WRITE = 12  # 49,152 clips
 
 
+class Model(Protocol):
+    """A model that embeds clips."""
+
+    def embed_pose(
+        self, items: Sequence[np.ndarray], *, ids: Sequence[str] | None = None
+    ) -> np.ndarray:
+        """Embed features (frames, dims): float32 (clips, d)."""
+        ...
+
+    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Embed texts: float32 (texts, d)."""
+        ...
+
+
 class ClipEmbeddings(NamedTuple):
-    """Clips in a model's space."""
+    """Clips in a model's embedding space."""
 
     values: np.ndarray  # float32 (n, d)
-    seconds: np.ndarray  # (n,), that each took when it was embedded
+    seconds: np.ndarray  # (n,), time that embedding each took
 
 
 class _Known(NamedTuple):
-    """The content of a file, by id."""
+    """The content of a file, by clip id."""
 
     embeddings: dict[str, np.ndarray]
     seconds: dict[str, float]
 
 
 class Cache:
-    """Embeddings of a store's clips.
+    """Embeddings of the clips of a feature store.
 
     Args:
         folder: of the corpus's embeddings.
@@ -73,58 +81,88 @@ class Cache:
     def __init__(self, folder: Path, store: FeatureStore):
         self._folder, self._store = folder, store
 
-    def embed(self, run: Path, model: SignCLIPModel, ids: Sequence[str]) -> ClipEmbeddings:
-        """Embeddings of clips.
+    def embed(self, source: Path | None, model: Model, ids: Sequence[str]) -> ClipEmbeddings:
+        """Embed clips, or read their embeddings.
 
         Args:
-            run: the run's folder, ``.../<experiment>/<seed>/<run>``.
-            model: the same, opened.
+            source: the model's folder, ``.../<experiment>/<seed>/<run>``, or its file; None: the
+                embeddings are computed and not cached.
+            model: the same model, loaded.
 
         Raises:
             BusyError: another process is embedding them.
         """
-        key = _key(run, self._store, model.device.type)
-        experiment, seed, name = run.parts[-3:]
-        path = self._folder / experiment / seed / f"{name}.{self._store.meta['variant']}.npz"
-        known = _read(path, key)
         wanted = dict.fromkeys(ids)
-        if not known.embeddings.keys() >= wanted.keys():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with files.writing(path):
-                known = _read(path, key)  # the one before may just have written it
-                missing = [clip for clip in wanted if clip not in known.embeddings]
-                for start in range(0, len(missing), PART):
-                    self._embed(model, missing[start : start + PART], known)
-                    done = start // PART + 1
-                    if done % PARTS_A_WRITE == 0 or start + PART >= len(missing):
-                        _write(path, key, known)
+        if source is None:
+            known = _Known({}, {})
+            for start in range(0, len(wanted), PART):
+                self._embed(model, list(wanted)[start : start + PART], known)
+        else:
+            known = self._cached(source, model, list(wanted))
         return ClipEmbeddings(
             np.stack([known.embeddings[clip] for clip in ids]),
             np.array([known.seconds[clip] for clip in ids]),
         )
 
-    def _embed(self, model: SignCLIPModel, part: list[str], known: _Known) -> None:
+    def _cached(self, source: Path, model: Model, wanted: list[str]) -> _Known:
+        path = self._path(source)
+        key = _key(source, self._store, _device(model))
+        known = _read(path, key)
+        if known.embeddings.keys() >= set(wanted):
+            return known
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.writing(path):
+            known = _read(path, key)  # the process before may have written it just now
+            missing = [clip for clip in wanted if clip not in known.embeddings]
+            for start in range(0, len(missing), PART):
+                self._embed(model, missing[start : start + PART], known)
+                done = start // PART + 1
+                if done % PARTS_A_WRITE == 0 or start + PART >= len(missing):
+                    _write(path, key, known)
+        return known
+
+    def _path(self, source: Path) -> Path:
+        absolute = Path(os.path.abspath(source))  # without "..", so it stays below the folder
+        parts = absolute.relative_to(absolute.anchor).parts[-3:]
+        name = f"{parts[-1]}.{self._store.meta['variant']}.npz"
+        return self._folder.joinpath(*parts[:-1], name)
+
+    def _embed(self, model: Model, part: list[str], known: _Known) -> None:
         start = time.perf_counter()
         values = [self._store.values(clip) for clip in part]
-        found = model.embed_pose(values, ids=part)
+        embedded = model.embed_pose(values, ids=part)
         each = (time.perf_counter() - start) / len(part)
-        known.embeddings.update(zip(part, found, strict=True))
+        known.embeddings.update(zip(part, embedded, strict=True))
         known.seconds.update(dict.fromkeys(part, each))
 
 
-def _key(run: Path, store: FeatureStore, device: str) -> str:
-    """Changes when anything that decides an embedding does, its last bits and its cost included."""
-    there = run_folder.read_metrics(run)["sha256"]
-    here = Path(signclip.__file__).parent
+def _device(model: Any) -> str:
+    return model.device.type
+
+
+def _key(source: Path, store: FeatureStore, device: str) -> str:
+    """Changes when anything does that decides an embedding (its last bits included) or its cost."""
     return files.fingerprint(
         {
-            "run": {name: there[name] for name in (run_folder.WEIGHTS, run_folder.CONFIG)},
+            "model": _content(source),
             "features": store.meta["sha256"],
             "device": device,
-            "code": {name: files.sha256_code(here / f"{name}.py") for name in _CODE},
+            "code": code.fingerprint_code(CODE),
             "versions": {name: version(name) for name in _PACKAGES},
         }
     )
+
+
+def _content(source: Path) -> dict[str, str]:
+    if source.is_file():
+        return {"file": _sha256_file(source, source.stat().st_mtime_ns)}
+    digests = run_folder.read_metrics(source)["sha256"]
+    return {name: digests[name] for name in (run_folder.WEIGHTS, run_folder.CONFIG)}
+
+
+@cache
+def _sha256_file(path: Path, changed: int) -> str:
+    return files.sha256_file(path)
 
 
 def _write(path: Path, key: str, known: _Known) -> None:
@@ -139,7 +177,7 @@ def _write(path: Path, key: str, known: _Known) -> None:
 
 
 def _read(path: Path, key: str) -> _Known:
-    """What a file with this key holds; nothing where there is none, or a damaged one."""
+    """The content of a file with this key; nothing if it is missing, damaged or has another key."""
     try:
         with np.load(path, allow_pickle=False) as file:
             if str(file["key"]) == key:

@@ -1,10 +1,11 @@
 """The encoder protocol: everything that is evaluated is an :class:`Encoder`.
 
 Decisions
-* An encoder is opened fold by fold (:meth:`Encoder.open_fold`): trained runs are loaded, recognisers
-  are fitted to the fold's training clips. The :class:`OpenFold` that it returns scores test clips.
-* Of a test clip an encoder gets the features without the language or the other test clips, and an id
-  for error messages and cached embeddings alone.
+* An encoder is opened fold by fold (:meth:`Encoder.open_fold`): trained runs are loaded,
+  recognisers are fitted to the fold's training clips. The :class:`OpenFold` that it returns scores
+  test clips.
+* Of a test clip an encoder gets the features without the language or the other test clips, and an
+  id for error messages and cached embeddings alone.
 * :func:`benchmarks.evaluation.factory.open_encoder` decides which class serves a name.
 
 Cost: the reported cost of an encoder is the time it takes to score the test clips (embed them once,

@@ -1,12 +1,13 @@
-"""What a clip is asked among: the texts of a split, the same for every clip.
+"""Retrieval galleries: the candidate texts of a split, the same for every clip.
 
 Decisions
-* ``retrieval``: the labels of the split's training, validation and test clips, without languages.
-* ``tagged_retrieval``: their unique prompts with a language's tag, one a (sign language, label)
-  that the corpus has; a clip's own prompt is the right one. Only encoders whose prompt names the
-  sign language are asked so, and not on ``letters``, whose question is language-free.
-* On ``official``, the paper's corpora, the paper has one gallery, the unique prompts of the test
-  clips; so has an encoder with tagged prompts here, and every other the labels of the test clips.
+* The label gallery holds the labels of the split's training, validation and test clips, without
+  languages.
+* The prompt gallery holds their unique prompts with a language tag, one for each (sign language,
+  label) of the corpus; the target of a clip is its own prompt.
+* On ``official``, the split of the paper's corpora, both are built from the test clips alone, as in
+  the paper.
+* Which encoder is evaluated in which gallery is decided by the tasks (:mod:`benchmarks.tasks`).
 
 Cost: milliseconds; a second for 500,000 clips.
 """
@@ -14,7 +15,7 @@ Cost: milliseconds; a second for 500,000 clips.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -23,14 +24,15 @@ from signclip.text import label, prompt
 
 _log = logging.getLogger(__name__)
 
-RETRIEVAL, TAGGED_RETRIEVAL = "retrieval", "tagged_retrieval"
+RETRIEVAL, TAGGED_RETRIEVAL = "retrieval", "tagged_retrieval"  # the tasks of the two galleries
 LANGUAGE_FREE, OFFICIAL = "letters", "official"  # splits with one gallery
 LISTED = 10  # labels that a warning names
-PAIR = "<{sign_language}> {label}"  # what tells prompts apart for who reads no text
+PAIR = "<{sign_language}> {label}"  # prompt of recognisers, which read no text
+LABEL = "{label}"  # prompt of encoders that know no languages
 
 
 class Entry(NamedTuple):
-    """A text of a gallery: a label, in a tagged one with its languages."""
+    """A candidate text: a label, and in a prompt gallery its languages."""
 
     label: str
     text: str  # the label as the corpus writes it
@@ -39,72 +41,80 @@ class Entry(NamedTuple):
 
 
 class Gallery(NamedTuple):
-    """Texts in a fixed order, which also decides ties.
+    """Candidate texts in a fixed order, which also decides ties.
 
-    ``names`` are the labels, or the filled prompts; ``own`` is each clip's row by id, for the clips
-    whose text is there.
+    Attributes:
+        names: the labels, or the filled prompts.
+        entries: label and languages of each name.
+        targets: clip id -> row of the clip's own text, for clips whose text is in the gallery.
+        tagged: whether the names are prompts with a language tag.
     """
 
-    task: str
     names: tuple[str, ...]
     entries: tuple[Entry, ...]
-    own: dict[str, int]
+    targets: dict[str, int]
+    tagged: bool = False
 
 
 def is_tagged(template: str) -> bool:
-    """Does a prompt name the clip's sign language?"""
+    """Whether a prompt template names the sign language."""
     return "{sign_language}" in template
 
 
-def of(split: str, clips: pd.DataFrame, rows: pd.DataFrame, template: str) -> list[Gallery]:
-    """The galleries in which an encoder is asked on a split.
+def candidates(split: str, clips: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The clips whose texts form the galleries of a split, by id.
 
     Args:
-        clips: the corpus's manifest.
+        clips: the manifest of the corpus.
         rows: the rows of the split.
-        template: of the encoder's prompts; :data:`PAIR` for one that reads no text.
     """
-    asked = rows["role"] == "test" if split == OFFICIAL else rows["role"] != "excluded"
-    clips = clips[clips["id"].isin(rows["id"][asked])].sort_values("id")
-    if not is_tagged(template) or split == LANGUAGE_FREE:
-        return [labels(clips)]
-    if split == OFFICIAL:
-        return [labels(clips) if template == PAIR else prompts(clips, template)]
-    return [labels(clips), prompts(clips, template)]
+    chosen = rows["role"] == "test" if split == OFFICIAL else rows["role"] != "excluded"
+    return clips[clips["id"].isin(rows["id"][chosen])].sort_values("id")
 
 
 def labels(clips: pd.DataFrame) -> Gallery:
-    """The labels of the given clips."""
+    """The gallery of the labels of the given clips."""
     names = clips["text"].map(label)
     ordered = sorted(set(names))
     entries = tuple(Entry(name, name) for name in ordered)
-    return _gallery(RETRIEVAL, ordered, entries, clips, names)
+    return Gallery(tuple(ordered), entries, _targets(ordered, clips["id"], names))
 
 
 def prompts(clips: pd.DataFrame, template: str) -> Gallery:
-    """The unique prompts of the given clips."""
+    """The gallery of the unique prompts of the given clips."""
     entries = [
         Entry(label(row.text), row.text, row.sign_language, row.spoken_language)
         for row in clips.itertuples()
     ]
     names = [filled(template, entry) for entry in entries]
-    # reversed: of equal prompts the first clip's entry stays
+    # reversed: of equal prompts the first clip's entry is kept
     first = dict(sorted(zip(reversed(names), reversed(entries), strict=True)))
-    return _gallery(TAGGED_RETRIEVAL, list(first), tuple(first.values()), clips, names)
+    targets = _targets(list(first), clips["id"], names)
+    return Gallery(tuple(first), tuple(first.values()), targets, tagged=True)
+
+
+def filled(template: str, entry: Entry) -> str:
+    """An entry's prompt."""
+    return prompt(
+        template,
+        text=entry.text,
+        sign_language=entry.sign_language,
+        spoken_language=entry.spoken_language,
+    )
 
 
 def warn_of_unknown(
-    encoder: str, fold: int, gallery: Gallery, known: Iterable[str], asked: Iterable[str]
+    encoder: str, fold: int, gallery: Gallery, known: Iterable[str], clips: Iterable[str]
 ) -> None:
-    """Say which labels a recogniser cannot answer, where test clips are lost by that, and how many.
+    """Log the labels that a closed-vocabulary encoder cannot predict and the test clips they cost.
 
     Args:
         known: texts of the training clips.
-        asked: ids of the test clips.
+        clips: ids of the test clips.
     """
-    met = {label(text) for text in known}
-    rows = {row for row, entry in enumerate(gallery.entries) if label(entry.label) not in met}
-    lost = [gallery.own[clip] for clip in asked if gallery.own[clip] in rows]
+    known = {label(text) for text in known}
+    rows = {row for row, entry in enumerate(gallery.entries) if label(entry.label) not in known}
+    lost = [gallery.targets[clip] for clip in clips if gallery.targets[clip] in rows]
     if not lost:
         return
     _log.warning(
@@ -122,17 +132,6 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def filled(template: str, entry: Entry) -> str:
-    """An entry's prompt."""
-    return prompt(
-        template,
-        text=entry.text,
-        sign_language=entry.sign_language,
-        spoken_language=entry.spoken_language,
-    )
-
-
-def _gallery(task, ordered, entries, clips, names) -> Gallery:
+def _targets(ordered: Sequence[str], ids: Iterable[str], names: Iterable[str]) -> dict[str, int]:
     row_of = {name: row for row, name in enumerate(ordered)}
-    own = {clip: row_of[name] for clip, name in zip(clips["id"], names, strict=True)}
-    return Gallery(task, tuple(ordered), entries, own)
+    return {clip: row_of[name] for clip, name in zip(ids, names, strict=True)}

@@ -1,75 +1,124 @@
-"""What is kept of every test clip: Parquet files in ``predictions/<encoder>/<split>/``.
+"""Predictions of every test clip: Parquet files below ``predictions/<group>/<encoder>/``.
 
 Decisions
-* ``clips.parquet``: a row a seed and test clip: what it is, what it was taken for, the rank of its
-  own text, and its embedding; ``gallery.parquet``: the texts it was asked among, with theirs. Both
-  with ``tagged_`` before the name for the gallery of (language, label) prompts, where the clips'
-  embeddings are not written again.
-* Scores are the products of the two embeddings and not kept; a recogniser, which has none, keeps
+* Retrieval: ``<split>/clips.parquet``, a row per seed and test clip (id, label, predicted text,
+  rank of its own text, embedding), and ``<split>/gallery.parquet``, the texts of the gallery with
+  their embeddings. The gallery of prompts has both files with ``tagged_`` before the name, without
+  the clips' embeddings. A folder is written atomically.
+* Scores are the products of the two embeddings and not stored; a recogniser, which has none, stores
   its scores of every text.
+* Other tasks: ``protocols/<split>.parquet``, a row per seed, query and task (id, predicted text,
+  rank, number of candidates).
+* A run that was trained on another split, and a revision, are part of the name:
+  ``<split>.<run>.<revision>``.
 
 Cost: 4 bytes a number of an embedding, or a text for a recogniser.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from benchmarks.evaluation import galleries
-from benchmarks.evaluation.galleries import Gallery
-from benchmarks.evaluation.scores import Answer, Embedded, Recognised
+from benchmarks.evaluation.galleries import RETRIEVAL, TAGGED_RETRIEVAL
+from benchmarks.evaluation.ranks import Embedded, GalleryRanks, Recognised, TaskRanks
 from signclip.core import files
 
+if TYPE_CHECKING:
+    from benchmarks.evaluation.context import EvaluationContext
+
 CLIPS_FILE, GALLERY_FILE = "clips.parquet", "gallery.parquet"
-TAGGED = "tagged_"  # what the names of the tagged gallery's files begin with
+TAGGED = "tagged_"  # prefix of the files of the prompt gallery
+PREFIXES = {RETRIEVAL: "", TAGGED_RETRIEVAL: TAGGED}
+PROTOCOLS = "protocols"  # folder of the other tasks
+
+Where = tuple[int, int]  # seed and fold
 
 
-def write(folder: Path, answers: list[tuple[Gallery, list[Answer]]], languages: pd.Series) -> None:
-    """Write a split's predictions, all or nothing.
+def write(context: EvaluationContext, ranks: Mapping[str, Sequence[Sequence[TaskRanks]]]) -> None:
+    """Write the predictions of some tasks.
 
     Args:
-        answers: each gallery with its answers, of all seeds and folds.
-        languages: the sign language of each clip, by id.
+        ranks: task -> seed -> fold.
     """
+    folder = context.workspace.predictions / context.encoder
+    name = context.predictions_name
+    flat: dict[str, list[tuple[Where, Any]]] = {
+        task: [
+            ((seed, fold.number), one)
+            for seed, of_seed in zip(context.seeds, of_task, strict=True)
+            for fold, one in zip(context.folds, of_seed, strict=True)
+        ]
+        for task, of_task in ranks.items()
+    }
+    retrieval = {task: flat.pop(task) for task in PREFIXES if task in flat}
+    if retrieval:
+        _write_retrieval(folder / name, retrieval, context.clips["sign_language"])
+    if flat:
+        path = folder / PROTOCOLS / f"{name}.parquet"
+        tables = [_queries(task, *one) for task, of_task in flat.items() for one in of_task]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.writing(path), files.atomic_file(path) as partial:
+            pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
+
+
+def _write_retrieval(
+    folder: Path, ranks: Mapping[str, list[tuple[Where, GalleryRanks]]], languages: pd.Series
+) -> None:
     with files.writing(folder), files.atomic_folder(folder) as partial:
-        for place, (gallery, of_gallery) in enumerate(answers):
-            prefix = TAGGED if gallery.task == galleries.TAGGED_RETRIEVAL else ""
-            clips = [_clips(one, gallery, languages, embeddings=not place) for one in of_gallery]
-            texts = [_gallery(one, gallery) for one in of_gallery]
+        for place, (task, of_task) in enumerate(ranks.items()):
+            clips = [_clips(where, one, languages, embeddings=not place) for where, one in of_task]
+            texts = [_gallery(where, one) for where, one in of_task]
             for name, tables in ((CLIPS_FILE, clips), (GALLERY_FILE, texts)):
                 pd.concat(tables, ignore_index=True).to_parquet(
-                    partial / (prefix + name), index=False
+                    partial / (PREFIXES[task] + name), index=False
                 )
 
 
 def _clips(
-    answer: Answer, gallery: Gallery, languages: pd.Series, *, embeddings: bool
+    where: Where, one: GalleryRanks, languages: pd.Series, *, embeddings: bool
 ) -> pd.DataFrame:
-    ids, scored = answer.fold.test, answer.scored
     table = pd.DataFrame(
         {
-            "seed": answer.seed,
-            "fold": answer.fold.number,
-            "id": ids,
-            "sign_language": list(languages[ids]),
-            "label": [gallery.names[i] for i in answer.own],
-            "predicted": [gallery.names[i] for i in answer.ranks.predicted],
-            "rank": answer.ranks.v2t,
+            "seed": where[0],
+            "fold": where[1],
+            "id": one.ids,
+            "sign_language": list(languages[one.ids]),
+            "label": [one.names[row] for row in one.targets],
+            "predicted": one.predicted,
+            "rank": one.ranks.v2t,
         }
     )
-    if isinstance(scored, Recognised):
-        table["scores"] = list(scored.scores.T)
-    elif embeddings:
-        table["embedding"] = list(scored.clips)
+    if isinstance(one.scored, Recognised):
+        table["scores"] = list(one.scored.scores.T)
+    elif isinstance(one.scored, Embedded) and embeddings:
+        table["embedding"] = list(one.scored.clips)
     return table
 
 
-def _gallery(answer: Answer, gallery: Gallery) -> pd.DataFrame:
-    table = pd.DataFrame(
-        {"seed": answer.seed, "fold": answer.fold.number, "label": list(gallery.names)}
+def _gallery(where: Where, one: GalleryRanks) -> pd.DataFrame:
+    table = pd.DataFrame({"seed": where[0], "fold": where[1], "label": list(one.names)})
+    if isinstance(one.scored, Embedded):
+        table["embedding"] = list(one.scored.gallery)
+    return table
+
+
+def _queries(task: str, where: Where, one: TaskRanks) -> pd.DataFrame:
+    """One row a query: the clip, its rank, the number of candidates, and the predicted text."""
+    ranks, candidates = one.by_clip()
+    queries = [len(of_clip) for of_clip in ranks]
+    return pd.DataFrame(
+        {
+            "task": task,
+            "seed": where[0],
+            "fold": where[1],
+            "id": np.repeat(one.ids, queries),
+            "predicted": np.repeat(one.predicted, queries),
+            "rank": np.concatenate([np.empty(0, np.int64), *ranks]),
+            "candidates": np.concatenate([np.empty(0, np.int64), *candidates]),
+        }
     )
-    if isinstance(answer.scored, Embedded):
-        table["embedding"] = list(answer.scored.gallery)
-    return table

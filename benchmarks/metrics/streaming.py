@@ -1,28 +1,29 @@
-"""Exact ranks of hundreds of thousands of clips, straight from embeddings, in flat memory.
+"""Exact ranks of hundreds of thousands of clips, straight from embeddings, in constant memory.
 
-`ranks` gives what `metrics.ranks` gives on the matrix of scores, without that matrix: 453,000
-clips x 18,423 texts would be 33 GB of it.
+`ranks` returns what `metrics.ranks` returns on the score matrix, without that matrix: 453,000 clips
+x 18,423 texts would take 33 GB.
 
-Decides:
-- A score is the float32 dot product of a clip and a text (for a cosine, normalise before). Ranks
+Decisions
+* A score is the float32 dot product of a clip and a text (for a cosine, normalise before). Ranks
   are 1-based, ties go to the lower index, both as in `metrics`.
-- Scores are made in tiles of one fixed shape, each by one thread; the last tile is filled up with
-  zeros. Float32 products depend in their last bits on the shape and the threads of the
-  multiplication, and a clip's own score that comes from another one could outrank itself. Here
-  every score is a function of its tile alone, so neither `workers` nor `budget` changes a bit.
-- Clips are taken in the order of their own texts (ties still go by the caller's order): the tiles
-  with own scores are then few (one a row or column of tiles) and are made twice, first to know what
-  T2V compares with, then in the one pass for both directions, where a difference of a bit between
-  the two is an error.
-- Equal embeddings get equal scores, hence true ties, where the BLAS computes a cell of a tile the
-  same way wherever it lies. OpenBLAS does at this tile's size with AVX-512 and without AVX2, and a
-  test looks; with AVX2 alone (most of AMD's) no size does, and a rounding may tell equals apart.
-- For hits in the first k, each text keeps its best max(k) clips; the rank of its best own clip is
-  counted, so it is exact however deep it lies.
+* Scores are computed in tiles of one fixed shape, each by one thread; the last tile is padded with
+  zeros. The last bits of float32 products depend on the shape and the threads of the
+  multiplication, and a clip's target score from another one could outrank itself. Here every score
+  is a function of its tile alone, so neither `workers` nor `budget` changes a bit.
+* Clips are processed in the order of their targets (ties still go by the caller's order): the tiles
+  with target scores are then few (one per row or column of tiles) and are computed twice, first to
+  know what T2V compares with, then in the one pass for both directions, where a difference of a bit
+  between the two is an error.
+* Equal embeddings get equal scores, hence true ties, if the BLAS computes a cell of a tile the same
+  way wherever it lies. OpenBLAS does at this tile size with AVX-512 and without AVX2, and a test
+  checks it; with AVX2 alone (most of AMD's processors) it does at no size, and rounding may
+  separate equal embeddings.
+* For hits in the first k, each text keeps its best max(k) clips; the rank of its best target clip
+  is counted, so it is exact at any depth.
 
-Costs: 2 x clips x texts x dims operations and about a tenth more for everything else. Memory: one
+Cost: 2 x clips x texts x dims operations and about a tenth more for everything else. Memory: one
 `budget` for the workers together, 60 bytes a clip, and 8 max(k) bytes a text and worker; embeddings
-are only read, so a memory map will do. Measured: see docs/speed.md.
+are only read, so a memory map will do. Measurements: docs/speed.md.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmarks.metrics import RECALL_AT, Ranks, T2VHits
+from benchmarks.metrics.arrays import checked_embeddings, checked_targets, largest
+from benchmarks.metrics.keys import EMPTY, clip_of, keys_of, score_of
+from benchmarks.metrics.ranking import RECALL_AT, Ranks, T2VHits
 
 TILE = 512  # clips and texts of a tile; scores of other tiles would differ in their last bits
 BUDGET = 128 * 2**20  # bytes of working memory, of all workers together
@@ -43,28 +46,27 @@ _SCRATCH = 96 * TILE * TILE  # bytes a worker: a tile's scores, masks, and at wo
 _BYTE_COUNTS = 128  # rows of a mask summed in bytes, which hold up to 255
 _SAFE = float(np.finfo(np.float32).max) / 4
 _LOWEST = np.finfo(np.float32).min
-_EMPTY = np.iinfo(np.int64).min  # a key below that of every clip
 
 
 def ranks(
     clips: ArrayLike,
     texts: ArrayLike,
-    own: ArrayLike,
+    targets: ArrayLike,
     k: Sequence[int] = RECALL_AT,
     *,
     workers: int = WORKERS,
     budget: int = BUDGET,
 ) -> Ranks:
-    """Rank each clip's own text among all texts, and each text's clips among all clips.
+    """Rank each clip's text among all texts, and each text's clips among all clips.
 
     Args:
         clips: (clips, dims), compared as float32; arrays of another type are converted in parts.
-        texts: (texts, dims), likewise; texts without a clip compete and are no query.
-        own: ints (clips,), the row of each clip's own text.
+        texts: (texts, dims), likewise; texts without clips compete and are not queries.
+        targets: ints (clips,), the row of each clip's text.
         k: depths at which T2V hits are counted; one beyond the gallery counts all positives.
-        workers: threads, each with tiles of its own; changes time, never the result.
-        budget: bytes of working memory; at least a tile a worker is taken (24 MiB and what a tile
-            of clips and one of texts need). Changes time, never the result.
+        workers: threads, each with its own tiles; changes time, never the result.
+        budget: bytes of working memory; at least one tile per worker is used (24 MiB and a tile of
+            clips and of texts). Changes time, never the result.
 
     Returns:
         What `metrics.ranks` returns on `score_matrix`.
@@ -79,22 +81,22 @@ def ranks(
         raise ValueError(f"k must be depths of at least 1, got {tuple(k)}")
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    job = _Job(clips, texts, own)
+    job = _Job(clips, texts, targets)
     chunks = job.chunks(workers, budget)
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        _each_worker(pool, workers, chunks, lambda mine: _own_scores(job, mine))
+        _each_worker(pool, workers, chunks, lambda mine: _target_scores(job, mine))
         job.choose_best()
         found = _each_worker(pool, workers, chunks, lambda mine: _pass(job, mine, max(k)))
     return Ranks(job.v2t, job.predicted, job.t2v(found, k), len(job.texts))
 
 
-def score_matrix(clips: ArrayLike, texts: ArrayLike, own: ArrayLike) -> NDArray[np.float32]:
+def score_matrix(clips: ArrayLike, texts: ArrayLike, targets: ArrayLike) -> NDArray[np.float32]:
     """The scores that `ranks` compares, (texts, clips), to the last bit: for checks on small data.
 
     Raises:
         ValueError: as `ranks`, except for scores that are not finite.
     """
-    job = _Job(clips, texts, own)
+    job = _Job(clips, texts, targets)
     matrix = np.empty((len(job.texts), len(job.clips)), np.float32)
     with threadpool_limits(1, user_api="blas"):
         tiles = _Tiles(job)
@@ -108,34 +110,35 @@ def score_matrix(clips: ArrayLike, texts: ArrayLike, own: ArrayLike) -> NDArray[
 
 
 class _Job:
-    """What all workers share: the question, and the answers by clip, each written by one worker.
+    """What all workers share: the input, and the results by clip, each written by one worker.
 
-    Clips are held in the order of their own texts: `order` is the caller's index of each.
+    Clips are held in the order of their targets: `order` is the caller's index of each.
     """
 
-    def __init__(self, clips: ArrayLike, texts: ArrayLike, own: ArrayLike) -> None:
-        self.clips, self.texts = _matrix(clips, "clips"), _matrix(texts, "texts")
+    def __init__(self, clips: ArrayLike, texts: ArrayLike, targets: ArrayLike) -> None:
+        self.clips = checked_embeddings(clips, "clips")
+        self.texts = checked_embeddings(texts, "texts")
         if self.clips.shape[1] != self.texts.shape[1]:
             raise ValueError(
                 f"clips and texts must have the same dims: {self.clips.shape}, {self.texts.shape}"
             )
-        given = _checked_own(own, len(self.clips), len(self.texts))
+        given = checked_targets(targets, len(self.clips), len(self.texts))
         dims = self.clips.shape[1]
-        largest = _largest(self.clips, "clips") * _largest(self.texts, "texts")
-        self.may_overflow = dims * largest > _SAFE  # no partial sum is larger than that
+        most = largest(self.clips, "clips", TILE) * largest(self.texts, "texts", TILE)
+        self.may_overflow = dims * most > _SAFE  # no partial sum is larger than that
         self.order = np.argsort(given, kind="stable")
-        self.own = given[self.order]
-        self.own_score = np.empty(len(given), np.float32)
+        self.targets = given[self.order]
+        self.target_score = np.empty(len(given), np.float32)
         self.v2t = np.empty(len(given), np.int64)
         self.predicted = np.empty(len(given), np.int64)
-        self.best_score = np.full(len(self.texts), np.inf, np.float32)  # none: nothing is above
+        self.best_score = np.full(len(self.texts), np.inf, np.float32)  # no clips: nothing is above
         self.best_clip = np.zeros(len(self.texts), np.int64)
 
     def chunks(self, workers: int, budget: int) -> list[range]:
-        """Parts of the ordered clips, in whole tiles, as large as the budget lets a worker hold.
+        """Parts of the ordered clips, in whole tiles, as large as the budget allows a worker.
 
-        More clips at a time means that fewer texts are read; beyond a few parts a worker, waiting
-        for the last one costs more than that.
+        With larger parts the texts are read less often; with too few parts per worker, waiting for
+        the last one costs more than that saves.
         """
         a_tile = TILE * self.clips.shape[1] * 4
         tiles = -(-len(self.order) // TILE)
@@ -145,35 +148,35 @@ class _Job:
         return [range(start, min(start + step, len(self.order))) for start in starts]
 
     def choose_best(self) -> None:
-        """From the own scores, the best-ranked clip of each text and its score."""
-        by_rank = np.lexsort((self.order, -self.own_score, self.own))
-        text, first = np.unique(self.own[by_rank], return_index=True)
-        self.best_score[text] = self.own_score[by_rank[first]]
+        """From the target scores, the best-ranked clip of each text and its score."""
+        by_rank = np.lexsort((self.order, -self.target_score, self.targets))
+        text, first = np.unique(self.targets[by_rank], return_index=True)
+        self.best_score[text] = self.target_score[by_rank[first]]
         self.best_clip[text] = self.order[by_rank[first]]
 
     def t2v(self, found: Sequence[_TextState], k: Sequence[int]) -> T2VHits:
-        """Put together what the workers saw of each text."""
-        labels, positives = np.unique(self.own, return_counts=True)
+        """Merge the states of all workers."""
+        labels, positives = np.unique(self.targets, return_counts=True)
         first_rank = 1 + sum(state.better[labels] for state in found)
         keys = np.concatenate([state.keys[labels] for state in found], axis=1)
         deepest = found[0].keys.shape[1]
-        # workers saw all clips between them, so every place is taken
+        # together the workers saw all clips, so every place is taken
         keys = np.sort(np.partition(keys, -deepest)[:, -deepest:])[:, ::-1]  # best first
-        own = np.empty_like(self.own)
-        own[self.order] = self.own
-        hit = own[_clip_of(keys)] == labels[:, None]
+        targets = np.empty_like(self.targets)
+        targets[self.order] = self.targets
+        hit = targets[clip_of(keys)] == labels[:, None]
         hits = {depth: hit[:, :depth].sum(axis=1) for depth in k}
         return T2VHits(labels, first_rank, hits, positives)
 
 
 class _TextState:
-    """What one worker has seen of each text: clips above the best own one, and the best clips."""
+    """One worker's counts for each text: clips above its best target clip, and the best clips."""
 
     def __init__(self, job: _Job, deepest: int) -> None:
         texts = len(job.texts)
         self.better = np.zeros(texts, np.int64)
-        self.keys = np.full((texts, min(deepest, len(job.clips))), _EMPTY)  # see _keys
-        # below this score a clip is not among the best; texts without a clip want none
+        self.keys = np.full((texts, min(deepest, len(job.clips))), EMPTY)
+        # below this score a clip is not among the best; texts without clips need none
         self.enough = np.where(np.isinf(job.best_score), np.inf, _LOWEST).astype(np.float32)
 
 
@@ -227,19 +230,19 @@ class _Tiles:
             )
 
 
-def _own_scores(job: _Job, chunks: Iterator[range]) -> None:
-    """Write each clip's score with its own text, from the tiles in which these lie."""
+def _target_scores(job: _Job, chunks: Iterator[range]) -> None:
+    """Write each clip's score with its target, from the tiles in which these lie."""
     tiles = _Tiles(job)
     for rows in chunks:
         tiles.take_clips(rows)
         for number, part in enumerate(_parts(rows)):
-            own = job.own[part]
-            for start in np.unique(own // TILE) * TILE:
-                first, last = np.searchsorted(own, (start, start + TILE))
+            targets = job.targets[part]
+            for start in np.unique(targets // TILE) * TILE:
+                first, last = np.searchsorted(targets, (start, start + TILE))
                 tiles.take_texts(start)
                 scores = tiles.multiply(number)
-                picked = scores[np.arange(first, last), own[first:last] - start]
-                job.own_score[part][first:last] = picked
+                picked = scores[np.arange(first, last), targets[first:last] - start]
+                job.target_score[part][first:last] = picked
 
 
 def _pass(job: _Job, chunks: Iterator[range], deepest: int) -> _TextState:
@@ -269,23 +272,23 @@ def _pass(job: _Job, chunks: Iterator[range], deepest: int) -> _TextState:
 def _texts_above(
     job: _Job, part: slice, start: int, scores: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """How many texts of a tile rank before each clip's own one: (clips of the tile,).
+    """How many texts of a tile rank before each clip's target: (clips of the tile,).
 
-    Clips are in the order of their own text, so those whose own text lies before the tile (a tie
-    comes after it), in it, and behind it (a tie comes first) are three runs of rows.
+    Clips are in the order of their targets, so those whose target lies before the tile (a tie comes
+    after it), in it, and behind it (a tie comes first) are three runs of rows.
     """
-    own, own_score = job.own[part], job.own_score[part]
-    first, last = np.searchsorted(own, (start, start + TILE))
-    scores, mask = scores[: len(own)], mask[: len(own)]
-    np.greater(scores[:first], own_score[:first, None], out=mask[:first])
-    np.greater_equal(scores[last:], own_score[last:, None], out=mask[last:])
+    targets, target_score = job.targets[part], job.target_score[part]
+    first, last = np.searchsorted(targets, (start, start + TILE))
+    scores, mask = scores[: len(targets)], mask[: len(targets)]
+    np.greater(scores[:first], target_score[:first, None], out=mask[:first])
+    np.greater_equal(scores[last:], target_score[last:, None], out=mask[last:])
     if first < last:
-        score, column = own_score[first:last, None], own[first:last, None] - start
+        score, column = target_score[first:last, None], targets[first:last, None] - start
         inside, known = scores[first:last], mask[first:last]
         if not np.array_equal(np.take_along_axis(inside, column, axis=1), score):
             raise RuntimeError(
-                f"clips {job.order[part][first]} and following: the same product gave other scores "
-                "at the second time; ranks would not be exact with this BLAS"
+                f"clips {job.order[part][first]} and following: the same product gave other scores the "
+                "second time; ranks would not be exact with this BLAS"
             )
         np.greater(inside, score, out=known)
         known |= (inside == score) & (np.arange(TILE) < column)
@@ -302,7 +305,7 @@ def _count_clips(
     scores: NDArray[np.float32],
     mask: NDArray[np.bool_],
 ) -> None:
-    """Count for each text of a tile the clips above its best own one, and keep its best clips."""
+    """Count each text's clips above its best target clip, in one tile, and keep its best clips."""
     order, texts = job.order[part], slice(start, min(start + TILE, len(job.texts)))
     best = np.full(TILE, np.inf, np.float32)
     best[: texts.stop - start] = job.best_score[texts]
@@ -322,7 +325,7 @@ def _count_clips(
     np.greater_equal(scores, enough, out=mask)
     row, column = np.divmod(np.flatnonzero(mask), TILE)
     if len(row):
-        _keep_best(state, start + column, _keys(scores[row, column], order[row]))
+        _keep_best(state, start + column, keys_of(scores[row, column], order[row]))
 
 
 def _keep_best(state: _TextState, text: NDArray[np.int64], keys: NDArray[np.int64]) -> None:
@@ -330,33 +333,14 @@ def _keep_best(state: _TextState, text: NDArray[np.int64], keys: NDArray[np.int6
     deepest = state.keys.shape[1]
     by_text = np.argsort(text, kind="stable")
     touched, first, counts = np.unique(text[by_text], return_index=True, return_counts=True)
-    merged = np.full((len(touched), deepest + counts.max()), _EMPTY)
+    merged = np.full((len(touched), deepest + counts.max()), EMPTY)
     merged[:, :deepest] = state.keys[touched]
     place = np.arange(len(text)) - np.repeat(first, counts)
     merged[np.repeat(np.arange(len(touched)), counts), deepest + place] = keys[by_text]
     kept = np.partition(merged, -deepest)[:, -deepest:]  # ascending up to the first of these
     state.keys[touched] = kept
-    full = kept[:, 0] != _EMPTY
-    state.enough[touched[full]] = _score_of(kept[full, 0])
-
-
-def _keys(scores: NDArray[np.float32], clip: NDArray[np.int64]) -> NDArray[np.int64]:
-    """One integer each, larger where the clip ranks before: score first, then the lower index."""
-    bits = (scores + 0).view(np.int32).astype(np.int64)  # + 0: -0 and 0 are equal scores
-    return _ordered(bits) * 2**32 + (2**32 - 1 - clip)
-
-
-def _clip_of(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    return 2**32 - 1 - keys % 2**32
-
-
-def _score_of(keys: NDArray[np.int64]) -> NDArray[np.float32]:
-    return _ordered(keys >> 32).astype(np.int32).view(np.float32)
-
-
-def _ordered(bits: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The bits of float32 numbers as integers that are ordered as these are; its own inverse."""
-    return np.where(bits < 0, -(2**31) - 1 - bits, bits)
+    full = kept[:, 0] != EMPTY
+    state.enough[touched[full]] = score_of(kept[full, 0])
 
 
 def _each_worker(
@@ -374,38 +358,3 @@ def _parts(rows: range) -> list[slice]:
     """The tiles of a chunk."""
     starts = range(rows.start, rows.stop, TILE)
     return [slice(start, min(start + TILE, rows.stop)) for start in starts]
-
-
-def _matrix(values: ArrayLike, name: str) -> NDArray:
-    values = np.asarray(values)  # a memory map stays one
-    if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "fiu":
-        raise ValueError(
-            f"{name} must be numbers ({name}, dims) and not empty, "
-            f"got {values.dtype} of shape {values.shape}"
-        )
-    return values
-
-
-def _checked_own(own: ArrayLike, clips: int, texts: int) -> NDArray[np.int64]:
-    own = np.asarray(own)
-    if own.shape != (clips,) or own.dtype.kind not in "iu":
-        raise ValueError(f"own must be {clips} ints, got {own.dtype} of shape {own.shape}")
-    outside = np.flatnonzero((own < 0) | (own >= texts))
-    if outside.size:
-        clip = outside[0]
-        raise ValueError(f"own[{clip}] is {own[clip]}, but there are {texts} texts")
-    return own.astype(np.int64)
-
-
-def _largest(rows: NDArray, name: str) -> float:
-    """The largest absolute value; a row that is not finite is an error."""
-    largest = 0.0
-    for start in range(0, len(rows), TILE):
-        with np.errstate(over="ignore"):  # what overflows float32 is an infinity, reported below
-            part = np.asarray(rows[start : start + TILE], np.float32)
-        most = np.maximum(part.max(), -part.min())
-        if not np.isfinite(most):
-            row, column = np.argwhere(~np.isfinite(part))[0]
-            raise ValueError(f"{name}[{start + row}, {column}] is {part[row, column]} in float32")
-        largest = max(largest, float(most))
-    return largest

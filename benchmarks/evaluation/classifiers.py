@@ -4,8 +4,8 @@ Decisions
 * Every function gives scores, float32 (classes, clips), higher is better; ranks, intervals and
   tables are then those of every other encoder (:mod:`benchmarks.tasks.retrieval`).
 * The classes are given, in a fixed order that also decides ties. A class without a training clip
-  scores below all others (:mod:`baselines.label_scores`): a test clip of it stays in the count, as a
-  miss. (The paper drops such clips.)
+  scores below all others (:mod:`baselines.label_scores`): a test clip of it stays in the count, as
+  a miss. (The paper drops such clips.)
 * The settings are the paper's: standardised embeddings and as many neighbours as the root of the
   number of shots in all (its later code) or as there are classes (its earlier), an unscaled
   logistic regression of at most 100 iterations, shots drawn once with seed 42 (facts 6). With one

@@ -1,0 +1,73 @@
+"""Scores of one fold and the ranks computed from them.
+
+Decision: embeddings are ranked without a score matrix (:mod:`benchmarks.metrics.streaming`); a
+recogniser returns such a matrix. Nothing here imports torch, so readers of predictions start fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks import metrics
+from benchmarks.metrics import Ranks, streaming
+
+
+class Recognised(NamedTuple):
+    """Scores of a recogniser for one fold and gallery."""
+
+    scores: np.ndarray  # float32 (texts, clips)
+
+    def ranks(self, targets: np.ndarray) -> Ranks:
+        """Ranks in both directions; ``targets`` int (clips,), each clip's row of the gallery."""
+        return metrics.ranks(self.scores, targets)
+
+
+class Embedded(NamedTuple):
+    """Embeddings of clips and texts; their dot products are the scores."""
+
+    clips: np.ndarray  # float32 (clips, d)
+    gallery: np.ndarray  # float32 (texts, d)
+
+    def ranks(self, targets: np.ndarray) -> Ranks:
+        """As :meth:`Recognised.ranks`, without a score matrix."""
+        return streaming.ranks(self.clips, self.gallery, targets)
+
+
+class GalleryRanks(NamedTuple):
+    """Ranks of a fold's test clips in one gallery."""
+
+    ids: list[str]
+    targets: np.ndarray  # int (clips,), each clip's row of the gallery
+    names: Sequence[str]  # of the texts
+    ranks: Ranks
+    scored: Recognised | Embedded | None = None  # kept with the predictions, if given
+
+    @property
+    def predicted(self) -> list[str]:
+        """The text that ranks first for each clip."""
+        return [self.names[row] for row in self.ranks.predicted]
+
+    def by_clip(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Ranks of each clip and the number of candidates of each rank."""
+        ranks = self.ranks.v2t[:, None]
+        return list(ranks), [np.array([self.ranks.texts])] * len(ranks)
+
+
+class CandidateRanks(NamedTuple):
+    """Ranks of a fold's test clips where each clip has its own candidates, or several queries."""
+
+    ids: list[str]
+    ranks: list[np.ndarray]  # of each clip's queries
+    candidates: list[np.ndarray]  # number of candidates of each query
+    predicted: list[str]  # of each clip; empty: not a single prediction
+
+    def by_clip(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Ranks of each clip and the number of candidates of each rank."""
+        return self.ranks, self.candidates
+
+
+NO_QUERIES = CandidateRanks([], [], [], [])
+TaskRanks = GalleryRanks | CandidateRanks

@@ -1,0 +1,33 @@
+"""Integer keys that order clips as scores do: by score, then by the lower index.
+
+One int64 holds a float32 score and the clip's index, so the best clips of a text are kept and
+merged by comparing integers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+EMPTY = np.iinfo(np.int64).min  # a key below that of every clip
+
+
+def keys_of(scores: NDArray[np.float32], clip: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One integer per clip, larger if the clip ranks higher."""
+    bits = (scores + 0).view(np.int32).astype(np.int64)  # + 0: -0 and 0 are equal scores
+    return _ordered(bits) * 2**32 + (2**32 - 1 - clip)
+
+
+def clip_of(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The clip's index in each key."""
+    return 2**32 - 1 - keys % 2**32
+
+
+def score_of(keys: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The score in each key."""
+    return _ordered(keys >> 32).astype(np.int32).view(np.float32)
+
+
+def _ordered(bits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The bits of float32 numbers as integers in the order of the numbers; its own inverse."""
+    return np.where(bits < 0, -(2**31) - 1 - bits, bits)
