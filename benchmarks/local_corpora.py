@@ -18,6 +18,7 @@ Cost: that of the trainings; finished ones are not repeated.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -127,10 +128,8 @@ def uses_of(name: str, workspace: Workspace) -> tuple[str, ...]:
 def folders_of(use: str, name: str, workspace: Workspace) -> tuple[Workspace, str]:
     """The workspace and the group of results of one use of a corpus; its folders are made."""
     group = f"{use}-{name}"
-    inside = workspace.replace(
-        runs=workspace.runs / use / name, predictions=workspace.predictions / group
-    )
-    for folder in (inside.runs, inside.predictions, inside.leaderboard / group):
+    inside = workspace.replace(runs=workspace.runs / use / name)
+    for folder in (inside.runs, inside.predictions / group, inside.leaderboard / group):
         folder.mkdir(parents=True, exist_ok=True)
     return inside, group
 
@@ -141,14 +140,14 @@ def pretrain(name: str, workspace: Workspace, job: Job) -> None:
     Raises:
         SignCLIPError: the corpus, its features or a run are missing or damaged.
     """
-    from benchmarks.evaluation.runner import evaluate_rows
+    from benchmarks.evaluate import Settings, evaluate_rows
 
     inside, group = folders_of(PRETRAINING, name, workspace)
-    where = dict(profile=job.profile, corpus=name)
-    suites.train({SPLIT: ("pretraining", BEST)}, [job.seed], inside, jobs=job.jobs, **where)
-    tasks = dict(splits=[SPLIT], seeds=[job.seed], group=group, **where)
-    evaluate_rows(suites.expand(ROWS[PRETRAINING]), inside, **tasks)
-    evaluate_rows(suites.expand(["everywhere"]), inside, protocols=True, **tasks)
+    rows = {SPLIT: ("pretraining", BEST)}
+    suites.train(rows, [job.seed], inside, profile=job.profile, corpus=name, jobs=job.jobs)
+    where = (workspace.replace(runs=inside.runs), Settings(job.profile, name, (job.seed,), group))
+    evaluate_rows(suites.expand(ROWS[PRETRAINING]), [SPLIT], *where)
+    evaluate_rows(suites.expand(["everywhere"]), [SPLIT], *where, protocols=True)
 
 
 def read_pretrained(params: Path) -> Pretrained:
@@ -168,27 +167,23 @@ def transfer(name: str, workspace: Workspace, job: Job) -> None:
         SignCLIPError: the corpus, its features, or a run are missing or damaged.
     """
     from benchmarks import report
-    from benchmarks.evaluation.runner import evaluate_rows
+    from benchmarks.evaluate import Settings, evaluate_rows
 
     inside, group = folders_of(TRANSFER, name, workspace)
     pretrained = read_pretrained(workspace.params)
-    where = dict(profile=job.profile, corpus=name)
-    scratch = ("everywhere", "skeletons")
-    suites.train({SPLIT: scratch}, [job.seed], inside, jobs=job.jobs, **where)
-    _fine_tune(name, inside, workspace.replace(runs=pretrained.runs), pretrained.run, job)
-    tasks = dict(splits=[SPLIT], seeds=[job.seed], group=group, **where)
+    rows = {SPLIT: ("everywhere", "skeletons")}
+    suites.train(rows, [job.seed], inside, profile=job.profile, corpus=name, jobs=job.jobs)
+    origins = workspace.replace(runs=pretrained.runs)
+    _fine_tune(name, inside, origins, pretrained.run, job)
+    settings = Settings(job.profile, name, (job.seed,), group)
+    where = (workspace.replace(runs=inside.runs), settings)
     trained = suites.expand(["everywhere", "finetuned"])
-    evaluate_rows(suites.expand([*trained, "skeletons", "floors"]), inside, **tasks)
-    evaluate_rows(trained, inside, protocols=True, **tasks)
-    zero_shot = inside.replace(runs=pretrained.runs)
-    evaluate_rows(
-        suites.expand(["everywhere", "tested"]),
-        zero_shot,
-        protocols=True,
-        run=pretrained.run,
-        **tasks,
-    )
-    report.write_transfer(inside, profile=job.profile, corpus=name, run=pretrained.run)
+    evaluate_rows(suites.expand([*trained, "skeletons", "floors"]), [SPLIT], *where)
+    evaluate_rows(trained, [SPLIT], *where, protocols=True)
+    zero_shot = replace(settings, run=pretrained.run)
+    transferred = suites.expand(["everywhere", "tested"])
+    evaluate_rows(transferred, [SPLIT], origins, zero_shot, protocols=True)
+    report.write_transfer(workspace, profile=job.profile, corpus=name, run=pretrained.run)
 
 
 def _fine_tune(

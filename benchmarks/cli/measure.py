@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,9 @@ from benchmarks.cli.options import (
     unique,
 )
 from signclip.core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from benchmarks.results import Result
 
 app = typer.Typer()
 
@@ -118,26 +121,49 @@ def evaluate(
     Example: signbench evaluate E3.2 --split letters
     """
     from benchmarks import suites
-    from benchmarks.evaluation.runner import evaluate_plan, evaluate_rows
+    from benchmarks.evaluate import Settings, evaluate_plan, evaluate_rows
 
     workspace = Workspace(runs=runs)
-    where = dict(
-        profile=profile,
-        corpus=corpus,
-        seeds=unique(seed),
+    settings = Settings(
+        profile,
+        corpus,
+        tuple(unique(seed)),
         group=folder_name(group),
         revision=None if revision is None else folder_name(revision),
-        echo=typer.echo,
     )
     if plan:
         if rows:
             raise typer.BadParameter("--plan names the rows: give it alone")
-        evaluate_plan(suites.plan_of(profile, workspace.params), workspace, **where)
+        evaluate_plan(suites.plan_of(profile, workspace.params), workspace, settings)
+        typer.echo(f"results below {workspace.leaderboard / group}")
     elif rows:
         names = suites.expand(rows, without=without or ())
-        evaluate_rows(names, workspace, splits=unique(split), **where)
+        show = _print_scores if len(names) == 1 else _print_lines
+        evaluate_rows(names, unique(split), workspace, settings, show=show)
     else:
         raise typer.BadParameter("give rows, or --plan")
+
+
+def _print_scores(encoder: str, split: str, measured: dict[str, Result]) -> None:
+    """All scores of one encoder."""
+    for task, result in measured.items():
+        typer.echo(f"{encoder}, {split}, {task}: {result.labels} texts")
+        for name, score in result.scores.items():
+            typer.echo(
+                f"  {name:12} {score.value:7.4f}  [{score.low:.4f}, {score.high:.4f}]  "
+                f"chance {score.chance:.4f}"
+            )
+        typer.echo(f"  {result.n_evaluated} of {result.n_total} clips; {result.signature}")
+
+
+def _print_lines(encoder: str, split: str, measured: dict[str, Result]) -> None:
+    """One line a task."""
+    for task, result in measured.items():
+        score = result.scores["V2T_R@1"]
+        typer.echo(
+            f"{encoder}, {split}, {task:22} V2T_R@1 {score.value:.4f} "
+            f"[{score.low:.4f}, {score.high:.4f}]  chance {score.chance:.4f}"
+        )
 
 
 @app.command()
@@ -168,21 +194,19 @@ def protocols(
     Example: signbench protocols E8 --corpus asl-citizen --split official --run in_domain
     """
     from benchmarks import suites
-    from benchmarks.evaluation.runner import evaluate_rows
+    from benchmarks.evaluate import Settings, evaluate_rows
 
-    evaluate_rows(
-        suites.expand(rows),
-        Workspace(runs=runs),
-        protocols=True,
-        splits=unique(split),
-        profile=profile,
-        corpus=corpus,
-        seeds=unique(seed),
+    settings = Settings(
+        profile,
+        corpus,
+        tuple(unique(seed)),
         group=folder_name(group),
         revision=None if revision is None else folder_name(revision),
         run=run,
-        echo=typer.echo,
     )
+    names, workspace = suites.expand(rows), Workspace(runs=runs)
+    show = _print_lines
+    evaluate_rows(names, unique(split), workspace, settings, protocols=True, show=show)
 
 
 @app.command()

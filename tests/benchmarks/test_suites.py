@@ -116,13 +116,13 @@ def test_commands_refuse_what_they_cannot_do(arguments):
 def test_what_is_given_twice_counts_once(monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "benchmarks.evaluation.runner.evaluate_rows", lambda *_, **given: seen.append(given)
+        "benchmarks.evaluate.evaluate_rows", lambda *given, **_: seen.append(given)
     )
     monkeypatch.setattr(suites, "train", lambda *given, **_: seen.append(given) or [])
     twice = ["--split", "letters", "--split", "letters", "--seed", "1", "--seed", "1"]
     for words in (["evaluate", "E5"], ["train", "E5"]):
         assert CliRunner().invoke(cli.app, [*words, *twice]).exit_code == 0
-    assert (seen[0]["splits"], seen[0]["seeds"]) == (["letters"], [1])
+    assert (seen[0][1], seen[0][3].seeds) == (["letters"], (1,))
     assert seen[1][:2] == ({"letters": ("E5",)}, [1])
 
 

@@ -1,0 +1,102 @@
+"""Evaluating many encoders: rows of suites, or everything that a plan lists.
+
+Decisions
+* Each encoder is opened once a split and runs all its tasks from the same embeddings.
+* Results and predictions are written encoder by encoder, so that a stopped evaluation has kept what
+  it finished; embeddings are cached, so it resumes quickly.
+
+Cost: opening a run takes 0.3 s; the tasks take a second or two an encoder and split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks import results, suites, tasks
+from signclip.core.progress import bar
+from signclip.core.workspace import Workspace
+
+Show = Callable[[str, str, dict[str, results.Result]], None]  # encoder, split, task -> result
+RETRIEVAL = tasks.names_of("retrieval")
+PROTOCOLS = tasks.names_of("recognition", "language", "transfer")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is evaluated and under which names the results are written.
+
+    Attributes:
+        seeds: of the runs; several are one measurement.
+        group: of the results and predictions.
+        revision: of the results; None: the profile, with the transferred run behind it.
+        run: a run of each row that was trained on another corpus or split.
+    """
+
+    profile: str
+    corpus: str
+    seeds: tuple[int, ...]
+    group: str = results.LOCAL
+    revision: str | None = None
+    run: str | None = None
+
+
+def evaluate_rows(
+    rows: Sequence[str],
+    splits: Sequence[str],
+    workspace: Workspace,
+    settings: Settings,
+    *,
+    protocols: bool = False,
+    show: Show = lambda *_: None,
+) -> None:
+    """Evaluate encoders on splits.
+
+    Args:
+        rows: encoders, see :func:`benchmarks.evaluation.context.open_context`.
+        workspace: predictions go to ``<predictions>/<group>``.
+        protocols: all tasks but retrieval, in place of retrieval.
+
+    Raises:
+        SignCLIPError: an encoder, its runs or the features are missing or damaged.
+    """
+    names = PROTOCOLS if protocols else RETRIEVAL
+    _evaluate([(row, split, names) for split in splits for row in rows], workspace, settings, show)
+
+
+def evaluate_plan(
+    plan: suites.Plan, workspace: Workspace, settings: Settings, *, show: Show = lambda *_: None
+) -> None:
+    """Evaluate what a plan lists, each row by retrieval and, where the plan says so, all protocols.
+
+    Raises:
+        SignCLIPError: see :func:`evaluate_rows`.
+    """
+    _evaluate(list(_planned(plan)), workspace, settings, show)
+
+
+def _planned(plan: suites.Plan) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    for split in plan.evaluate:
+        with_protocols = set(suites.expand(plan.protocols.get(split, ())))
+        for row in suites.evaluated(split, among=plan):
+            yield row, split, RETRIEVAL + PROTOCOLS if row in with_protocols else RETRIEVAL
+
+
+def _evaluate(
+    wanted: Sequence[tuple[str, str, tuple[str, ...]]],
+    workspace: Workspace,
+    settings: Settings,
+    show: Show,
+) -> None:
+    from benchmarks.evaluation.context import open_context
+    from benchmarks.runner import run_tasks
+
+    inside = workspace.replace(predictions=workspace.predictions / settings.group)
+    where = dict(profile=settings.profile, corpus=settings.corpus, seeds=settings.seeds)
+    with bar(total=len(wanted), desc="evaluate", unit="encoder") as shown:
+        for row, split, names in wanted:
+            shown.set_postfix_str(f"{row}, {split}")
+            context = open_context(row, inside, split=split, run=settings.run, **where)
+            named = context.named(group=settings.group, revision=settings.revision)
+            show(context.encoder, split, run_tasks(named, names))
+            shown.update()
