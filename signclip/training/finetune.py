@@ -3,8 +3,6 @@
 Decisions
 * Sizes, features, prompt and vocabulary are the model's that it starts from; the numbers of the
   training are a profile's recipe ``finetune``.
-* A folder with ``manifest.csv`` is enough as a corpus: it is built and packed first, anew each time
-  its clips changed.
 * Batches are rounds over the labels, drawn anew each epoch, so that no text of a small vocabulary
   is its own negative.
 
@@ -15,14 +13,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from signclip import checkpoint, corpora, inference
+from signclip import checkpoint, inference
 from signclip.core import files
-from signclip.core.errors import ConfigError, RunError, StoreError
-from signclip.core.workspace import Workspace, locate_run
+from signclip.core.errors import ConfigError, RunError
+from signclip.core.workspace import locate_run
 from signclip.corpora import manifest
 from signclip.experiments.config import Towers
 from signclip.experiments.run_folder import read_config
-from signclip.features import store
 from signclip.model.config import SWITCHES
 from signclip.text import prompt
 
@@ -86,42 +83,6 @@ def default_runs(runs: Path, corpus: str, init: Path | str) -> Path:
     else:
         origin = f"{run.experiment}-{run.seed}-{run.name}"
     return runs / RECIPE / f"{corpus}-{origin}"
-
-
-def prepare(given: str, variant: str, workspace: Workspace, *, jobs: int) -> str:
-    """Name of a corpus that is built and packed: ``given``, or that of a folder with manifest.csv.
-
-    Under ``torchrun`` the first process does it for all.
-
-    Raises:
-        SignCLIPError: there is neither, or its clips cannot be used: none to train on, all of one
-            text, or a folder that would replace another corpus.
-    """
-    root = corpora.find(corpora.FOLDER, given)
-    if root is None:
-        if not (workspace.corpus(given) / manifest.MANIFEST_FILE).is_file():
-            raise ConfigError(
-                f"{given}: neither a corpus below {workspace.data} nor a folder with manifest.csv"
-            )
-        return given
-    name = root.resolve().name
-    if name in set(corpora.LOADERS) - {corpora.FOLDER}:
-        raise ConfigError(f"{given}: {name} is the name of another corpus; rename the folder")
-    clips, dropped = corpora.build(corpora.FOLDER, root, workers=jobs)
-    train = clips[clips["split"] == "train"]
-    if len(train[["text", "sign_language", "spoken_language"]].drop_duplicates()) == 1:
-        raise ConfigError(
-            f"{given}: all training clips have one text; there is nothing to tell apart"
-        )
-    corpora.write(
-        workspace.corpus(name), clips, dropped, corpora.split_table(corpora.FOLDER, clips)
-    )
-    out = workspace.store(name, variant)
-    try:
-        store.FeatureStore.of(clips, out)
-    except StoreError:
-        store.write(clips, root, variant, out, workers=jobs)
-    return name
 
 
 def check_texts(model: inference.SignCLIPModel, corpus: Path) -> None:

@@ -320,5 +320,8 @@ def _train(
         learning,
         trained,
         {"clips": {"train": len(training), "validation": len(validated)}},
-        lambda folder, metrics: checkpoint.save(folder, model, tokenizer, config, metrics),
+        lambda folder, metrics: checkpoint.save(
+            folder,
+            checkpoint.Run(config, model, tokenizer, metrics, config.variant, config.prompt),
+        ),
     )

@@ -170,7 +170,7 @@ def test_nothing_gives_no_rows():
         (np.full((2, 6), np.nan), "not finite"),
         (np.array([[0, 0, 0, 0, 0, np.inf]]), "not finite"),
         (np.full((2, 6), 1e300), "not finite"),
-        (np.zeros((0, 6)), "with a frame is expected"),
+        (np.zeros((0, 6)), "is expected, not empty"),
         (np.zeros((2, 5)), "shape \\(2, 5\\)"),
         (np.zeros(6), "shape \\(6,\\)"),
         ([[1, 2], [3]], "no array of numbers"),
@@ -364,7 +364,7 @@ def test_a_saved_run_opens_as_the_same_run(tmp_path):
     assert opened.metrics["seconds"] == 1.5
     assert "experiment E3.2" in (out / "README.md").read_text()
     checkpoint.verify(out)
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         model.save_pretrained(out)
     with pytest.raises(ConfigError, match="fixed"):
         signclip.load(out, variant="right_hand")

@@ -345,7 +345,7 @@ def test_the_command_imports_and_describes(released_file, tmp_path):
         assert part in card
     again = CliRunner().invoke(cli.app, arguments[:-2])
     assert isinstance(again.exception, ConfigError)
-    assert "is there already" in str(again.exception)
+    assert "exists already" in str(again.exception)
 
 
 def test_a_variant_that_does_not_fit_is_refused(
