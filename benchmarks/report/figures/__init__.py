@@ -1,0 +1,1 @@
+"""Figures: one module each, with a ``FIGURE`` of :mod:`benchmarks.report.drawing`."""

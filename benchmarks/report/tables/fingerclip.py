@@ -32,9 +32,7 @@ from benchmarks.report.page import Page, Table
 from benchmarks.report.source import Need, Source
 from benchmarks.results import Result
 
-NEED = Need(
-    suites.LETTERS, RETRIEVAL, ("fingerclip", suites.SKELETON_SUITE, suites.FLOOR_SUITE)
-)
+NEED = Need(suites.LETTERS, RETRIEVAL, ("fingerclip", suites.SKELETON_SUITE, suites.FLOOR_SUITE))
 NOT_PUBLISHED = "not in the paper"
 
 

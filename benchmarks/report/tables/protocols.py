@@ -1,208 +1,136 @@
-"""The protocols beside retrieval: few-shot, probe, identification and others, on every split.
+"""The paper's other protocols: few-shot, linear probe, identification and more, on every split.
 
 Decisions
-* One row a split and protocol, the rows of ``suites.yaml``'s ``everywhere`` beside each other, and
-  the last of them minus the first, paired by clip.
-* A result that is missing is an error for the pipeline's splits: which protocols an encoder is
-  asked by is decided by the split alone (:func:`benchmarks.evaluation.protocols.asked_on`).
-* On Spreadthesign the paper asks for sign languages and concepts. Where those results are there
-  (profile ``paper``), they are rows of their own. The authors committed no number of them (facts
-  1.7), so nothing stands beside them and nothing is judged.
+* One row per split and task, the encoders of the suite ``everywhere`` beside each other, and the
+  last of them minus the first, paired by clip.
+* Recognition is measured on every split; tasks about sign languages need test languages that are
+  in training, so they are measured on ``in_domain``.
+* On Spreadthesign the paper identifies sign languages and concepts. Where those results are
+  present (group ``pretraining-spreadthesign``, profile ``paper``), they are rows of their own. The
+  authors committed no number of them, so there is no published column and no verdict.
 
-Cost: a second a protocol, for the differences.
+Cost: a tenth of a second per task, for the differences.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 
 import pandas as pd
 
-from benchmarks import results, suites
+from benchmarks import paper, suites, tasks
 from benchmarks.evaluation.galleries import OFFICIAL
-from benchmarks.metrics.compare import compare
-from benchmarks.report.tables.fingerclip import (
-    INTERVALS,
+from benchmarks.report.cells import (
     NOTHING,
-    SIGNERS_UNRECORDED,
-    as_latex,
-    as_markdown,
     cell,
-    dropped,
+    difference_cell,
+    difference_columns,
     score_columns,
-    write_files,
+    seeds_of,
 )
-from benchmarks.report.tables.pretraining import CORPUS_OF_THE_PAPER, REVISION_OF_THE_PAPER
+from benchmarks.report.page import Page, Table
+from benchmarks.report.source import Source, needed
+from benchmarks.report.tables.pretraining import PAPER_GROUP
 from benchmarks.results import Result
-from benchmarks.tasks.names import OF_LANGUAGES, RECOGNITION, SHOTS
-from signclip.core import files
 
-TABLE, TITLE = "protocols", "Protocols beside retrieval"
+ROWS = "everywhere"
+SPLITS = (suites.LETTERS, suites.IN_DOMAIN, suites.UNSEEN)
 METRICS = (
     *("V2T_R@1", "V2T_R@5", "V2T_R@10", "V2T_R@20"),
     *("V2T_MRR", "V2T_DCG", "V2T_MedianR", "V2T_MeanR"),
 )
-SPLITS = (suites.LETTERS, suites.IN_DOMAIN, suites.UNSEEN)
+PRINTED = {"V2T R@1": "V2T_R@1", "V2T R@10": "V2T_R@10"}  # heading -> metric
 OF_THE_PAPER = ("identification", "identification_oracle", "conceptualisation")
-THERE = f"{CORPUS_OF_THE_PAPER}, {OFFICIAL}"  # in the place of a split
-TITLES = {
-    **{f"few_shot_{k}": f"{k}-shot nearest neighbours" for k in SHOTS},
-    "prototypes": "class means",
-    "linear_probe": "linear probe",
-    "identification": "sign language",
-    "identification_oracle": "sign language, label given",
-    "conceptualisation": "label, every prompt tagged <ase>",
-    "analogies": "analogies of poses",
-}
+ON_PAPERS_CORPUS = f"{paper.CORPUS}, {OFFICIAL}"  # in place of a split
+
+Found = Mapping[tuple[str, str], Mapping[str, Result]]  # (split, task) -> encoder -> result
 
 
-def expected(split: str) -> tuple[str, ...]:
-    """The protocols that the pipeline asks on a split."""
-    return (*RECOGNITION, *OF_LANGUAGES) if split == suites.IN_DOMAIN else RECOGNITION
+def needs() -> tuple:
+    """The results that the table shows, split by split."""
+    of_languages = tasks.names_of("recognition", "language")
+    return tuple(
+        need
+        for split in SPLITS
+        for need in needed(
+            [split],
+            of_languages if split == suites.IN_DOMAIN else tasks.names_of("recognition"),
+            ROWS,
+        )
+    )
 
 
-def table(ours: dict[tuple[str, str], dict[str, Result]]) -> pd.DataFrame:
-    """One row a (split, protocol, encoder).
-
-    Args:
-        ours: (split, protocol) -> encoder -> result.
-    """
-    out = []
-    for (split, protocol), found in ours.items():
-        names = list(found)
-        for name, result in found.items():
+def frame(found: Found) -> pd.DataFrame:
+    """One row per split, task and encoder."""
+    rows = []
+    for (split, task), results_of in found.items():
+        base = next(iter(results_of))
+        for name, result in results_of.items():
             row = {
                 "split": split,
-                "protocol": protocol,
+                "protocol": task,
                 "id": name,
-                "seeds": " ".join(map(str, result.seeds)),
+                "seeds": seeds_of(result),
                 "n_evaluated": str(result.n_evaluated),
                 "n_total": str(result.n_total),
                 "texts": str(result.labels),
             }
-            row |= score_columns(result, METRICS)
-            if name != names[0]:
-                difference = compare(result, found[names[0]], METRICS[0])
-                row |= {
-                    "minus": names[0],
-                    "minus_V2T_R@1": f"{difference.difference:+.4f}",
-                    "minus_V2T_R@1_low": f"{difference.low:+.4f}",
-                    "minus_V2T_R@1_high": f"{difference.high:+.4f}",
-                }
-            out.append(row | {"signature": result.signature})
-    return pd.DataFrame(out).fillna("")
+            row |= score_columns(result, METRICS) | {"signature": result.signature}
+            if name != base:
+                row |= {"minus": base}
+                row |= difference_columns(result, results_of[base], "minus", METRICS[0])
+            rows.append(row)
+    return pd.DataFrame(rows).fillna("")
 
 
-def printed(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One row a split and protocol, one column an encoder."""
-    names = list(dict.fromkeys(frame["id"]))
-    out = []
-    for (split, protocol), part in frame.groupby(["split", "protocol"], sort=False):
+def printed(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row per split and task, one column per encoder."""
+    names = list(dict.fromkeys(table["id"]))
+    lines = []
+    for (split, task), part in table.groupby(["split", "protocol"], sort=False):
         rows = {row["id"]: row for row in part.to_dict("records")}
-        some = next(iter(rows.values()))
-        line = {"split": split, "protocol": TITLES[protocol], "texts": some["texts"]}
-        line["clips"] = f"{some['n_evaluated']} of {some['n_total']}"
+        first = next(iter(rows.values()))
+        line = {"split": split, "protocol": tasks.title_of(task), "texts": first["texts"]}
+        line["clips"] = f"{first['n_evaluated']} of {first['n_total']}"
         line |= {name: cell(rows.get(name, {}), metric) for name in names}
-        if metric == METRICS[0]:
+        if metric == METRICS[0] and len(names) > 1:
             last = rows.get(names[-1], {})
-            if last.get("minus"):
-                value, low, high = (
-                    float(last[f"minus_{metric}{end}"]) for end in ("", "_low", "_high")
-                )
-                shown = f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
-                line[f"{names[-1]} - {names[0]}"] = f"**{shown}**" if low * high > 0 else shown
-        line["chance"] = cell({"ours_" + metric: some[f"chance_{metric}"]}, metric)
-        out.append(line)
-    return pd.DataFrame(out).fillna(NOTHING)
+            line[f"{names[-1]} - {names[0]}"] = difference_cell(last, metric, "minus")
+        line["chance"] = cell({f"ours_{metric}": first[f"chance_{metric}"]}, metric)
+        lines.append(line)
+    return pd.DataFrame(lines).fillna(NOTHING)
 
 
-def notes(ours: dict[tuple[str, str], dict[str, Result]]) -> list[str]:
-    """What a reader must know to read the table rightly."""
-    first = {split: next(iter(found.values())) for (split, _), found in reversed(ours.items())}
-    some = first[suites.LETTERS]
-    of_the_paper = []
-    if THERE in first:
-        of_the_paper = [
-            f"*{THERE}*: the paper's corpus, profile `{first[THERE].revision}`. The authors "
-            f"committed no number of these protocols. {dropped(first[THERE])}"
-        ]
-    return [
-        f"*ours*: {some.corpus}, profile `{some.revision}`, seeds "
-        f"{', '.join(map(str, some.seeds))}. Another corpus than the paper's: no reproduction of "
-        "its numbers, of which none is committed by the authors.",
-        *of_the_paper,
-        "*n-shot*: embeddings standardised, as many neighbours as the root of the number of shots; "
-        "a class with fewer gives all it has, and letters have at most 16. With one shot as many "
-        "classes as neighbours have one vote each, and the first of them in the alphabet is the "
-        "answer: the paper's setting, which measures little. *class means*: cosine with the mean "
-        "of all training clips of a class. *linear probe*: logistic "
-        "regression on the embeddings as they are, at most 100 iterations. They learn from the "
-        "clips that the encoder was trained on, and on in_domain many labels have a clip or two.",
-        "*sign language*: among the languages of training, by prompts without a text; *label "
-        "given*: among the prompts of the clip's label. In this corpus a language is a signer, so "
-        "this is as much recognition of signers.",
-        "*analogies*: a signer's other letter, minus another signer's, plus that other signer's "
-        "same letter; is the clip the nearest of all others? All such questions of a test clip are "
-        "averaged.",
-        f"Bold: the interval of the paired difference excludes 0. {INTERVALS}",
-        *(
-            f"Signers, split {split}: {result.signers or SIGNERS_UNRECORDED}."
-            for split, result in reversed(first.items())
-        ),
-        *(
-            f"Signature, {split}, {protocol}: `{next(iter(found.values())).signature}`."
-            for (split, protocol), found in ours.items()
-        ),
-    ]
-
-
-def read_theirs(board: Path) -> dict[tuple[str, str], dict[str, Result]]:
-    """The results on the paper's corpus that there are, in the form of :func:`table`'s.
-
-    Raises:
-        ConfigError: one is invalid.
-    """
+def on_papers_corpus(source: Source) -> Found:
+    """The results on Spreadthesign that are present."""
+    where = dict(group=PAPER_GROUP, revision=paper.PROFILE, corpus=paper.CORPUS)
     found: dict[tuple[str, str], dict[str, Result]] = {}
-    for protocol in OF_THE_PAPER:
-        for name in suites.expand(["everywhere"]):
-            path = results.path_of(
-                *(board, name, REVISION_OF_THE_PAPER, protocol, CORPUS_OF_THE_PAPER, OFFICIAL)
-            )
-            if path.is_file():
-                found.setdefault((THERE, protocol), {})[name] = results.read(path)
+    for task in OF_THE_PAPER:
+        for name in suites.expand([ROWS]):
+            result = source.find(name, task, OFFICIAL, **where)
+            if result is not None:
+                found.setdefault((ON_PAPERS_CORPUS, task), {})[name] = result
     return found
 
 
-def write(*, revision: str, corpus: str, results_folder: Path) -> pd.DataFrame:
-    """Write ``tables/protocols.{csv,md,tex}`` and ``costs/protocols.csv``.
+def build(source: Source) -> Page:
+    """See the module."""
+    ours = {(need.split, need.task): source.select(need) for need in needs()}
+    theirs = on_papers_corpus(source)
+    found = ours | theirs
+    table = frame(found)
+    first = {key: next(iter(results_of.values())) for key, results_of in found.items()}
+    of_split = {split: result for (split, _), result in reversed(first.items())}
+    notes = dict(
+        ours=next(iter(first.values())),
+        theirs=next((first[key] for key in theirs), None),
+        of_split=dict(reversed(of_split.items())),
+        on_papers_corpus=ON_PAPERS_CORPUS,
+        signatures={key: result.signature for key, result in first.items()},
+    )
+    shown = [result for results_of in found.values() for result in results_of.values()]
+    parts = {heading: printed(table, metric) for heading, metric in PRINTED.items()}
+    return Page(table, parts, notes, shown)
 
-    Raises:
-        ConfigError: a result that the pipeline makes is missing, or one is invalid.
-    """
-    board = results_folder / "leaderboard"
-    ours = {
-        (split, protocol): {
-            name: results.read(results.path_of(board, name, revision, protocol, corpus, split))
-            for name in suites.expand(["everywhere"])
-        }
-        for split in SPLITS
-        for protocol in expected(split)
-    }
-    ours |= read_theirs(board)
-    frame = table(ours)
-    parts = {
-        f"{metric.replace('_', ' ').replace('MedianR', 'median rank')}": printed(frame, metric)
-        for metric in ("V2T_R@1", "V2T_R@10")
-    }
-    shown = [result for found in ours.values() for result in found.values()]
-    with files.writing(results_folder / "tables" / TABLE):
-        plain = {head: part.replace(r"\*\*", "", regex=True) for head, part in parts.items()}
-        write_files(
-            results_folder,
-            TABLE,
-            frame,
-            as_markdown(parts, TITLE, notes(ours)),
-            as_latex(plain, TITLE, TABLE),
-            shown,
-        )
-    return frame
+
+TABLE = Table("protocols", "Protocols other than retrieval", needs(), build)

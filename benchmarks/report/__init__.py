@@ -1,0 +1,155 @@
+"""The report: tables, figures and pages, all functions of results, predictions and runs.
+
+Decisions
+* A table is one module of :mod:`benchmarks.report.tables`, a figure one of
+  :mod:`benchmarks.report.figures`, a page about a transfer corpus one of
+  :mod:`benchmarks.report.transfer`. New modules are discovered; no list names them. A module is
+  named like its table.
+* :func:`write_all` owns ``results/{tables,figures,costs}`` as whole folders: each is replaced by a
+  new one when everything has been written, so an error leaves the old ones, and what is no longer
+  made disappears.
+* A workspace is the project's: its ``predictions`` holds one folder per group. Only
+  :func:`write_transfer` takes the workspace of a transfer corpus, whose ``predictions`` is the
+  folder of its group.
+
+Cost: importing this package imports no table; :func:`write_all` takes half a minute.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import results
+from signclip.core import files
+from signclip.core.errors import ConfigError
+from signclip.core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from benchmarks.report.source import Source
+
+TABLES, FIGURES, COSTS = "tables", "figures", "costs"  # folders below results/
+TRANSFER = "transfer"  # another, with one folder per corpus, and what its groups begin with
+
+
+def table_names() -> list[str]:
+    """The tables, in alphabetical order."""
+    return _names(TABLES)
+
+
+def figure_names() -> list[str]:
+    """The figures, in alphabetical order."""
+    return _names(FIGURES)
+
+
+def _names(package: str) -> list[str]:
+    folder = Path(__file__).parent / package
+    return sorted(module.name for module in pkgutil.iter_modules([str(folder)]))
+
+
+def _find(package: str, name: str, attribute: str) -> Any:
+    if name not in _names(package):
+        raise ConfigError(f"unknown name {name!r}; there are {', '.join(_names(package))}")
+    found = getattr(importlib.import_module(f"{__name__}.{package}.{name}"), attribute)
+    if found.name != name:
+        raise ConfigError(f"{package}/{name}.py holds {found.name!r}; name it as its module")
+    return found
+
+
+def write_table(name: str, workspace: Workspace, *, profile: str, corpus: str, seed: int) -> Path:
+    """Write one table below ``results/``; returns the path of the Markdown file.
+
+    Raises:
+        SignCLIPError: there is no such table, or an input is missing or invalid.
+    """
+    with files.writing(workspace.results / TABLES):
+        _write_table(
+            name, source_of(workspace, profile=profile, corpus=corpus, seed=seed), workspace.results
+        )
+    return workspace.results / TABLES / f"{name}.md"
+
+
+def write_figure(
+    name: str, workspace: Workspace, *, profile: str, corpus: str, seed: int
+) -> list[Path]:
+    """Draw one figure below ``results/``; returns the paths.
+
+    Raises:
+        SignCLIPError: there is no such figure, or an input is missing or invalid.
+    """
+    with files.writing(workspace.results / FIGURES):
+        return _write_figure(
+            name, source_of(workspace, profile=profile, corpus=corpus, seed=seed), workspace.results
+        )
+
+
+def write_all(workspace: Workspace, *, profile: str, corpus: str, seed: int) -> list[Path]:
+    """Write every table and figure; returns the paths.
+
+    Raises:
+        SignCLIPError: an input that the pipeline makes is missing or invalid.
+    """
+    source = source_of(workspace, profile=profile, corpus=corpus, seed=seed)
+    out = workspace.results
+    with ExitStack() as stack:
+        folders = {}
+        for name in (TABLES, FIGURES, COSTS):
+            stack.enter_context(files.writing(out / name))
+            folders[name] = stack.enter_context(files.atomic_folder(out / name))
+        paths = [path for name in table_names() for path in _write_table(name, source, folders)]
+        paths += [path for name in figure_names() for path in _write_figure(name, source, folders)]
+    written = {folder: out / name for name, folder in folders.items()}
+    return [written[path.parent] / path.name for path in paths]
+
+
+def write_transfer(workspace: Workspace, *, profile: str, corpus: str, run: str) -> list[Path]:
+    """Write the pages of a transfer corpus to ``results/transfer/<corpus>/``; returns the paths.
+
+    Args:
+        workspace: of the corpus's group.
+        run: the name of the pretrained runs that were evaluated on it.
+
+    Raises:
+        SignCLIPError: there are no results or predictions, or one is invalid.
+    """
+    from benchmarks.report import page
+    from benchmarks.report.source import Source
+
+    source = Source(workspace, profile, corpus, group=f"{TRANSFER}-{corpus}", run=run)
+    out = workspace.results / TRANSFER / corpus
+    paths = []
+    with files.writing(out), files.atomic_folder(out) as partial:
+        for name in _names(TRANSFER):
+            table = _find(TRANSFER, name, "TABLE")
+            paths += page.write(table, source, partial, partial / f"{COSTS}.csv")
+    return [out / path.name for path in paths]
+
+
+def source_of(workspace: Workspace, *, profile: str, corpus: str, seed: int = 0) -> Source:
+    """What the tables and figures of the pipeline read from."""
+    from benchmarks.report.source import Source
+
+    group = results.REPRO
+    inside = workspace.replace(predictions=workspace.predictions / group)
+    return Source(inside, profile, corpus, seed, group)
+
+
+def _write_table(name: str, source: Source, out: Path | dict[str, Path]) -> list[Path]:
+    from benchmarks.report import page
+
+    table = _find(TABLES, name, "TABLE")
+    return page.write(table, source, _at(out, TABLES), _at(out, COSTS) / f"{name}.csv")
+
+
+def _write_figure(name: str, source: Source, out: Path | dict[str, Path]) -> list[Path]:
+    from benchmarks.report import drawing
+
+    figure = _find(FIGURES, name, "FIGURE")
+    return drawing.write(figure, source, _at(out, FIGURES), _at(out, COSTS))
+
+
+def _at(out: Path | dict[str, Path], name: str) -> Path:
+    return out / name if isinstance(out, Path) else out[name]

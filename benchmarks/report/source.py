@@ -1,0 +1,155 @@
+"""The inputs of tables and figures: the tidy frame of results, predictions and runs.
+
+Decisions
+* A table or figure declares the results that it shows as :class:`Need` objects. A need is a filter
+  of the frame; which of its results must exist follows from the profile's plan (``suites.yaml``):
+  what the pipeline evaluates must be there, everything else may be missing.
+* The paths of predictions and runs are made here only.
+
+Cost: the frame is read once, a second for 300 results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks import results, suites
+from benchmarks.evaluation.galleries import RETRIEVAL, TAGGED_RETRIEVAL
+from benchmarks.results import FULL, REPRO, Result
+from signclip.core.errors import ConfigError, RunError
+from signclip.core.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_KEY = ["group", "encoder", "revision", "task", "corpus", "split"]
+
+
+class Need(NamedTuple):
+    """The results of rows on one task and split."""
+
+    split: str
+    task: str
+    rows: tuple[str, ...]  # rows and suites, in the order of the table
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one report reads from.
+
+    Attributes:
+        workspace: its ``predictions`` is the folder of the group.
+        profile: revision of the results.
+        seed: of the runs whose curves and embeddings are shown.
+        group: of the results that must exist.
+        run: name of the pretrained runs that a transfer corpus was evaluated with.
+    """
+
+    workspace: Workspace
+    profile: str
+    corpus: str
+    seed: int = 0
+    group: str = REPRO
+    run: str = suites.IN_DOMAIN
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """:func:`benchmarks.results.load`."""
+        return results.load(self.workspace.leaderboard)
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[str, ...], Result]:
+        rows = self.frame.drop_duplicates(_KEY)
+        return dict(zip(rows[_KEY].itertuples(index=False, name=None), rows["result"], strict=True))
+
+    @cached_property
+    def plan(self) -> suites.Plan:
+        """What the pipeline evaluates in this profile."""
+        return suites.plan_of(self.profile, self.workspace.params)
+
+    def find(
+        self,
+        encoder: str,
+        task: str,
+        split: str,
+        *,
+        group: str | None = None,
+        revision: str | None = None,
+        corpus: str | None = None,
+    ) -> Result | None:
+        """One result, or None; group, revision and corpus are the source's by default."""
+        place = (group or self.group, encoder, revision or self.profile)
+        return self._by_key.get((*place, task, corpus or self.corpus, split))
+
+    def planned(self, split: str, task: str) -> list[str]:
+        """The encoders whose result on a task and split the pipeline makes."""
+        retrieval = task in (RETRIEVAL, TAGGED_RETRIEVAL)
+        planned = self.plan.evaluate if retrieval else self.plan.protocols
+        return suites.expand(planned.get(split, ()))
+
+    def select(self, need: Need) -> dict[str, Result]:
+        """Encoder -> result of a need, in the order of its rows.
+
+        Raises:
+            ConfigError: a result that the pipeline makes is missing.
+        """
+        planned = self.planned(need.split, need.task)
+        found = {}
+        for name in suites.expand(need.rows):
+            result = self.find(name, need.task, need.split)
+            if result is not None:
+                found[name] = result
+            elif name in planned:
+                raise ConfigError(
+                    f"{self._path(name, need)}: no result here; `make repro` makes it"
+                )
+        if not found:
+            raise ConfigError(
+                f"{self.workspace.leaderboard / self.group}: no result on {need.split}, "
+                f"{need.task}, of {', '.join(need.rows)}"
+            )
+        return found
+
+    def select_full(self, need: Need) -> dict[str, Result]:
+        """Encoder -> result over several seeds (group ``full``), where there is one."""
+        found = {
+            name: self.find(name, need.task, need.split, group=FULL)
+            for name in suites.expand(need.rows)
+        }
+        return {name: result for name, result in found.items() if result is not None}
+
+    def _path(self, encoder: str, need: Need) -> Path:
+        return results.path_of(
+            *(self.workspace.leaderboard, self.group, encoder, self.profile),
+            *(need.task, self.corpus, need.split),
+        )
+
+    def predictions(self, encoder: str, split: str) -> Path:
+        """The folder of an encoder's predictions on a split."""
+        return self.workspace.predictions / encoder / split
+
+    def runs(self, result: Result) -> list[Path]:
+        """The folders of the runs that a result was measured with, of this source's seed.
+
+        Raises:
+            RunError: the result names no such run, or one is missing.
+        """
+        seed = f"{self.seed}/"
+        names = [name for name in result.runs if name.startswith(seed)]
+        folders = [self.workspace.find_run(Path(result.encoder, name)) for name in names]
+        if not folders:
+            raise RunError(f"{result.encoder}: its result names no run with seed {self.seed}")
+        for folder in folders:
+            if not folder.is_dir():
+                raise RunError(f"{folder}: no run here; train it first")
+        return folders
+
+
+def needed(splits: Iterable[str], tasks: Iterable[str], *rows: str) -> tuple[Need, ...]:
+    """One need for each pair of a split and a task."""
+    tasks = tuple(tasks)
+    return tuple(Need(split, task, rows) for split in splits for task in tasks)

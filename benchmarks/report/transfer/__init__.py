@@ -1,0 +1,1 @@
+"""Pages about a transfer corpus: one module each, like :mod:`benchmarks.report.tables`."""
