@@ -1,9 +1,4 @@
-"""The commands ``signclip corpora ...``.
-
-Decision: as everywhere on the command line, each is a call of the library (see
-:mod:`signclip.cli`). They stand outside the package ``signclip.corpora``, so that ``--help`` does
-not import it (a second, for pandas and pose-format).
-"""
+"""The commands ``signclip corpora ...``."""
 
 from __future__ import annotations
 
@@ -11,119 +6,146 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from signclip.cli.options import DEFAULT, CorpusPath, Data, Jobs, Params, Use
 
 app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
 
-Copy = Annotated[
-    Path | None,
-    typer.Option("--path", help="Where your copy of the corpus is. Default: as in params.yaml."),
+Name = Annotated[
+    str, typer.Argument(help="A local corpus (a name in params.yaml), or a loader of the list.")
 ]
-Data = Annotated[Path, typer.Option(help="Folder of corpora, one folder each.")]
-Jobs = Annotated[int, typer.Option(help="Processes that read clips.")]
 
 
 @app.callback()
-def list_corpora(context: typer.Context, data: Data = Path("data")) -> None:
-    """List the corpora: is it there, where, how many clips, languages and signers.
+def list_corpora(
+    context: typer.Context, data: Data = DEFAULT.data, params: Params = DEFAULT.params
+) -> None:
+    """List all corpora: whether the files are here, how many clips, languages and signers, where.
 
-    Counts in brackets are published ones (?: not known), the others those of the built manifest.
+    First the local corpora of params.yaml, then the layouts that can be loaded. Counts in brackets
+    are published ones (?: not known), the others those of the built corpus.
 
     Example: `signclip corpora`
     """
     if context.invoked_subcommand:
         return
-    from signclip import corpora
-    from signclip.corpora import enabled, manifest
+    from rich.console import Console
+    from rich.table import Table
 
+    from signclip import corpora
+    from signclip.corpora import local, manifest
+
+    registered = local.entries(params)
     table = Table(box=None, pad_edge=False)
-    for title in ("corpus", "there"):
-        table.add_column(title, no_wrap=True)  # the name is what the other commands take
+    for title in ("corpus", "here"):
+        table.add_column(title, no_wrap=True)  # the name is an argument of the other commands
     for title in ("clips", "languages", "signers"):
         table.add_column(title, no_wrap=True, justify="right")
     table.add_column("path", overflow="fold")
-    for name, module in corpora.CORPORA.items():
-        found = corpora.find(name)
+    for name in dict.fromkeys([*registered, *corpora.LOADERS]):
+        found = corpora.find(name, params=params)
         if (data / name / manifest.MANIFEST_FILE).is_file():
             counts = [f"{number:,}" if number else "?" for number in manifest.counts(data / name)]
         else:
-            expected = module.ABOUT.expected
+            expected = corpora.loader(name, params=params).about.expected
             numbers = (expected.clips, expected.languages, expected.signers)
             counts = ["(?)" if number is None else f"({number:,})" for number in numbers]
-        where = found or enabled.path_of(name) or ""  # also a path that leads nowhere
-        table.add_row(name, "yes" if found else "no", *counts, str(where))
+        path = found or (registered[name].path if name in registered else "")
+        use = f" ({', '.join(registered[name].use)})" if name in registered else ""
+        table.add_row(name, "yes" if found else "no", *counts, f"{path}{use}")
     Console().print(table)
 
 
 @app.command()
-def show(name: str) -> None:
-    """What a corpus is and how to get it.
+def show(name: Name, params: Params = DEFAULT.params) -> None:
+    """Describe a corpus: layout, licence, citation, known defects, and how to get it.
 
     Example: `signclip corpora show spreadthesign-fingerspelling`
     """
     from signclip import corpora
 
-    module = corpora.corpus(name)
-    found = corpora.find(name)
-    about = module.ABOUT
+    about = corpora.loader(name, params=params).about
+    found = corpora.find(name, params=params)
     expected = about.expected
     lines = [
-        module.TITLE,
-        f"licence: {module.LICENCE}",
+        about.title,
+        *([f"loader: {about.name}"] if about.name != name else []),
+        f"licence: {about.licence}",
         f"  source: {about.licence_source}",
         f"homepage: {about.homepage}",
         f"cite: {about.citation}",
-        f"tags: {', '.join(about.sign_languages) or 'yours'}",
+        f"tags: {', '.join(about.sign_languages) or 'any'}",
         f"expected: {expected.text('clips')} clips, {expected.text('languages')} sign languages, "
         f"{expected.text('signers')} signers, {expected.text('labels')} labels",
         f"  source: {about.expected_source}",
         f"layout: {about.layout}",
         f"splits: {about.splits}",
         *(f"known defect: {defect}" for defect in about.defects),
-        f"found: {found}" if found else "not found",
-        module.INSTRUCTIONS,
+        f"found: {found}" if found else f"not found. {about.instructions()}",
     ]
     typer.echo("\n".join(lines))
 
 
 @app.command()
 def enable(
-    name: str,
-    path: Annotated[Path, typer.Argument(help="Where your copy of the corpus is.")],
+    name: Annotated[str, typer.Argument(help="The corpus's name: a loader, or one of your own.")],
+    path: Annotated[Path, typer.Argument(help="Folder of the corpus.")],
+    loader: Annotated[
+        str | None,
+        typer.Option(help="Layout of the folder. Default: NAME if it is one, or folder."),
+    ] = None,
+    use: Annotated[
+        list[Use] | None,
+        typer.Option(
+            help="What `make repro` does with it; repeatable. Default: transfer; for the loader "
+            "spreadthesign pretraining."
+        ),
+    ] = None,
+    params: Params = DEFAULT.params,
 ) -> None:
-    """Write where your copy of a corpus is into params.yaml, so that no command needs --path.
+    """Register the folder of a corpus in params.yaml, so that commands and the pipeline find it.
 
     Example: `signclip corpora enable asl-signs ../asl-signs`
+
+    Example: `signclip corpora enable my-clips ../clips --loader folder --use transfer`
     """
     from signclip import corpora
-    from signclip.corpora import enabled
 
-    found = corpora.root(name, path)
-    enabled.enable(name, path)
-    typer.echo(f"{enabled.PARAMS}: {name} is {found}")
+    corpus = corpora.enable(
+        name, path, loader=loader, use=[one.value for one in use] if use else None, params=params
+    )
+    used = f"for {' and '.join(corpus.use)}"
+    typer.echo(f"{params}: {name} is {path} (loader {corpus.loader}), {used}")
+    typer.echo(f"build it with `signclip corpora build {name}`, or run the pipeline: `make repro`")
 
 
 @app.command()
 def build(
-    name: str,
-    out: Annotated[Path | None, typer.Option(help="Default: data/NAME.")] = None,
-    path: Copy = None,
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the built corpus. Default: data/NAME.")
+    ] = None,
+    path: CorpusPath = None,
     clean_glosses: Annotated[
-        bool, typer.Option("--clean-glosses", help="Glosses as the paper compares them.")
+        bool, typer.Option("--clean-glosses", help="Clean glosses as for the paper's ASL tests.")
     ] = False,
     jobs: Jobs = 1,
+    params: Params = DEFAULT.params,
 ) -> None:
-    """Read a corpus: write its manifest, its dropped clips with reasons, and its splits.
+    """Build a corpus: write its manifest, its dropped clips with reasons, and its splits.
+
+    Example: `signclip corpora build asl-signs`
 
     Example: `signclip corpora build folder --path my-clips --out data/my-clips`
     """
     from signclip import corpora
     from signclip.corpora import manifest, splits
 
-    out = out or Path("data", name)
-    clips, dropped = corpora.build(name, path, clean_glosses=clean_glosses, workers=jobs)
-    table = corpora.split_table(name, clips)
+    out = out or DEFAULT.corpus(name)
+    clips, dropped = corpora.build(
+        name, path, clean_glosses=clean_glosses, workers=jobs, params=params
+    )
+    table = corpora.split_table(name, clips, params=params)
     corpora.write(out, clips, dropped, table)
     typer.echo(
         f"{out}: {len(clips)} clips, {clips['sign_language'].nunique()} sign languages, "
@@ -137,44 +159,46 @@ def build(
 
 @app.command()
 def fetch(
-    name: str,
-    to: Annotated[Path, typer.Option(help="Folder for the corpus's files.")],
+    name: Annotated[str, typer.Argument(help="A loader of `signclip corpora`.")],
+    to: Annotated[Path, typer.Option(help="Folder for the files.")],
     only: Annotated[
         str | None, typer.Option(help="One of its downloads. Default: all of them.")
     ] = None,
 ) -> None:
-    """Download what can be had without a form; run it again to go on after a break.
+    """Download the files that need no form; the same command resumes after an interruption.
 
     Example: `signclip corpora fetch wlasl --to ../wlasl`
     """
     from signclip import corpora
-    from signclip.corpora.fetch import fetch as get
+    from signclip.corpora.fetch import fetch as download
 
-    about = corpora.corpus(name).ABOUT
+    about = corpora.loader(name).about
     if about.downloads:
         typer.echo(f"licence: {about.licence} ({about.licence_source})", err=True)
-    for path in get(name, to, only=only):
+    for path in download(about.name, to, only=only):
         typer.echo(path)
-    typer.echo(about.instructions)
+    typer.echo(about.instructions(fetched=to))
 
 
 @app.command()
 def card(
-    name: str,
-    path: Copy = None,
+    name: Name,
+    path: CorpusPath = None,
     corpus: Annotated[
-        str | None, typer.Option(help="The folder below --data, if not the corpus's name.")
+        str | None, typer.Option(help="Name of the built corpus below --data. Default: NAME.")
     ] = None,
-    data: Data = Path("data"),
-    out: Annotated[Path, typer.Option(help="Folder for the card.")] = Path("results/corpora"),
+    data: Data = DEFAULT.data,
+    out: Annotated[Path, typer.Option(help="Folder for the card.")] = DEFAULT.results / "corpora",
+    params: Params = DEFAULT.params,
 ) -> None:
-    """Write the card of a built corpus: counts, lengths, detection, licence, defects, a picture.
+    """Write the card of a built corpus: counts, lengths, detection, licence, defects, a figure.
 
     Example: `signclip corpora card spreadthesign-fingerspelling`
     """
     from signclip import corpora
     from signclip.corpora.card import write
 
-    root = corpora.root(name, path)
-    for written in write(data / (corpus or name), root, corpora.corpus(name).ABOUT, out).values():
+    root = corpora.root(name, path, params=params)
+    about = corpora.loader(name, params=params).about
+    for written in write(data / (corpus or name), root, about, out).values():
         typer.echo(written)

@@ -1,12 +1,12 @@
-"""Embeddings of files, in one file: what ``signclip embed`` does.
+"""Embedding files into one file: what ``signclip embed`` does.
 
 Decisions
-* The form follows the suffix. ``.npz``: ``pose_ids``, ``pose_embeddings``, ``texts``,
-  ``text_embeddings`` (float32). ``.parquet``: one row an embedding with ``kind`` (pose or text),
+* The suffix decides the format. ``.npz``: ``pose_ids``, ``pose_embeddings``, ``texts``,
+  ``text_embeddings`` (float32). ``.parquet``: one row per embedding with ``kind`` (pose or text),
   ``id`` (path or prompt) and ``embedding``. Equal input gives equal bytes.
-* An id is the path as given; bytes of it that are not UTF-8 stand as ``\\xff`` in every form.
-* One unusable clip does not cost the others: it becomes a row of ``<out>.dropped.csv`` (id,
-  reason). A list of an earlier call does not stay: the two files always belong together.
+* An id is the path as given; bytes of it that are not UTF-8 are written as ``\\xff``.
+* An unusable clip does not affect the others: it becomes a row of ``<out>.dropped.csv`` (id,
+  reason). A list of an earlier call is removed, so the two files always belong together.
 
 Cost: embeddings are held in memory until written (3 KB each at width 768).
 """
@@ -35,22 +35,27 @@ class Written(NamedTuple):
 
     poses: int
     texts: int
-    dims: int  # numbers an embedding
+    dims: int  # of an embedding
     failed: int  # clips that cannot be used
-    dropped: int  # rows of the list of dropped clips: the failed ones, and long ones by policy
+    dropped: int  # rows of the list of dropped clips: failed ones, and long ones by policy
     long: int  # clips over the limit
     limit: int  # frames
 
 
-def pose_files(paths: Iterable[Path]) -> list[Path]:
-    """Files as given, folders as the pose files below them in order of name, each once.
+def pose_files(paths: Iterable[Path], out: Path) -> list[Path]:
+    """Files as given, folders as the pose files below them in the order of their names, each once.
+
+    Args:
+        out: the output; in a folder it is skipped, because it may be an earlier ``.parquet`` file.
 
     Raises:
         ConfigError: a folder has no pose file (see :mod:`signclip.poses.reader`).
     """
     found: list[Path] = []
     for path in paths:
-        inside = sorted(filter(is_pose_file, path.rglob("*"))) if path.is_dir() else [path]
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if is_pose_file(p) and p != out)
         if not inside:
             known = ", ".join(POSE_SUFFIXES)
             raise ConfigError(f"{path}: no pose file in this folder ({known})")
@@ -59,7 +64,7 @@ def pose_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def prompts(given: Sequence[str], path: Path | None) -> list[str]:
-    """Given prompts, then those of a UTF-8 file, one a line; empty lines do not count.
+    """Given prompts, then those of a UTF-8 file, one per line; empty lines are skipped.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -67,23 +72,25 @@ def prompts(given: Sequence[str], path: Path | None) -> list[str]:
     if path is None:
         return list(given)
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # or with its mark
+        lines = path.read_text(encoding="utf-8-sig").split(
+            "\n"
+        )  # with or without a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
     return [*given, *(line.strip() for line in lines if line.strip())]
 
 
 def dropped_file(out: Path) -> Path:
-    """Where the clips that ``out`` lacks are listed."""
+    """The file that lists the clips missing from ``out``."""
     return out.with_name(f"{out.name}.dropped.csv")
 
 
 def check_out(out: Path) -> None:
-    """Refuse what cannot become the output, before a model is loaded for it.
+    """Refuse an impossible output before a model is loaded.
 
     Raises:
-        ConfigError: the suffix is not one of :data:`SUFFIXES`, there is a folder of this name or
-            of its list of dropped clips, or nothing can be written there.
+        ConfigError: the suffix is not one of :data:`SUFFIXES`, the name is that of a folder, or
+            nothing can be written there.
         BusyError: another process is writing it.
     """
     if out.suffix not in SUFFIXES:
@@ -108,17 +115,18 @@ def embed(
     """Embed pose files and prompts and write them.
 
     Args:
-        batch_size: clips computed at a time.
+        long: what to do with clips longer than the model's limit.
+        batch_size: clips per batch.
 
     Raises:
         ConfigError: there is nothing to embed, ``out`` fails :func:`check_out`, a text cannot be
-            written as UTF-8, or the model has no vocabulary for the texts.
+            written as UTF-8, or the model has no vocabulary for texts.
         BusyError: another process is writing ``out``.
     """
     if not paths and not texts:
         raise ConfigError("nothing to embed: give pose files, folders of them, or texts")
     check_out(out)
-    with files.writing(out):  # before the work: a busy output should not cost it
+    with files.writing(out):  # before the work, which a busy output would waste
         return _embed(model, paths, texts, out, long=long, batch_size=batch_size, progress=progress)
 
 
@@ -169,7 +177,7 @@ def _write(
     text_embeddings: np.ndarray,
 ) -> None:
     if suffix == ".npz":
-        with open(path, "wb") as file:  # np.savez would add a suffix to the temporary name
+        with open(path, "wb") as file:  # given a name, np.savez would add a suffix
             np.savez(
                 file,
                 pose_ids=np.array(ids, dtype=np.str_),

@@ -1,87 +1,132 @@
-"""The corpora: one small module each, all yielding the same manifest rows.
+"""The corpora: published layouts and local folders, all turned into the same manifest.
 
-A corpus module has
+A loader (:mod:`signclip.corpora.loaders`) reads one published layout. A corpus is a loader and a
+folder: either a local corpus, registered by name in ``params.yaml``
+(:mod:`signclip.corpora.local`), or a loader's name with a path, or the corpus of an installed
+package.
 
-* ``NAME``, ``ABOUT`` (its entry in ``catalogue.yaml``) and of that ``TITLE``, ``LICENCE``,
-  ``INSTRUCTIONS`` (what it is, what to do to get it),
-* ``find(path) -> Path | None``: the folder with its files, or None where it is absent,
-* ``rows(root) -> (rows, refused)``: what it says of each clip (manifest columns ``GIVEN``, paths
-  relative to ``root``), and the clips it refuses before reading them,
-* where it has splits beside the official one, ``more_splits(manifest) -> table``.
-
-A new corpus is a module, an entry in the catalogue and a line in :data:`CORPORA`. It is enabled by
-its path in ``params.yaml`` (:mod:`signclip.corpora.enabled`) or by giving the path to a command.
+Decision: every function here takes the name of a corpus, looks it up in ``params.yaml`` first and
+among the loaders then, so that commands, the pipeline and scripts find the same folder.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 
 from signclip.core import files
 from signclip.core.errors import ConfigError, ManifestError
-from signclip.corpora import enabled, glosses, manifest, splits
-from signclip.corpora.loaders import (
-    asl_citizen,
-    asl_signs,
-    folder,
-    popsign,
-    rwth_fs,
-    sem_lex,
-    signsuisse,
-    spreadthesign,
-    spreadthesign_fingerspelling,
-    wlasl,
-)
+from signclip.corpora import local, manifest, splits
+from signclip.corpora.loader import Loader
+from signclip.corpora.loaders import LOADERS
+from signclip.corpora.local import FOLDER, PARAMS
 from signclip.poses import reader
 
-CORPORA: dict[str, ModuleType] = {
-    module.NAME: module
-    for module in (
-        spreadthesign_fingerspelling,
-        folder,
-        rwth_fs,
-        spreadthesign,
-        asl_signs,
-        popsign,
-        asl_citizen,
-        sem_lex,
-        wlasl,
-        signsuisse,
-    )
-}
 META_FILE = "meta.json"
 
+__all__ = ["FOLDER", "LOADERS", "PARAMS", "build", "enable", "find", "loader", "root", "write"]
 
-def corpus(name: str) -> ModuleType:
-    """The module of a corpus.
+
+def loader(name: str, *, params: Path = PARAMS) -> Loader:
+    """The loader of a corpus: the one registered in ``params``, else the loader of this name.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is neither.
     """
-    if name not in CORPORA:
-        raise ConfigError(f"unknown corpus {name!r}; there are {', '.join(CORPORA)}")
-    return CORPORA[name]
+    registered = local.entries(params)
+    if name in registered:
+        return LOADERS[registered[name].loader]
+    if name not in LOADERS:
+        there = ", ".join(dict.fromkeys([*registered, *LOADERS]))
+        raise ConfigError(
+            f"unknown corpus {name!r}; there are {there}. `signclip corpora enable {name} FOLDER` "
+            "registers a folder with manifest.csv under this name"
+        )
+    return LOADERS[name]
 
 
-def find(name: str, path: Path | str | None = None) -> Path | None:
-    """The folder of a corpus: below ``path``, else where ``params.yaml`` says; None: not there."""
-    module = corpus(name)
-    return module.find(Path(path) if path else enabled.path_of(name))
+def _place(name: str, path: Path | str | None, params: Path) -> Path | None:
+    """The folder that a corpus should lie in; None: nobody has named one."""
+    of_name = loader(name, params=params)
+    if path is not None:
+        return Path(path)
+    if name in (registered := local.entries(params)):
+        return registered[name].path
+    return of_name.installed() if of_name.installed else None
 
 
-def root(name: str, path: Path | str | None = None) -> Path:
+def find(name: str, path: Path | str | None = None, *, params: Path = PARAMS) -> Path | None:
+    """The folder of a corpus: ``path``, else as registered, else installed; None: not there.
+
+    Raises:
+        ConfigError: there is no corpus of this name.
+    """
+    folder = _place(name, path, params)
+    if folder is None or loader(name, params=params).missing(folder) is not None:
+        return None
+    return folder
+
+
+def root(name: str, path: Path | str | None = None, *, params: Path = PARAMS) -> Path:
     """The folder of a corpus (see :func:`find`).
 
     Raises:
-        ConfigError: it is not there; the message says how to get it.
+        ConfigError: it is not there; the message names the folder, or says how to get the corpus.
     """
-    found = find(name, path)
-    if found is None:
-        raise ConfigError(f"corpus {name} is not there. {corpus(name).INSTRUCTIONS}")
-    return found
+    folder = _place(name, path, params)
+    about = loader(name, params=params).about
+    if folder is None:
+        where = "it is not installed" if about.installed else f"{params} has no path for it"
+        raise ConfigError(f"{name}: {where}. {about.instructions()}")
+    try:
+        return check_folder(name, folder, loader(name, params=params))
+    except ConfigError as error:
+        if path is not None or about.installed:
+            raise
+        advice = f"`signclip corpora enable {name} FOLDER` corrects the path in {params}"
+        raise ConfigError(f"{error}. {advice}") from None
+
+
+def check_folder(name: str, folder: Path, of_name: Loader) -> Path:
+    """The folder, if it holds a corpus in the layout of a loader.
+
+    Raises:
+        ConfigError: naming the folder and what is missing.
+    """
+    missing = of_name.missing(folder)
+    if missing is None:
+        return folder
+    if not folder.exists():
+        raise ConfigError(f"{name}: {folder} is not there; a folder with {missing} is expected")
+    raise ConfigError(f"{name}: {folder} holds no {missing}. Layout: {of_name.about.layout}")
+
+
+def enable(
+    name: str,
+    path: Path | str,
+    *,
+    loader: str | None = None,
+    use: Sequence[local.Use] | None = None,
+    params: Path = PARAMS,
+) -> local.LocalCorpus:
+    """Register a local corpus in ``params``, after a look at its folder.
+
+    Args:
+        loader: default: that of the same name, else ``folder``.
+        use: what the pipeline does with it. Default: pretraining for the loader spreadthesign,
+            transfer for all others.
+
+    Raises:
+        ConfigError: the folder does not hold such a corpus, the loader is not known, or the entry
+            cannot be written.
+    """
+    chosen = loader or local.loader_for(name)
+    if chosen not in LOADERS:
+        raise ConfigError(f"unknown loader {chosen!r}; there are {', '.join(LOADERS)}")
+    check_folder(name, Path(path), LOADERS[chosen])
+    return local.enable(name, path, loader=chosen, use=use, params=params)
 
 
 def build(
@@ -91,50 +136,52 @@ def build(
     clean_glosses: bool = False,
     workers: int = 1,
     progress: bool = True,
+    params: Path = PARAMS,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Manifest and dropped clips of a corpus (see :func:`signclip.corpora.manifest.measure`).
+    """Build the manifest and the table of dropped clips of a corpus (see :func:`manifest.measure`).
 
     Args:
-        clean_glosses: texts as :func:`signclip.corpora.glosses.clean` makes them.
+        path: folder of the corpus; None: as registered, or installed.
+        clean_glosses: texts as :meth:`Loader.cleaned` gives them.
         workers: processes that read clips; the result does not depend on it.
 
     Raises:
         ConfigError: the corpus is not there.
-        ManifestError: its rows break the schema, none of its clips can be used, or one's own
-            ``folder`` has one content on two sides.
+        ManifestError: its rows break the schema, none of its clips can be used, or a ``folder`` has
+            the same content in two sets.
     """
-    folder_ = root(name, path)
-    rows, refused = corpus(name).rows(folder_)
+    of_name, folder = loader(name, params=params), root(name, path, params=params)
+    rows, refused = of_name.rows(folder)
     if clean_glosses:
-        rows = [row | {"text": glosses.clean(row["text"], name)} for row in rows]
+        rows = [row | {"text": of_name.cleaned(row["text"])} for row in rows]
     manifest.check_rows(pd.DataFrame(rows, columns=list(manifest.GIVEN)), source=name)
     kept, dropped = manifest.measure(
         rows,
-        folder_,
+        folder,
         source=name,
-        refuse_leaks=name == folder.NAME,
+        refuse_leaks=of_name.refuse_leaks,
         workers=workers,
         progress=progress,
     )
     if kept.empty:
         first = f"; {dropped['id'][0]}: {dropped['reason'][0]}" if len(dropped) else ""
         if len(dropped) and dropped["reason"][0] == reader.NO_POSE:
-            first = f"; {reader.needs_extraction(folder_ / dropped['path'][0])}"
-        raise ManifestError(folder_, f"no clip can be used ({len(dropped)} dropped{first})")
+            first = f"; {reader.needs_extraction(folder / dropped['path'][0])}"
+        raise ManifestError(folder, f"no clip can be used ({len(dropped)} dropped{first})")
     refused_table = pd.DataFrame(refused, columns=list(manifest.DROPPED_COLUMNS))
     return kept, pd.concat([refused_table, dropped], ignore_index=True)
 
 
-def split_table(name: str, clips: pd.DataFrame) -> pd.DataFrame:
-    """All splits of a corpus: the usual ones (:func:`signclip.corpora.splits.build`) and its own.
+def split_table(name: str, clips: pd.DataFrame, *, params: Path = PARAMS) -> pd.DataFrame:
+    """All splits of a corpus: the usual ones (:func:`splits.build`) and those of its loader.
 
     Raises:
-        ConfigError: a split puts one content on two sides.
+        ConfigError: a split has the same content in two sets.
     """
     table = splits.build(clips)
-    module = corpus(name)
-    if hasattr(module, "more_splits"):
-        more = module.more_splits(clips)
+    more_splits = loader(name, params=params).more_splits
+    if more_splits is not None:
+        more = more_splits(clips)
         splits.check_disjoint(more, clips)
         table = pd.concat([table, more], ignore_index=True)
     return table
@@ -143,22 +190,23 @@ def split_table(name: str, clips: pd.DataFrame) -> pd.DataFrame:
 def write(
     folder: Path, clips: pd.DataFrame, dropped: pd.DataFrame, split_table: pd.DataFrame
 ) -> None:
-    """Write a corpus folder, whole or not at all.
+    """Write a corpus folder, completely or not at all.
 
     It holds ``manifest.parquet``, ``dropped.csv``, ``splits.parquet`` and ``meta.json`` (counts and
-    the hashes of the others): a manifest never stands beside another manifest's splits.
+    the hashes of the others), so a manifest is never combined with the splits of another one.
 
     Raises:
         ManifestError: the manifest breaks the schema.
-        ConfigError: a split puts one content on two sides, or the folder holds something else (it
-            is replaced, so with the clips themselves in it they would be lost).
+        ConfigError: a split has the same content in two sets, or the folder holds other files (it
+            is replaced as a whole, so clips in it would be lost).
         BusyError: another process writes this folder.
     """
     names = (manifest.MANIFEST_FILE, manifest.DROPPED_FILE, splits.SPLITS_FILE)
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if others := sorted(there - {*names, META_FILE}):
+    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if others := sorted(present - {*names, META_FILE}):
         raise ConfigError(
-            f"{folder} holds {others[0]}, which is no part of a built corpus; choose another folder"
+            f"{folder} holds {others[0]}, which is not part of a built corpus; choose another "
+            "folder with --out"
         )
     manifest.check_rows(clips, source=str(folder), columns=manifest.COLUMNS)
     splits.check_disjoint(split_table, clips)

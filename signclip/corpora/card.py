@@ -1,10 +1,10 @@
-"""Corpus cards: what a built corpus holds, on one page, with a picture and its numbers.
+"""Corpus cards: one page about a built corpus, with a figure and the plotted numbers.
 
 Decisions
-* A card is a function of the built corpus (manifest, splits, dropped clips), of the clips' files
-  and of the catalogue; it holds no path, date or machine, so equal corpora give equal bytes.
-* Detection rates are the share of frames in which a part has at least one point; for a large corpus
-  they are those of a sample, drawn with a fixed seed, and the card says so.
+* A card is a function of the built corpus (manifest, splits, dropped clips), of its clip files and
+  of the catalogue; it holds no path, date or machine, so equal corpora give equal bytes.
+* The detection rate of a body part is the fraction of frames with at least one of its points; for a
+  large corpus it is estimated on a sample drawn with a fixed seed, and the card says so.
 
 Cost: one read of at most 2,000 clips, a few seconds.
 """
@@ -31,26 +31,29 @@ from signclip.text import label, sign_languages
 
 PARTS = {BODY: "body", FACE: "face", LEFT_HAND: "left hand", RIGHT_HAND: "right hand"}
 SAMPLE, SEED = 2_000, 0
-LIMIT = 256  # frames that the paper's models see (facts 2)
+LIMIT = 256  # frames; longer clips are truncated in the paper's pretraining
 BINS = 40
 _STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
-def detection(clips_: pd.DataFrame, root: Path, *, progress: bool = True) -> pd.DataFrame:
-    """How often each part is seen: columns part, frames (share), clips (share, in any frame).
+def detection(clips: pd.DataFrame, root: Path, *, progress: bool = True) -> pd.DataFrame:
+    """Measure how often each body part is detected.
 
     Args:
-        clips_: a manifest; at most :data:`SAMPLE` of its clips are read, drawn with a fixed seed.
+        clips: a manifest; at most :data:`SAMPLE` of its clips are read, drawn with a fixed seed.
+
+    Returns:
+        Columns part, frames (fraction of frames), clips (fraction of clips, in any frame).
 
     Raises:
-        PoseError: a clip cannot be read any more.
+        PoseError: a clip can no longer be read.
     """
-    chosen = clips_
-    if len(clips_) > SAMPLE:
-        order = np.random.default_rng(SEED).permutation(len(clips_))[:SAMPLE]
-        chosen = clips_.iloc[np.sort(order)]
-    seen = dict.fromkeys(PARTS, 0)
-    met = dict.fromkeys(PARTS, 0)
+    chosen = clips
+    if len(clips) > SAMPLE:
+        order = np.random.default_rng(SEED).permutation(len(clips))[:SAMPLE]
+        chosen = clips.iloc[np.sort(order)]
+    frames_with = dict.fromkeys(PARTS, 0)
+    clips_with = dict.fromkeys(PARTS, 0)
     frames = 0
     rows = chosen[["id", "path"]].to_dict("records")
     for row in bar(rows, desc="reading for the card", unit="clip", disable=not progress):
@@ -58,31 +61,31 @@ def detection(clips_: pd.DataFrame, root: Path, *, progress: bool = True) -> pd.
         frames += len(marks.valid)
         components = np.array([component for component, _ in marks.names])
         for part in PARTS:
-            there = marks.valid[:, components == part].any(axis=1)
-            seen[part] += int(there.sum())
-            met[part] += bool(there.any())
+            detected = marks.valid[:, components == part].any(axis=1)
+            frames_with[part] += int(detected.sum())
+            clips_with[part] += bool(detected.any())
     return pd.DataFrame(
         {
             "part": [PARTS[part] for part in PARTS],
-            "frames": [seen[part] / max(frames, 1) for part in PARTS],
-            "clips": [met[part] / max(len(rows), 1) for part in PARTS],
+            "frames": [frames_with[part] / max(frames, 1) for part in PARTS],
+            "clips": [clips_with[part] / max(len(rows), 1) for part in PARTS],
         }
     )
 
 
-def lengths(clips_: pd.DataFrame) -> pd.DataFrame:
-    """The histogram of lengths: columns from, to (frames, the last one excluded), clips."""
-    most = int(clips_["frames"].max())
-    # a few very long clips must not squeeze the others into one bin
-    step = max(1, round(np.percentile(clips_["frames"], 99) / BINS))
+def lengths(clips: pd.DataFrame) -> pd.DataFrame:
+    """Histogram of clip lengths: columns from, to (in frames, ``to`` excluded), clips."""
+    most = int(clips["frames"].max())
+    # by the 99th percentile, so that a few very long clips do not put all others into one bin
+    step = max(1, round(np.percentile(clips["frames"], 99) / BINS))
     edges = np.arange(0, most + step + 1, step)
-    counts, _ = np.histogram(clips_["frames"], bins=edges)
+    counts, _ = np.histogram(clips["frames"], bins=edges)
     return pd.DataFrame({"from": edges[:-1], "to": edges[1:], "clips": counts})
 
 
-def languages(clips_: pd.DataFrame) -> pd.DataFrame:
-    """Clips, labels and signers a sign language, the largest first."""
-    table = clips_.assign(label=clips_["text"].map(label)).groupby("sign_language")
+def languages(clips: pd.DataFrame) -> pd.DataFrame:
+    """Clips, labels and signers of each sign language, the largest first."""
+    table = clips.assign(label=clips["text"].map(label)).groupby("sign_language")
     counts = table.agg(
         clips=("id", "size"),
         labels=("label", "nunique"),
@@ -93,7 +96,7 @@ def languages(clips_: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _split_table(clips_: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+def _split_table(clips: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name, part in table.groupby("split", sort=False):
         roles = part["role"].value_counts()
@@ -102,36 +105,36 @@ def _split_table(clips_: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
                 "split": name,
                 "folds": part["fold"].nunique(),
                 **{role: int(roles.get(role, 0)) for role in splits.ROLES},
-                "signers": splits.shared_signers(part, clips_).text(),
+                "signers": splits.shared_signers(part, clips).text(),
             }
         )
     return pd.DataFrame(rows)
 
 
-def numbers(clips_: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
-    """What the picture shows, as rows: panel, name, value."""
+def numbers(clips: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
+    """The plotted numbers as rows: panel, name, value."""
     rows = [
         ("length", f"{row['from']}-{row['to'] - 1}", str(row["clips"]))
-        for row in _dicts(lengths(clips_))
+        for row in _dicts(lengths(clips))
     ]
     rows += [
-        ("language", row["sign_language"], str(row["clips"])) for row in _dicts(languages(clips_))
+        ("language", row["sign_language"], str(row["clips"])) for row in _dicts(languages(clips))
     ]
     for column in ("frames", "clips"):
-        rows += [(f"{column} seen", row["part"], f"{row[column]:.4f}") for row in _dicts(seen)]
+        rows += [(f"{column} seen", row["part"], f"{row[column]:.4f}") for row in _dicts(rates)]
     return pd.DataFrame(rows, columns=["panel", "name", "value"])
 
 
 def _dicts(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return table.to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def draw(title: str, clips_: pd.DataFrame, seen: pd.DataFrame) -> Figure:
-    """Lengths, languages and detection rates side by side."""
+def draw(title: str, clips: pd.DataFrame, rates: pd.DataFrame) -> Figure:
+    """Plot lengths, languages and detection rates side by side."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(11, 4.2), layout="constrained")
         length, language, parts = figure.subplots(1, 3, width_ratios=(1.3, 1, 0.8))
-        histogram = lengths(clips_)
+        histogram = lengths(clips)
         length.bar(
             histogram["from"],
             histogram["clips"],
@@ -139,13 +142,13 @@ def draw(title: str, clips_: pd.DataFrame, seen: pd.DataFrame) -> Figure:
             align="edge",
             color="#4c72b0",
         )
-        median = clips_["frames"].median()
+        median = clips["frames"].median()
         length.axvline(median, color="0.2", linewidth=1)
         length.set_title(f"Length: median {median:g} frames", loc="left", fontsize=9)
         if histogram["to"].max() > LIMIT:
             length.axvline(LIMIT, color="#c44e52", linestyle="--", linewidth=1)
             length.annotate(
-                f"{LIMIT}: the models' limit",
+                f"{LIMIT}: limit of the models",
                 (LIMIT, length.get_ylim()[1]),
                 textcoords="offset points",
                 xytext=(-4, -4),
@@ -154,7 +157,7 @@ def draw(title: str, clips_: pd.DataFrame, seen: pd.DataFrame) -> Figure:
                 color="#c44e52",
             )
         length.set(xlabel="frames", ylabel="clips", xlim=(0, None))
-        counted = languages(clips_)
+        counted = languages(clips)
         shown = counted.head(25)[::-1]
         names = sign_languages()
         language.barh(
@@ -166,60 +169,60 @@ def draw(title: str, clips_: pd.DataFrame, seen: pd.DataFrame) -> Figure:
             color="#55a868",
         )
         more = f"; the largest 25 of {len(counted)}" if len(counted) > len(shown) else ""
-        language.set_title(f"Clips a sign language{more}", loc="left", fontsize=9)
+        language.set_title(f"Clips per sign language{more}", loc="left", fontsize=9)
         language.tick_params(axis="y", length=0, labelsize=7 if len(shown) > 12 else 9)
         language.set(xlabel="clips", ylim=(min(-0.8, len(shown) - 5), len(shown) - 0.2))
-        places = np.arange(len(seen))
+        places = np.arange(len(rates))
         for offset, column, colour, words in (
             (0.2, "frames", "#8172b2", "of frames"),
             (-0.2, "clips", "#ccb974", "of clips, in any frame"),
         ):
-            parts.barh(places - offset, seen[column], height=0.38, color=colour, label=words)
-            for place, value in zip(places, seen[column], strict=True):
+            parts.barh(places - offset, rates[column], height=0.38, color=colour, label=words)
+            for place, value in zip(places, rates[column], strict=True):
                 parts.text(value + 0.01, place - offset, f"{value:.2f}", va="center", fontsize=7)
-        parts.set_yticks(places, seen["part"])
+        parts.set_yticks(places, rates["part"])
         parts.invert_yaxis()
-        parts.set(xlim=(0, 1.12), xlabel="share in which the part is seen")
+        parts.set(xlim=(0, 1.12), xlabel="fraction with the part detected")
         parts.set_title("Detection", loc="left", fontsize=9)
         parts.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), frameon=False, fontsize=7)
-        figure.suptitle(f"{title}: {len(clips_):,} clips", x=0.01, ha="left", fontsize=11)
+        figure.suptitle(f"{title}: {len(clips):,} clips", x=0.01, ha="left", fontsize=11)
     return figure
 
 
 def markdown(
     name: str,
     about: About,
-    clips_: pd.DataFrame,
+    clips: pd.DataFrame,
     dropped: pd.DataFrame,
     table: pd.DataFrame,
-    seen: pd.DataFrame,
+    rates: pd.DataFrame,
 ) -> str:
-    """The card's text."""
-    frames = clips_["frames"]
-    labels = clips_["text"].map(label).nunique()
-    signers = clips_["signer"][clips_["signer"] != ""].nunique()
+    """The text of the card."""
+    frames = clips["frames"]
+    labels = clips["text"].map(label).nunique()
+    signers = clips["signer"][clips["signer"] != ""].nunique()
     expected = about.expected
     counts = pd.DataFrame(
         [
             {"": what, "here": here, "complete copy": expected.text(what)}
             for what, here in (
-                ("clips", f"{len(clips_):,}"),
-                ("languages", str(clips_["sign_language"].nunique())),
+                ("clips", f"{len(clips):,}"),
+                ("languages", str(clips["sign_language"].nunique())),
                 ("signers", str(signers) if signers else "not recorded"),
                 ("labels", f"{labels:,}"),
             )
         ]
     )
     quantiles = ", ".join(f"{int(np.percentile(frames, q))} (p{q})" for q in (5, 25, 50, 75, 95))
-    languages_ = languages(clips_).assign(
+    by_language = languages(clips).assign(
         name=lambda t: [sign_languages()[tag].name for tag in t["sign_language"]],
         signers=lambda t: t["signers"].astype(object).where(t["signers"] > 0, "not recorded"),
     )[["sign_language", "name", "clips", "labels", "signers"]]
-    read = min(len(clips_), SAMPLE)
-    sample = f"in a sample of {read:,} clips" if read < len(clips_) else "in all clips"
-    shares = seen.assign(
-        **{column: seen[column].map("{:.3f}".format) for column in ("frames", "clips")}
-    ).rename(columns={"frames": "share of frames", "clips": "share of clips, in any frame"})
+    read = min(len(clips), SAMPLE)
+    sample = f"in a sample of {read:,} clips" if read < len(clips) else "in all clips"
+    shares = rates.assign(
+        **{column: rates[column].map("{:.3f}".format) for column in ("frames", "clips")}
+    ).rename(columns={"frames": "fraction of frames", "clips": "fraction of clips, in any frame"})
     parts = [
         f"# {name}\n",
         f"{about.title}.\n",
@@ -228,19 +231,19 @@ def markdown(
         _markdown_table(counts),
         f"Complete copy: {about.expected_source}.\n",
         "## Sign languages\n",
-        _markdown_table(languages_),
+        _markdown_table(by_language),
         "## Lengths\n",
         f"{int(frames.sum()):,} frames; a clip has {frames.min()} to {frames.max()}, "
         f"{frames.mean():.1f} on average; {quantiles}. "
-        f"Clips of more than {LIMIT} frames: {int((frames > LIMIT).sum()):,}. Frames a second: "
-        + ", ".join(f"{rate:g}" for rate in sorted(clips_["fps"].round(2).unique())[:8])
+        f"Clips of more than {LIMIT} frames: {int((frames > LIMIT).sum()):,}. Frames per second: "
+        + ", ".join(f"{rate:g}" for rate in sorted(clips["fps"].round(2).unique())[:8])
         + ".\n",
         "## Detection\n",
-        f"How often a part of the signer has at least one detected point, {sample}:\n",
+        f"How often a body part has at least one detected point, {sample}:\n",
         _markdown_table(shares),
         "## Splits\n",
-        "Clips a side, all folds added up, and whether those who sign test clips are met before:\n",
-        _markdown_table(_split_table(clips_, table)),
+        "Clips in each set, summed over the folds, and whether test signers are in other sets:\n",
+        _markdown_table(_split_table(clips, table)),
         f"{about.splits[0].upper()}{about.splits[1:]}.\n",
         "## Dropped clips\n",
         "\n".join(f"- {line}" for line in manifest.reasons(dropped)) or "None.",
@@ -264,25 +267,25 @@ def write(
     """Write the card of a built corpus: ``<name>.md``, ``.png`` and ``.csv`` below ``out``.
 
     Args:
-        corpus: the built corpus's folder, whose name is the card's.
-        root: the folder with its clips.
+        corpus: folder of the built corpus; its name is that of the card.
+        root: folder with the clips.
 
     Raises:
         ManifestError, ConfigError: the corpus is not built, or its tables are damaged.
-        PoseError: a clip cannot be read any more.
+        PoseError: a clip can no longer be read.
     """
     name = corpus.name
-    held = manifest.read(corpus)
+    clips = manifest.read(corpus)
     table = pd.concat([splits.read(corpus, split) for split in splits.names(corpus)])
-    seen = detection(held, root, progress=progress)
+    rates = detection(clips, root, progress=progress)
     paths = {suffix: out / f"{name}.{suffix}" for suffix in ("md", "png", "csv")}
     with files.writing(out / name):
-        text = markdown(name, about, held, manifest.read_dropped(corpus), table, seen)
+        text = markdown(name, about, clips, manifest.read_dropped(corpus), table, rates)
         files.write_text(paths["md"], text)
         with files.atomic_file(paths["png"]) as partial:
-            draw(name, held, seen).savefig(
+            draw(name, clips, rates).savefig(
                 partial, format="png", dpi=150, metadata={"Software": None}
             )
-        csv = numbers(held, seen).to_csv(index=False, lineterminator="\n")
+        csv = numbers(clips, rates).to_csv(index=False, lineterminator="\n")
         files.write_text(paths["csv"], csv)
     return paths

@@ -1,15 +1,15 @@
-"""The manifest: one row a clip, the same for every corpus.
+"""The manifest: one row per clip, in the same form for every corpus.
 
 Decisions
-* One Parquet file with fixed columns, checked when written and when read; a clip that cannot be
-  used is a row of ``dropped.csv`` with the reason, never a silent gap.
+* It is one Parquet file with fixed columns, checked when it is written and when it is read. A clip
+  that cannot be used is a row of ``dropped.csv`` with the reason, so none disappears silently.
 * A manifest that contradicts itself (a missing column, a duplicate id, an unknown tag) is refused
-  whole, because guessing which row is right would be worse than stopping. A damaged file only costs
+  as a whole, because guessing which row is right is worse than stopping. A damaged file costs only
   its own clip.
 
-Cost: every clip is read once (hash, frames, checks): about 1 ms a ``.pose`` and core. A written
-manifest is columns on disk: :func:`read` takes the ones that are asked for, :func:`batches` never
-holds more than a slice of the rows.
+Cost: every clip is read once (hash, frames, checks): about 1 ms per ``.pose`` file and core. A
+written manifest is stored by columns: :func:`read` loads the requested ones, :func:`batches` holds
+only a slice of the rows.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from signclip.core.progress import bar
 from signclip.poses import reader
 from signclip.text import sign_language
 
-# What a corpus must say of each clip, and what is read from the clip itself.
+# what a loader provides for each clip, and what is measured on the clip itself
 GIVEN = ("id", "path", "text", "sign_language", "spoken_language", "signer", "split")
 MEASURED = ("sha256", "frames", "fps")
 COLUMNS = (
@@ -41,9 +41,14 @@ COLUMNS = (
 DROPPED_COLUMNS = ("id", "path", "reason")
 MANIFEST_FILE, DROPPED_FILE = "manifest.parquet", "dropped.csv"
 
+Measurement = tuple[str, int, float]  # the columns MEASURED
+
 
 def check_rows(rows: pd.DataFrame, *, source: str, columns: Iterable[str] = GIVEN) -> None:
     """Refuse rows that break the schema.
+
+    Args:
+        source: where the rows come from, for error messages.
 
     Raises:
         ManifestError: a column is missing; an id is empty or occurs twice; a path, text or tag is
@@ -56,7 +61,8 @@ def check_rows(rows: pd.DataFrame, *, source: str, columns: Iterable[str] = GIVE
                 source, f"column {column!r} is missing; a manifest has {', '.join(columns)}"
             )
     for column in ("id", "path", "text", "sign_language"):
-        empty = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
+        values: pd.Series = rows[column].astype(str)
+        empty = rows[column].isna() | (values.str.strip() == "")
         if empty.any():
             position = int(empty.to_numpy().argmax())
             sample = f"{source}, row {position}" if column == "id" else rows["id"].iloc[position]
@@ -72,8 +78,11 @@ def check_rows(rows: pd.DataFrame, *, source: str, columns: Iterable[str] = GIVE
             raise LanguageTagError(f"{sample} in {source}: {error}") from None
 
 
-def _measure_clip(row: Mapping[str, Any], root: Path) -> tuple[str, int, float]:
-    """(sha256, frames, frames a second) of a clip that every variant can use.
+def _measure_clip(row: Mapping[str, Any], root: Path) -> Measurement:
+    """Read a clip and check that every variant can be made of it.
+
+    Returns:
+        (sha256 of the file, number of frames, frames per second).
 
     Raises:
         SampleError: it cannot be used.
@@ -89,11 +98,9 @@ def _measure_clip(row: Mapping[str, Any], root: Path) -> tuple[str, int, float]:
     return files.sha256_bytes(data), int(pose.body.data.shape[0]), float(pose.body.fps)
 
 
-def _measure_all(
-    rows: Sequence[Mapping[str, Any]], root: Path
-) -> list[tuple[str, int, float] | str]:
-    """What :func:`_measure_clip` says of each row, or the reason why it cannot be used."""
-    measured: list[tuple[str, int, float] | str] = []
+def _measure_clips(rows: Sequence[Mapping[str, Any]], root: Path) -> list[Measurement | str]:
+    """:func:`_measure_clip` of each row, or the reason why its clip cannot be used."""
+    measured: list[Measurement | str] = []
     for row in rows:
         try:
             measured.append(_measure_clip(row, root))
@@ -111,43 +118,46 @@ def measure(
     workers: int = 1,
     progress: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read every clip of checked rows: (manifest, dropped clips).
+    """Read every clip of checked rows.
+
+    A clip with the same content as an earlier one is dropped, because the same frames under two ids
+    could be in both the training and the test set.
 
     Args:
         rows: mappings with the columns :data:`GIVEN`; ``path`` is relative to ``root``.
-        refuse_leaks: is one content on two sides of the rows' own split an error?
+        source: name of the corpus, for messages.
+        refuse_leaks: whether the same content in two sets of the official split is an error.
         workers: processes; the result does not depend on it.
 
-    A clip whose content another clip already has is dropped too: the same frames under two ids
-    could stand on both sides of a split.
+    Returns:
+        (manifest, dropped clips).
 
     Raises:
-        ManifestError: two such clips stand on two sides, and ``refuse_leaks``.
+        ManifestError: ``refuse_leaks``, and there are such clips.
     """
     kept: list[dict[str, Any]] = []
     dropped: list[dict[str, str]] = []
-    first_with: dict[str, Mapping[str, Any]] = {}
+    first_with: dict[str, Mapping[str, Any]] = {}  # content -> its first row
     rows = list(rows)
-    parts = list(chunks(rows, CHUNK))
+    parts: list[Sequence[Mapping[str, Any]]] = list(chunks(rows, CHUNK))
+    results: Iterator[list[Measurement | str]] = ordered(
+        partial(_measure_clips, root=root), parts, workers=workers
+    )
     with bar(total=len(rows), desc=f"reading {source}", unit="clip", disable=not progress) as shown:
-        for part, measured in zip(
-            parts, ordered(partial(_measure_all, root=root), parts, workers=workers), strict=True
-        ):
-            for row, found in zip(part, measured, strict=True):
-                reason = found if isinstance(found, str) else ""
-                if not reason and found[0] in first_with:
-                    first = first_with[found[0]]
+        for part, measurements in zip(parts, results, strict=True):
+            for row, found in zip(part, measurements, strict=True):
+                if isinstance(found, str):
+                    reason = found
+                elif first := first_with.get(found[0]):
                     reason = f"same content as {first['id']}"
                     if refuse_leaks and row["split"] != first["split"]:
-                        sides = f"{row['split']} and {first['split']}"
-                        raise ManifestError(
-                            row["id"], f"{reason}, on two sides of the split ({sides})"
-                        )
-                if reason:
-                    dropped.append({"id": row["id"], "path": row["path"], "reason": reason})
+                        sets = f"{row['split']} and {first['split']}"
+                        raise ManifestError(row["id"], f"{reason}, in two sets ({sets})")
+                else:
+                    first_with[found[0]] = row
+                    kept.append({**row, **dict(zip(MEASURED, found, strict=True))})
                     continue
-                first_with[found[0]] = row
-                kept.append({**row, **dict(zip(MEASURED, found, strict=True))})
+                dropped.append({"id": row["id"], "path": row["path"], "reason": reason})
             shown.update(len(part))
     return (
         pd.DataFrame(kept, columns=list(COLUMNS)),
@@ -158,7 +168,8 @@ def measure(
 def _open(folder: Path | str) -> pq.ParquetFile:
     path = Path(folder) / MANIFEST_FILE
     if not path.is_file():
-        raise ManifestError(path, "no manifest here; build it with `signclip corpora build`")
+        name = Path(folder).name
+        raise ManifestError(path, f"no manifest here; `signclip corpora build {name}` makes it")
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
@@ -166,7 +177,7 @@ def _open(folder: Path | str) -> pq.ParquetFile:
 
 
 def read(folder: Path | str, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
-    """Read and check a corpus folder's manifest, or only some of its columns (then unchecked).
+    """Read and check the manifest of a corpus folder, or only some of its columns (unchecked).
 
     Raises:
         ManifestError: it does not exist, is no Parquet file, or breaks the schema.
@@ -190,7 +201,7 @@ def read(folder: Path | str, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
 def batches(
     folder: Path | str, columns: Sequence[str] = COLUMNS, *, rows: int = 10_000
 ) -> Iterator[pd.DataFrame]:
-    """A manifest in slices of at most ``rows`` rows, flat in memory, unchecked.
+    """Read a manifest in slices of at most ``rows`` rows, in constant memory, unchecked.
 
     Raises:
         ManifestError: it does not exist or is no Parquet file.
@@ -201,7 +212,7 @@ def batches(
 
 
 class Counts(NamedTuple):
-    """How much a manifest holds; ``signers`` is 0 where none is recorded."""
+    """Size of a manifest; ``signers`` is 0 where none is recorded."""
 
     clips: int
     languages: int
@@ -209,17 +220,19 @@ class Counts(NamedTuple):
 
 
 def counts(folder: Path | str) -> Counts:
-    """Count a manifest without reading the rest of it."""
-    clips, languages, signers = 0, set(), set()
-    for part in batches(folder, ("sign_language", "signer")):
-        clips += len(part)
-        languages |= set(part["sign_language"].unique())
-        signers |= set(part["signer"].unique()) - {""}
+    """Count the clips, languages and signers of a manifest, reading two columns only."""
+    clips = 0
+    languages: set[str] = set()
+    signers: set[str] = set()
+    for batch in batches(folder, ("sign_language", "signer")):
+        clips += len(batch)
+        languages |= set(batch["sign_language"].unique())
+        signers |= set(batch["signer"].unique()) - {""}
     return Counts(clips, len(languages), len(signers))
 
 
 def reasons(dropped: pd.DataFrame, *, most: int = 10) -> list[str]:
-    """Why clips were dropped, as lines ``<clips>: <reason>``, the most frequent reasons first."""
+    """Reasons for dropped clips as lines ``<clips>: <reason>``, the most frequent first."""
     counts = dropped["reason"].value_counts()
     lines = [f"{count:,}: {reason}" for reason, count in counts.head(most).items()]
     if len(counts) > most:
@@ -229,5 +242,5 @@ def reasons(dropped: pd.DataFrame, *, most: int = 10) -> list[str]:
 
 
 def read_dropped(folder: Path | str) -> pd.DataFrame:
-    """The dropped clips of a corpus folder: id, path, reason."""
+    """Read the dropped clips of a corpus folder: id, path, reason."""
     return pd.read_csv(Path(folder) / DROPPED_FILE, keep_default_na=False, dtype=str)

@@ -1,23 +1,23 @@
-"""Splits: which clip stands where, decided from the manifest and a seed, never from the clips.
+"""Splits: which clips are trained on, validated on and tested on.
 
-A split is a table ``(split, fold, id, role)`` with roles ``train``, ``validation``, ``test`` and
-``excluded`` (in a test language, but its label occurs in no training language).
+They depend on the manifest and a seed only, never on the content of the clips. A split is a table
+``(split, fold, id, role)`` with roles ``train``, ``validation``, ``test`` and ``excluded`` (a clip
+of a test language whose label occurs in no training language).
 
 Decisions
-* ``letters``: the clips that bear one of the 26 Latin letters; 5 folds by clip, dealt letter by
-  letter so that every fold holds every letter; each clip is tested once; 15 % of each training fold
-  is validation.
-* ``in_domain``: one fold. 20 % of the (sign language, label) pairs whose label another language has
-  are held out, always leaving the label in some training language; then 15 % of the remaining such
-  pairs are validation, under the same rule; everything else trains.
+* ``letters``: the clips labelled with one of the 26 Latin letters. 5 folds of clips, dealt letter
+  by letter so that every fold holds every letter; each clip is tested once; 15 % of the training
+  clips of a fold are validation.
+* ``in_domain``: one fold. 20 % of the (sign language, label) pairs whose label occurs in another
+  language are held out, always leaving the label in some training language; then 15 % of the
+  remaining such pairs are validation, under the same rule; all others are training.
 * ``unseen_language``: whole sign languages in 5 folds. Languages that share no label with another
-  train only. Validation is whole languages too, two a fold.
-* ``official``: the ``split`` column of the manifest, where it has one.
+  are training only. Validation is whole languages too, two per fold.
+* ``official``: the column ``split`` of the manifest, where it has one.
 
-The same clip or file content on two sides of a split is a hard error, when it is built and when it
-is read. The same signer on two sides is common in published splits: it is no error, but
-:func:`shared_signers` says so wherever numbers are shown. Cost: milliseconds; a second for 500,000
-clips.
+The same clip or file content in two sets of a split is an error, when the split is built and when
+it is read. The same signer in two sets is common in published splits; it is reported by
+:func:`shared_signers` wherever numbers are shown. Cost: milliseconds; a second for 500,000 clips.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LATIN = tuple(string.ascii_lowercase)
 ROLES = ("train", "validation", "test", "excluded")
 FOLDS = 5
 VALIDATION_SHARE, HELD_OUT_SHARE, VALIDATION_LANGUAGES = 0.15, 0.20, 2
-SEED = 3407  # the paper's seed for its own splits (facts 5)
+SEED = 3407  # that of the authors' splits (their scripts split.py)
 SPLITS_FILE = "splits.parquet"
 
 
@@ -51,15 +51,13 @@ def _table(name: str, fold: int, ids: pd.Series, roles: np.ndarray) -> pd.DataFr
 
 
 def letters(manifest: pd.DataFrame) -> pd.DataFrame:
-    """The split ``letters`` (see the module)."""
+    """The split ``letters`` (see the module docstring)."""
     clips = manifest[manifest["text"].map(label).isin(LATIN)].sort_values("id")
     labels = clips["text"].map(label).to_numpy()
     rng = _rng("letters")
     fold_of = np.empty(len(clips), dtype=int)
     start = 0
-    for (
-        letter
-    ) in LATIN:  # dealing goes on from letter to letter, so folds differ by one clip at most
+    for letter in LATIN:  # each letter is dealt from where the last one ended: folds of equal size
         members = rng.permutation(np.flatnonzero(labels == letter))
         fold_of[members] = (start + np.arange(len(members))) % FOLDS
         start += len(members)
@@ -76,20 +74,28 @@ def letters(manifest: pd.DataFrame) -> pd.DataFrame:
 def _hold_out(
     labels: np.ndarray, free: np.ndarray, count: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Take up to ``count`` of the ``free`` clips, always leaving one free clip of each label."""
+    """Choose up to ``count`` of the ``free`` clips, leaving at least one free clip of each label.
+
+    Args:
+        labels: of all clips.
+        free: bool, which clips may be chosen.
+
+    Returns:
+        bool, which clips are chosen.
+    """
     left = {name: int((labels[free] == name).sum()) for name in set(labels[free])}
-    taken = np.zeros(len(labels), dtype=bool)
+    chosen = np.zeros(len(labels), dtype=bool)
     for clip in rng.permutation(np.flatnonzero(free)):
-        if taken.sum() >= count:
+        if chosen.sum() >= count:
             break
         if left[labels[clip]] > 1:
             left[labels[clip]] -= 1
-            taken[clip] = True
-    return taken
+            chosen[clip] = True
+    return chosen
 
 
 def in_domain(manifest: pd.DataFrame) -> pd.DataFrame:
-    """The split ``in_domain`` (see the module)."""
+    """The split ``in_domain`` (see the module docstring)."""
     clips = manifest.sort_values("id").reset_index(drop=True)
     labels = clips["text"].map(label).to_numpy()
     languages = clips.groupby(labels)["sign_language"].nunique()
@@ -103,11 +109,15 @@ def in_domain(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def unseen_language(manifest: pd.DataFrame) -> pd.DataFrame:
-    """The split ``unseen_language`` (see the module)."""
+    """The split ``unseen_language`` (see the module docstring)."""
     clips = manifest.sort_values("id").reset_index(drop=True)
     labels, tags = clips["text"].map(label).to_numpy(), clips["sign_language"].to_numpy()
-    of = {tag: set(labels[tags == tag]) for tag in sorted(set(tags))}
-    sharing = [tag for tag in of if any(of[tag] & of[other] for other in of if other != tag)]
+    labels_of = {tag: set(labels[tags == tag]) for tag in sorted(set(tags))}
+    sharing = [
+        tag
+        for tag in labels_of
+        if any(labels_of[tag] & labels_of[other] for other in labels_of if other != tag)
+    ]
     if len(sharing) < FOLDS:
         raise ConfigError(
             f"unseen_language needs {FOLDS} sign languages that share labels; there are "
@@ -117,7 +127,7 @@ def unseen_language(manifest: pd.DataFrame) -> pd.DataFrame:
     tables = []
     for fold in range(FOLDS):
         test = set(order[fold::FOLDS])
-        # The next fold's languages validate this one: no language validates twice in a row.
+        # languages of the next fold, so that no language is validation in two consecutive folds
         validation = set(order[(fold + 1) % FOLDS :: FOLDS][:VALIDATION_LANGUAGES])
         roles = np.array(
             ["test" if t in test else "validation" if t in validation else "train" for t in tags],
@@ -130,7 +140,7 @@ def unseen_language(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def official(manifest: pd.DataFrame) -> pd.DataFrame:
-    """The manifest's own ``split`` column as a split of one fold."""
+    """The column ``split`` of the manifest as a split of one fold."""
     return _table("official", 0, manifest["id"], manifest["split"].to_numpy())
 
 
@@ -143,22 +153,22 @@ SPLITS: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
 
 
 def check_disjoint(table: pd.DataFrame, manifest: pd.DataFrame) -> None:
-    """Refuse a split in which one file's content stands on two sides.
+    """Refuse a split with the same content in two sets.
 
     Raises:
         ConfigError: naming split, fold and the two clips.
     """
-    place = ["split", "fold"]
-    rows = table.drop_duplicates([*place, "id", "role"])
+    fold = ["split", "fold"]
+    rows = table.drop_duplicates([*fold, "id", "role"])
     rows = rows.merge(manifest[["id", "sha256"]], on="id", how="left", validate="many_to_one")
     unknown = rows["id"][rows["sha256"].isna()]
     if len(unknown):
-        raise ConfigError(f"a split lists {unknown.iloc[0]}, which the manifest does not have")
-    again = rows[rows.duplicated([*place, "sha256"])]
+        raise ConfigError(f"a split lists {unknown.iloc[0]}, which is not in the manifest")
+    again = rows[rows.duplicated([*fold, "sha256"])]
     if again.empty:
         return
-    leak = again.sort_values(place, kind="stable").iloc[0]
-    same = (rows[[*place, "sha256"]] == leak[[*place, "sha256"]]).all(axis=1)
+    leak = again.sort_values(fold, kind="stable").iloc[0]
+    same = (rows[[*fold, "sha256"]] == leak[[*fold, "sha256"]]).all(axis=1)
     first = rows[same].iloc[0]
     raise ConfigError(
         f"split {leak['split']}, fold {leak['fold']}: {leak['id']} ({leak['role']}) and "
@@ -168,18 +178,23 @@ def check_disjoint(table: pd.DataFrame, manifest: pd.DataFrame) -> None:
 
 @dataclass(frozen=True)
 class SignerOverlap:
-    """Whether those who sign a split's test clips are met before, over all folds of the split."""
+    """Whether signers of test clips also sign training or validation clips, over all folds."""
 
-    shared: tuple[str, ...]  # signers of test clips who sign training or validation clips too
-    tested: int  # signers of test clips
-    unknown: int  # clips of which nobody recorded who signs
+    shared: tuple[str, ...]  # signers of test clips who also sign training or validation clips
+    tested: int  # number of signers of test clips
+    unknown: int  # number of clips without a recorded signer
     clips: int
 
     def text(self) -> str:
-        """One sentence without a full stop, as cards and tables print it."""
+        """One sentence without a full stop, for cards and tables."""
         if self.unknown == self.clips:
-            return "who signs is not recorded, so whether signers are shared is not known"
-        words = f"signers are disjoint: those of test clips ({self.tested}) sign on no other side"
+            return (
+                "signers are not recorded, so it is not known whether training and test share any"
+            )
+        words = (
+            f"signers are disjoint: none of the {self.tested} signers of test clips signs training "
+            "or validation clips"
+        )
         if self.shared:
             names = ", ".join(self.shared[:5]) + (", ..." if len(self.shared) > 5 else "")
             words = (
@@ -187,20 +202,20 @@ class SignerOverlap:
                 f"clips also sign training or validation clips ({names})"
             )
         if self.unknown:
-            words += f"; who signs is not recorded for {self.unknown} of {self.clips} clips"
+            words += f"; the signer of {self.unknown} of {self.clips} clips is not recorded"
         return words
 
 
 def shared_signers(rows: pd.DataFrame, manifest: pd.DataFrame) -> SignerOverlap:
-    """Which signers stand on the test side and on another side of a split.
+    """Find the signers that are both in the test set and in another set of a split.
 
     Args:
         rows: the rows of one split.
         manifest: at least the columns id and signer of its clips.
     """
     # a missing value is an unknown signer, like an empty one
-    of = manifest[["id", "signer"]].fillna({"signer": ""})
-    known = rows[rows["role"] != "excluded"].merge(of, on="id", validate="many_to_one")
+    signers = manifest[["id", "signer"]].fillna({"signer": ""})
+    known = rows[rows["role"] != "excluded"].merge(signers, on="id", validate="many_to_one")
     clips = known.drop_duplicates("id")
     unknown = int((clips["signer"] == "").sum())
     known = known[known["signer"] != ""]
@@ -217,7 +232,7 @@ def build(manifest: pd.DataFrame) -> pd.DataFrame:
     """All splits that a manifest allows: ``official`` where it has one, else the others.
 
     Raises:
-        ConfigError: a split puts one content on two sides.
+        ConfigError: a split has the same content in two sets.
     """
     names = ["official"] if (manifest["split"] != "").any() else list(SPLITS)[:-1]
     table = pd.concat([SPLITS[name](manifest) for name in names], ignore_index=True)
@@ -226,21 +241,22 @@ def build(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def fold_numbers(rows: pd.DataFrame) -> list[int | None]:
-    """The folds of a split's rows as runs are named by them: ``[None]`` where there is but one."""
+    """The folds of a split as in the names of runs: ``[None]`` where there is only one."""
     numbers = sorted(int(fold) for fold in rows["fold"].unique())
-    return list(numbers) if len(numbers) > 1 else [None]
+    return [*numbers] if len(numbers) > 1 else [None]
 
 
 def fingerprint(rows: pd.DataFrame) -> str:
-    """Changes when any clip's fold or role in the given rows of a split does."""
+    """Hash of the fold and role of every clip in the given rows of a split."""
     ordered = rows.sort_values(["fold", "id"])
     return files.fingerprint(ordered[["fold", "id", "role"]].to_dict("list"))
 
 
-def _table_of(folder: Path | str) -> pd.DataFrame:
+def _read_table(folder: Path | str) -> pd.DataFrame:
     path = Path(folder) / SPLITS_FILE
     if not path.is_file():
-        raise ConfigError(f"{path}: no splits here; build them with `signclip corpora build`")
+        name = path.parent.name
+        raise ConfigError(f"{path}: no splits here; `signclip corpora build {name}` makes them")
     try:
         return parquet.read(path)
     except Exception as error:  # pyarrow's errors share no base with its missing-file errors
@@ -253,17 +269,17 @@ def names(folder: Path | str) -> list[str]:
     Raises:
         ConfigError: it has no splits, or their table is damaged.
     """
-    return list(_table_of(folder)["split"].unique())
+    return list(_read_table(folder)["split"].unique())
 
 
 def read(folder: Path | str, split: str) -> pd.DataFrame:
     """The rows of one split.
 
     Raises:
-        ConfigError: the corpus has no such split, its table is damaged, or a clip of the split
-            stands on two sides.
+        ConfigError: the corpus has no such split, its table is damaged, or a clip occurs twice in a
+            fold of the split.
     """
-    table = _table_of(folder)
+    table = _read_table(folder)
     if split not in set(table["split"]):
         there = ", ".join(sorted(table["split"].unique()))
         raise ConfigError(f"no split {split!r} in {folder}; there are {there}")

@@ -1,37 +1,29 @@
 """PopSign ASL v1.0: folders ``{train,val,test}/<sign>/<clip>.pose``, made from its videos.
 
-Decision: a clip's id is its place (side, sign, file), which the layout makes unique; who signs is
-not in it. Cost: one listing of the folders.
+Decision: the id of a clip is its relative path without suffix, which the layout makes unique; the
+layout does not record signers. Cost: one listing of the folders.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from signclip.corpora.catalogue import about
-from signclip.corpora.loaders.reading import SPLIT_NAMES, Refused, Row, pose_or_video, row
+from signclip.corpora.loader import Loader, Refused, Row
+from signclip.corpora.reading import SPLIT_NAMES, pose_or_video, row
 from signclip.poses.reader import is_video
-
-NAME = "popsign"
-ABOUT = about(NAME)
-TITLE, LICENCE, INSTRUCTIONS = ABOUT.title, ABOUT.licence, ABOUT.instructions
-
-
-def find(path: Path | None = None) -> Path | None:
-    """``path`` where it holds the three sides."""
-    if path is None:
-        return None
-    return path if all((path / side).is_dir() for side in SPLIT_NAMES) else None
 
 
 def rows(root: Path) -> tuple[list[Row], list[Refused]]:
-    """(rows, no refused rows) in the order of sides, signs and names."""
+    """All clips, in the order of subsets, signs and file names."""
     kept: list[Row] = []
-    for side, split in SPLIT_NAMES.items():
-        for sign in sorted(folder for folder in (root / side).iterdir() if folder.is_dir()):
+    for subset, split in SPLIT_NAMES.items():
+        for sign in sorted(folder for folder in (root / subset).iterdir() if folder.is_dir()):
             files = (p for p in sign.iterdir() if p.suffix == ".pose" or is_video(p))
             for stem in sorted({path.stem for path in files}):
-                pose = f"{side}/{sign.name}/{stem}.pose"
-                clip = f"{side}/{sign.name}/{stem}"
-                kept.append(row(clip, pose_or_video(root, pose), sign.name, split=split))
+                clip = f"{subset}/{sign.name}/{stem}"
+                path = pose_or_video(root, f"{clip}.pose")
+                kept.append(row(clip, path, sign.name, split=split))
     return kept, []
+
+
+LOADER = Loader(name="popsign", needs=tuple(SPLIT_NAMES), rows=rows)

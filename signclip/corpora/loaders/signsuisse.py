@@ -1,9 +1,9 @@
-"""SignSuisse, the lexicon of Switzerland's sign languages, in the authors' split.
+"""SignSuisse, the lexicon of the sign languages of Switzerland, in the authors' split.
 
 Decisions
 * Each entry is up to two clips, the lexical item and its example sentence (``<id>-example``), both
-  on the same side; an entry without an example clip is one clip.
-* Tags as in SignCLIP-Suisse: dsgs is sgg, lsf-ch fsl, lis-ch ise.
+  in the same set; an entry without an example clip is one clip.
+* Tags are those of SignCLIP-Suisse: dsgs is sgg, lsf-ch is fsl, lis-ch is ise.
 
 Cost: three small tables.
 """
@@ -13,12 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from signclip.core.errors import ManifestError
-from signclip.corpora.catalogue import about
-from signclip.corpora.loaders.reading import Refused, Row, inside, named_rows, pose_or_video, row
-
-NAME = "signsuisse"
-ABOUT = about(NAME)
-TITLE, LICENCE, INSTRUCTIONS = ABOUT.title, ABOUT.licence, ABOUT.instructions
+from signclip.corpora.loader import Loader, Refused, Row
+from signclip.corpora.reading import inside, named_rows, pose_or_video, row
 
 TABLES = {
     "metadata_train_train.csv": "train",
@@ -29,18 +25,11 @@ COLUMNS = ("id", "name", "spokenLanguage", "signedLanguage", "example")
 TAGS = {"dsgs": "sgg", "lsf-ch": "fsl", "lis-ch": "ise"}
 
 
-def find(path: Path | None = None) -> Path | None:
-    """``path`` where it holds the three tables."""
-    if path is None:
-        return None
-    return path if all((path / table).is_file() for table in TABLES) else None
-
-
 def rows(root: Path) -> tuple[list[Row], list[Refused]]:
-    """(rows, no refused rows): training, validation, test, each in its table's order.
+    """Training, validation and test clips, each in the order of their table.
 
     Raises:
-        ManifestError: a table is damaged, a language unknown, or a path leaves the folder.
+        ManifestError: a table is damaged, a sign language is unknown, or a path leaves the folder.
     """
     kept: list[Row] = []
     for table, split in TABLES.items():
@@ -64,3 +53,6 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
                     continue  # not every entry has an example
                 kept.append(row(name, path, text, split=split, **languages))
     return kept, []
+
+
+LOADER = Loader(name="signsuisse", needs=tuple(TABLES), rows=rows)

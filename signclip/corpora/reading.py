@@ -1,11 +1,13 @@
-"""What the corpus modules share: tables, rows, the paper's shuffled splits.
+"""Reading the tables and folders of published corpora: what loaders share.
 
 Decisions
-* A table is read strictly: a missing column, a row of the wrong length or a quote that nothing
-  closes is an error that names the place, because an unquoted comma would move every field behind
-  it, and an open quote would swallow every row behind it. Blank lines are no rows.
-* A clip is its pose file where there is one, else its video, which is then listed as dropped with
-  the command that makes the pose.
+* A table is read strictly: a missing column, a row of the wrong length or an unclosed quote is an
+  error that names the place, because an unquoted comma would shift all later fields, and an open
+  quote would swallow all later rows. Blank lines are skipped.
+* A clip is its pose file if there is one, else its video, which is then listed as dropped with the
+  command that makes the pose.
+
+Cost: one pass over a table; one look at the disk per clip.
 """
 
 from __future__ import annotations
@@ -17,15 +19,15 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from signclip.core.errors import ManifestError
+from signclip.corpora.loader import Row
 from signclip.poses.reader import VIDEO_SUFFIXES
 
-Row = dict[str, Any]  # the columns signclip.corpora.manifest.GIVEN
-Refused = dict[str, str]  # id, path, reason
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
-SPLIT_SEED = 3407  # the paper's, for all the splits that its authors made (facts 5)
+# of all splits that the authors made (their scripts split.py)
+SPLIT_SEED = 3407
 
 _VIDEOS = (*VIDEO_SUFFIXES, *(suffix.upper() for suffix in VIDEO_SUFFIXES))
 
@@ -55,7 +57,7 @@ def row(
 
 
 def read_text(path: Path) -> str:
-    """A text file, with or without a byte order mark.
+    """Read a text file, with or without a byte order mark.
 
     Raises:
         ManifestError: it cannot be read or is not UTF-8.
@@ -69,33 +71,33 @@ def read_text(path: Path) -> str:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each line of a CSV that is not blank: (where it stands, fields).
+    """Each non-blank line of a CSV: (its place for messages, its fields).
 
     Raises:
-        ManifestError: it is no CSV, or not even text.
+        ManifestError: the file is not CSV, or not text.
     """
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
         for fields in reader:
             if fields:
                 yield f"{path}, line {reader.line_num}", fields
-    except csv.Error as error:  # a field that does not end is too large, or unexpected
+    except csv.Error as error:  # an unclosed field is too large, or ends unexpectedly
         reason = f"not a CSV up to line {reader.line_num} ({error}); is a quote not closed?"
         raise ManifestError(path, reason) from None
 
 
 def named_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each row of a CSV with a header: (where it stands, column -> field).
+    """Each row of a CSV with a header: (its place for messages, column -> field).
 
     Raises:
-        ManifestError: a column is missing or there twice, or a row has too few or too many fields.
+        ManifestError: a column is missing or occurs twice, or a row has too few or too many fields.
     """
     lines = _lines(path)
     _, header = next(lines, ("", []))
     for column in columns:
         if header.count(column) != 1:
             problem = "there more than once" if column in header else "missing"
-            reason = f"column {column!r} is {problem}; it has to have {', '.join(columns)}"
+            reason = f"column {column!r} is {problem}; required: {', '.join(columns)}"
             raise ManifestError(path, reason)
     first = header.index(columns[0])
     for place, fields in lines:
@@ -107,16 +109,16 @@ def named_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
 
 
 def plain_rows(path: Path, least: int) -> Iterator[tuple[str, list[str]]]:
-    """Each row of a CSV behind its header, by position: (where it stands, fields).
+    """Each row of a CSV after its header, by position: (its place for messages, fields).
 
-    For tables whose columns the reference takes by position, so their names are not known.
+    For tables whose columns the authors' code takes by position, so that their names are not known.
 
     Raises:
         ManifestError: there is no header, or a row has fewer than ``least`` fields.
     """
     lines = _lines(path)
     if next(lines, None) is None:
-        raise ManifestError(path, "empty; not even a header is there")
+        raise ManifestError(path, "empty; the header is missing")
     for place, fields in lines:
         if len(fields) < least:
             raise ManifestError(place, f"{len(fields)} fields where at least {least} are expected")
@@ -124,10 +126,10 @@ def plain_rows(path: Path, least: int) -> Iterator[tuple[str, list[str]]]:
 
 
 def inside(root: Path, path: str, *, sample: str) -> str:
-    """``path`` if it stays in ``root``.
+    """``path``, if it stays in ``root``.
 
     Raises:
-        ManifestError: it leaves the folder, or no file can be called so.
+        ManifestError: it leaves the folder, or is not a possible file name.
     """
     try:
         os.lstat(root / path)
@@ -142,9 +144,10 @@ def inside(root: Path, path: str, *, sample: str) -> str:
 
 
 def pose_or_video(root: Path, pose: str, videos: str = "") -> str:
-    """``pose`` if it is there, else a video of its name (in the folder ``videos`` or beside it).
+    """``pose`` if it exists, else a video of the same name in the folder ``videos`` or beside it.
 
-    Both are relative to ``root``; without either the answer is ``pose``, to be dropped as missing.
+    All paths are relative to ``root``. If there is neither, ``pose`` is returned (the clip is then
+    dropped as missing).
     """
     if not (root / pose).is_file():
         folders = dict.fromkeys([*([videos] if videos else []), str(Path(pose).parent)])
@@ -157,7 +160,7 @@ def pose_or_video(root: Path, pose: str, videos: str = "") -> str:
 
 
 def official_split(name: str, *, sample: str) -> str:
-    """The manifest's name of a side that a corpus calls train, val or test.
+    """The split of a manifest (train, validation, test) for a corpus's train, val or test.
 
     Raises:
         ManifestError: it is none of them.
@@ -168,14 +171,14 @@ def official_split(name: str, *, sample: str) -> str:
 
 
 def shuffled_split(items: Sequence[T], percent: int) -> dict[T, str]:
-    """The paper's own splits: item -> train, validation or test.
+    """The authors' random splits: item -> train, validation or test.
 
-    Shuffled by Python's ``random`` with seed 3407; the first ``percent`` are validation, as many
-    test, the rest training (facts 5; both counts are rounded down).
+    Items are shuffled by Python's ``random`` with seed 3407; the first ``percent`` are validation,
+    as many test, the rest training (both counts are rounded down).
     """
     order = list(items)
     random.Random(SPLIT_SEED).shuffle(order)
-    # as the authors compute it: in floating point, which decides for some lengths
+    # in floating point, as in the authors' scripts: it decides the count for some lengths
     count = int(len(order) * (percent / 100))
     names = ["validation"] * count + ["test"] * count
     names += ["train"] * (len(order) - len(names))

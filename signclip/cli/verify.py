@@ -1,0 +1,34 @@
+"""The command ``signclip verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signclip.cli.options import DEFAULT
+from signclip.core.errors import ConfigError
+
+
+def verify(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Default: data, features, runs and results.")
+    ] = None,
+) -> None:
+    """Hash corpora, feature stores, runs and results again and name those that changed.
+
+    Example: `signclip verify features runs`
+    """
+    from signclip.core.verify import verify as check
+
+    for folder in folders or []:
+        if not folder.is_dir():
+            raise ConfigError(f"{folder}: no such folder")
+    usual = (DEFAULT.data, DEFAULT.features, DEFAULT.runs, DEFAULT.results)
+    checked, damaged = check(folders or [folder for folder in usual if folder.is_dir()])
+    for problem in damaged:
+        typer.echo(f"damaged: {problem}", err=True)
+    typer.echo(f"{checked} corpora, stores, runs and results checked, {len(damaged)} damaged")
+    if damaged or not checked:
+        raise typer.Exit(1)

@@ -1,0 +1,76 @@
+"""Making a corpus ready for training: a folder of clips is built and packed when it is named.
+
+Decisions
+* A folder with ``manifest.csv`` is enough as a corpus. It is built anew each time, and packed anew
+  if its clips changed.
+* A corpus given by name has to be built already; the error names the commands that do it.
+
+Cost: reading the folder's clips (1 to 5 ms each).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from signclip import corpora
+from signclip.core.errors import ConfigError, StoreError
+from signclip.core.workspace import Workspace
+from signclip.corpora import local, manifest
+from signclip.features import store
+
+
+def is_folder(given: str) -> bool:
+    """Whether a corpus is given as a folder with ``manifest.csv``."""
+    return corpora.LOADERS[corpora.FOLDER].missing(Path(given)) is None
+
+
+def built_name(given: str, workspace: Workspace) -> str:
+    """The name of a corpus that is built already, given by name or by its folder below ``data``.
+
+    Raises:
+        ConfigError: it is not built; the message says what to do.
+    """
+    path = Path(given)
+    name = path.name if path.parent.resolve() == workspace.data.resolve() else given
+    folder = workspace.corpus(name)
+    if (folder / manifest.MANIFEST_FILE).is_file():
+        return name
+    registered = local.entries(workspace.params)
+    if name in registered or (name in corpora.LOADERS and name != corpora.FOLDER):
+        raise ConfigError(f"{folder}: not built yet; `signclip corpora build {name}` builds it")
+    raise ConfigError(f"{folder}: no such corpus, and {given} is no folder with manifest.csv")
+
+
+def prepare(given: str, variant: str, workspace: Workspace, *, jobs: int) -> str:
+    """Build and pack the corpus of a folder; return the name of the corpus.
+
+    Args:
+        given: a folder with ``manifest.csv``, or the name of a corpus that is built already, which
+            is returned as it is.
+        variant: of the features.
+        jobs: processes that read clips.
+
+    Raises:
+        SignCLIPError: there is neither, or the clips cannot be used: none to train on, all with the
+            same text, or a folder that would replace another corpus.
+    """
+    if not is_folder(given):
+        return built_name(given, workspace)
+    root = Path(given)
+    name = root.resolve().name
+    registered = local.entries(workspace.params).get(name)
+    taken = name in corpora.LOADERS and name != corpora.FOLDER
+    if taken if registered is None else registered.path.resolve() != root.resolve():
+        raise ConfigError(f"{given}: {name} is the name of another corpus; rename the folder")
+    clips, dropped = corpora.build(corpora.FOLDER, root, workers=jobs, params=workspace.params)
+    train = clips[clips["split"] == "train"]
+    if len(train[["text", "sign_language", "spoken_language"]].drop_duplicates()) == 1:
+        raise ConfigError(f"{given}: all training clips have one text; at least two are needed")
+    table = corpora.split_table(corpora.FOLDER, clips, params=workspace.params)
+    corpora.write(workspace.corpus(name), clips, dropped, table)
+    out = workspace.store(name, variant)
+    try:
+        store.FeatureStore.of(clips, out)
+    except StoreError:
+        store.write(clips, root, variant, out, workers=jobs)
+    return name
