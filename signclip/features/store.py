@@ -1,18 +1,19 @@
-"""The packed feature store: every clip's features in one file, read by memory map.
+"""The feature store: the features of all clips of a corpus in one file, read by memory map.
 
-A folder ``features/<corpus>/<variant>/`` with
+A store is a folder ``features/<corpus>/<variant>/`` with
 
 * ``features.bin``: float32 (or float16) values of all clips, one after the other, (frames, dims);
 * ``valid.bin``: one bit a point and frame, each frame padded to whole bytes (numpy ``packbits``);
 * ``index.parquet``: id, offset (frames before the clip), frames, fps, sha256 of the source file;
-* ``dropped.csv``: id, path, reason of clips that the variant cannot be made of;
+* ``dropped.csv``: id, path, reason of clips that the variant cannot be computed for;
 * ``meta.json``: variant, sizes, fingerprint of the manifest, versions, sha256 of the files above.
 
 Decisions
-* Many small files are slow to hash, copy and open, so there are five whatever the number of clips.
-* Several processes may pack (:mod:`signclip.features.packing`); the store is the same, byte for byte.
-* Pages of the memory map that were read are given back from time to time, so that reading clips at
-  random stays flat in memory (the operating system keeps the file cached all the same).
+* Many small files are slow to hash, copy and open, so there are five, however many clips.
+* A store is the same, byte for byte, however many processes pack it
+  (:mod:`signclip.features.packing`).
+* Pages of the memory map are released from time to time, so that reading clips at random needs
+  constant memory (the operating system still caches the file).
 
 Cost: 4 bytes a value and an eighth of a byte a point. Opening reads the index only: half a second
 for 450,000 clips (``python -m benchmarks.speed.store_scale``).
@@ -33,7 +34,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from signclip import poses
 from signclip.core import files, parquet
 from signclip.core.errors import ConfigError, StoreError
 from signclip.core.progress import bar
@@ -41,28 +41,30 @@ from signclip.features.packing import (
     FEATURES,
     VALID,
     Arrays,
-    Piece,
+    Packed,
+    caching_reader,
+    check_dims,
     open_arrays,
     pack_features,
     pack_manifest,
     read_clip,
-    remembering,
-    same_dims,
 )
 from signclip.poses import Features
+from signclip.poses.variants import find_variant
 
 FORMAT = 1
 DTYPES = ("float32", "float16")
 INDEX, DROPPED, META = "index.parquet", "dropped.csv", "meta.json"
-# Bytes of the memory map that reading at random may leave in memory, and what the operating system
-# maps around each read.
-KEPT_IN_MEMORY, READ_AROUND = 64 << 20, 128 << 10
+# Bytes of the memory map that may stay in memory after random reads, and bytes that the operating
+# system maps around each read.
+MAX_RESIDENT, READ_AROUND = 64 << 20, 128 << 10
 
 
 def corpus_fingerprint(manifest: pd.DataFrame) -> str:
-    """Changes when any clip's id, content, text or language does."""
+    """A digest that changes with any clip's id, content, text, language, signer or split."""
     columns = ["id", "sha256", "text", "sign_language", "spoken_language", "signer", "split"]
-    return files.fingerprint_columns(manifest.sort_values("id")[columns].to_dict("list"))
+    clips = manifest.sort_values("id")
+    return files.fingerprint_columns({name: clips[name].to_list() for name in columns})
 
 
 def write(
@@ -79,15 +81,15 @@ def write(
 
     Args:
         manifest: a checked manifest; ``path`` is relative to ``root``.
-        folder: becomes the store, whole or not at all.
+        folder: of the store; it is written completely or not at all.
         dtype: float32, or float16 for large corpora.
-        workers: processes; the store's bytes do not depend on it.
+        workers: processes; the store's bytes do not depend on them.
 
     Raises:
         ConfigError: no such variant or dtype.
         StoreError: a file changed since the manifest was made, the files are not of one layout, or
             no clip is left.
-        BusyError: another process writes this store.
+        BusyError: another process is writing this store.
     """
     write_variants(
         manifest, root, {variant: folder}, dtype=dtype, workers=workers, progress=progress
@@ -106,29 +108,28 @@ def write_variants(
     """:func:`write` several variants; one worker reads each clip once for all of them.
 
     Args:
-        folders: variant -> folder. An error in one leaves as they were those that are not finished.
+        folders: variant -> folder. After an error, unfinished stores are left as they were.
     """
     for variant in folders:
-        if variant not in poses.VARIANTS:
-            raise ConfigError(f"unknown variant {variant!r}; there are {', '.join(poses.VARIANTS)}")
-    read = remembering() if len(folders) > 1 else read_clip
+        find_variant(variant)
+    read = caching_reader() if len(folders) > 1 else read_clip
     pack = partial(pack_manifest, manifest, root, workers=workers, read=read)
     steps = {
         variant: _write(manifest, variant, folder, dtype, partial(pack, variant, dtype))
         for variant, folder in folders.items()
     }
     if workers > 1:
-        for variant, own in steps.items():
-            _finish([own], len(manifest), variant, progress=progress)
+        for variant, writer in steps.items():
+            _finish([writer], len(manifest), variant, progress=progress)
     else:
-        named = next(iter(folders)) if len(folders) == 1 else f"{len(folders)} variants"
-        _finish(list(steps.values()), len(manifest), named, progress=progress)
+        title = next(iter(folders)) if len(folders) == 1 else f"{len(folders)} variants"
+        _finish(list(steps.values()), len(manifest), title, progress=progress)
 
 
 def _finish(
     steps: Sequence[Generator[int, None, None]], clips: int, desc: str, *, progress: bool
 ) -> None:
-    """Take the steps of several :func:`_write`, in turn, under one bar over all their clips."""
+    """Run several :func:`_write` in turn, step by step, under one bar over all their clips."""
     with ExitStack() as stack:
         shown = stack.enter_context(
             bar(
@@ -138,9 +139,9 @@ def _finish(
                 disable=not progress,
             )
         )
-        # closed in any case: no process may go on writing into a folder that is thrown away
-        in_turn = [stack.enter_context(closing(own)) for own in steps]
-        for done in zip_longest(*in_turn, fillvalue=0):
+        # closed in any case: no process may continue to write into a folder that is discarded
+        writers = [stack.enter_context(closing(writer)) for writer in steps]
+        for done in zip_longest(*writers, fillvalue=0):
             shown.update(sum(done))
 
 
@@ -153,12 +154,9 @@ def write_features(
     dtype: str = "float32",
     progress: bool = True,
 ) -> None:
-    """:func:`write` for features that are made already, one a row of the manifest, in its order."""
-
-    def pieces(*, folder: Path, arrays: Arrays) -> Generator[Piece, None, None]:
-        return pack_features(manifest, features, variant, dtype, arrays)
-
-    steps = _write(manifest, variant, folder, dtype, pieces)
+    """:func:`write` for features that are computed already, one for each row of the manifest."""
+    pack = partial(pack_features, manifest, features, variant, dtype)
+    steps = _write(manifest, variant, folder, dtype, pack)
     _finish([steps], len(manifest), variant, progress=progress)
 
 
@@ -167,35 +165,36 @@ def _write(
     variant: str,
     folder: Path,
     dtype: str,
-    pieces: Callable[..., Generator[Piece, None, None]],
+    pack: Callable[[Arrays], Generator[Packed, None, None]],
 ) -> Generator[int, None, None]:
-    """Write a store of what ``pieces(folder=..., arrays=...)`` packs into the open array files.
+    """Write a store; ``pack`` writes its array files, chunk by chunk.
 
-    Yields how many clips it was after each piece.
+    Yields the number of clips of each chunk.
     """
     if dtype not in DTYPES:
         raise ConfigError(f"unknown dtype {dtype!r}; there are {', '.join(DTYPES)}")
     index: list[tuple[str, int, float, str]] = []
     dropped: list[dict[str, str]] = []
     dims = None
-    with files.writing(folder), files.atomic_folder(folder) as half:
+    with files.writing(folder), files.atomic_folder(folder) as target:
         with ExitStack() as stack:
-            arrays = stack.enter_context(open_arrays(half))
-            packed = stack.enter_context(closing(pieces(folder=half, arrays=arrays)))
-            for piece in packed:
-                if piece.dims is not None:
-                    dims = same_dims(dims, piece.dims, piece.index[0][0], variant)
-                index += piece.index
-                dropped += piece.dropped
-                yield len(piece.index) + len(piece.dropped)
+            arrays = stack.enter_context(open_arrays(target))
+            for chunk in stack.enter_context(closing(pack(arrays))):
+                if chunk.dims is not None:
+                    dims = check_dims(dims, chunk.dims, chunk.clips[0][0], variant)
+                index += chunk.clips
+                dropped += chunk.dropped
+                yield len(chunk.clips) + len(chunk.dropped)
         if dims is None:
             raise StoreError(
                 f"{folder}: no clip of the manifest can be used ({len(dropped)} dropped)"
             )
         table = pd.DataFrame(index, columns=["id", "frames", "fps", "sha256"])
         table.insert(1, "offset", table["frames"].cumsum() - table["frames"])
-        table.to_parquet(half / INDEX, index=False)
-        pd.DataFrame(dropped, columns=["id", "path", "reason"]).to_csv(half / DROPPED, index=False)
+        table.to_parquet(target / INDEX, index=False)
+        pd.DataFrame(dropped, columns=["id", "path", "reason"]).to_csv(
+            target / DROPPED, index=False
+        )
         meta = {
             "format": FORMAT,
             "variant": variant,
@@ -207,24 +206,24 @@ def _write(
             "corpus_fingerprint": corpus_fingerprint(manifest),
             "versions": {name: version(name) for name in ("numpy", "pose-format")},
             "sha256": {
-                name: files.sha256_file(half / name) for name in (FEATURES, VALID, INDEX, DROPPED)
+                name: files.sha256_file(target / name) for name in (FEATURES, VALID, INDEX, DROPPED)
             },
         }
-        (half / META).write_text(files.canonical_json(meta), encoding="utf-8")
+        (target / META).write_text(files.canonical_json(meta), encoding="utf-8")
 
 
 def _map(path: Path, dtype: np.dtype, shape: tuple[int, int]) -> tuple[np.ndarray, mmap.mmap]:
-    """A file as a read-only array (by memory map), and the map."""
+    """Map a file into memory: the read-only array, and the map."""
     with open(path, "rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return np.frombuffer(mapped, dtype).reshape(shape), mapped
 
 
 class FeatureStore:
-    """A store opened for reading. Values are views of the memory map: copy before you change them.
+    """A store opened for reading. Values are views of the memory map; copy before changing them.
 
     Raises:
-        StoreError: it is missing, half written, or its files have not the sizes that it states.
+        StoreError: the store is missing or incomplete, or its files do not have the recorded sizes.
     """
 
     def __init__(self, folder: Path | str):
@@ -255,11 +254,11 @@ class FeatureStore:
                 raise StoreError(f"{path}: missing or cut short ({size} bytes expected)")
         try:
             self.index = parquet.read(self.folder / INDEX)
-        except Exception as error:  # pyarrow's errors share no base with its missing-file errors
+        except Exception as error:  # Arrow's errors and its missing-file errors have no common base
             raise StoreError(f"{self.folder / INDEX}: missing or damaged ({error})") from None
         self._values, self._map = _map(self.folder / FEATURES, dtype, (frames, self.dims))
         self._valid, _ = _map(self.folder / VALID, np.dtype(np.uint8), (frames, row_bytes))
-        self._touched = 0  # bytes of the map that may be in memory since it was last given back
+        self._touched = 0  # bytes of the map that may be in memory since it was last released
         self._row = {clip: i for i, clip in enumerate(self.index["id"])}
         self._offset = self.index["offset"].to_numpy()
         self._frames = self.index["frames"].to_numpy()
@@ -267,10 +266,10 @@ class FeatureStore:
 
     @classmethod
     def of(cls, manifest: pd.DataFrame, folder: Path | str) -> FeatureStore:
-        """Open the store that was packed from just this manifest.
+        """Open the store that was packed from exactly this manifest.
 
         Raises:
-            StoreError: it was packed from another one (or see the class).
+            StoreError: it was packed from another one; or see the class.
         """
         store = cls(folder)
         if store.meta["corpus_fingerprint"] != corpus_fingerprint(manifest):
@@ -278,7 +277,7 @@ class FeatureStore:
         return store
 
     def __reduce__(self) -> tuple:
-        """Another process opens the same folder: a memory map does not travel."""
+        """Pickled by its folder: another process maps the files anew."""
         return FeatureStore, (self.folder,)
 
     def __len__(self) -> int:
@@ -300,18 +299,18 @@ class FeatureStore:
         return slice(self._offset[row], self._offset[row] + self._frames[row])
 
     def values(self, clip: str) -> np.ndarray:
-        """A clip's features alone: float32 (frames, dims).
+        """A clip's features without their validity: float32 (frames, dims).
 
         Raises:
             StoreError: the store has no such clip, or its features are not finite.
         """
         values = self._values[self._span(clip)]
         self._touched += values.nbytes + READ_AROUND
-        if self._touched > KEPT_IN_MEMORY:  # arrays that were handed out read them again if asked
+        if self._touched > MAX_RESIDENT:  # arrays already handed out read their pages again if used
             self._map.madvise(mmap.MADV_DONTNEED)
             self._touched = values.nbytes
         values = np.asarray(values, dtype=np.float32)
-        # nan is least and greatest of all; these two passes are quicker than isfinite or a sum
+        # minimum and maximum propagate NaN; these two passes are faster than isfinite or a sum
         extremes = (f.reduce(values, axis=None, initial=0) for f in (np.minimum, np.maximum))
         if not all(map(math.isfinite, extremes)):
             raise StoreError(f"{clip}: features in {self.folder} are not finite; pack it again")
@@ -326,7 +325,7 @@ class FeatureStore:
         return float(self._fps[self._row_of(clip)])
 
     def __getitem__(self, clip: str) -> Features:
-        """A clip's features by id: values (frames, dims), validity (frames, points).
+        """A clip's features: values (frames, dims), validity (frames, points).
 
         Raises:
             StoreError: the store has no such clip, or its features are not finite.
@@ -336,11 +335,10 @@ class FeatureStore:
         return Features(self.values(clip), valid)
 
     def verify(self) -> None:
-        """Hash every file again.
+        """Hash every file and compare with ``meta.json``.
 
         Raises:
-            StoreError: naming the first file that is missing or differs from what ``meta.json``
-                states.
+            StoreError: a file is missing or differs; the message names the first.
         """
         changed = files.first_changed(self.folder, self.meta["sha256"])
         if changed is not None:

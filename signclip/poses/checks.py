@@ -61,7 +61,7 @@ def check_pose(pose: Pose, *, sample: str = "pose") -> None:
             frame = int(np.argwhere(~finite)[0][0])
             raise PoseError(sample, f"{what} not finite (first in frame {frame})")
     fps = pose.body.fps
-    if not (isinstance(fps, Real) and np.isfinite(fps) and fps > 0):
+    if not (isinstance(fps, Real) and np.isfinite(float(fps)) and float(fps) > 0):
         raise PoseError(sample, f"frame rate of {fps} a second")
     if not detected.any():
         raise PoseError(sample, "no point is detected in any frame")

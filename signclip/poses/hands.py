@@ -88,7 +88,7 @@ def normalise_hand(hand: Landmarks) -> Landmarks:
         line=PoseNormalizationInfo(at["WRIST"], at["MIDDLE_FINGER_MCP"]),
         size=100,
     )
-    masked = np.ma.masked_array(hand.xyz[detected][:, None], mask=False)
+    masked: np.ma.MaskedArray = np.ma.masked_array(hand.xyz[detected][:, None], mask=False)
     with np.errstate(divide="ignore", invalid="ignore"):
         rotated = normaliser(masked)[:, 0]
     # the normaliser masks what it divided by zero

@@ -67,11 +67,13 @@ def permutation(names: tuple[PointName, ...]) -> np.ndarray:
         ConfigError: a point has no counterpart in this layout.
     """
     index = index_of(names)
-    try:
-        swap = np.array([index[counterpart(name)] for name in names])
-    except KeyError:
-        lone = next(name for name in names if counterpart(name) not in index)
-        raise ConfigError(f"cannot mirror: {' '.join(lone)} has no counterpart here") from None
+    positions = []
+    for name in names:
+        partner = counterpart(name)
+        if partner is None or partner not in index:
+            raise ConfigError(f"cannot mirror: {' '.join(name)} has no counterpart here")
+        positions.append(index[partner])
+    swap = np.array(positions)
     swap.flags.writeable = False  # it is shared
     return swap
 

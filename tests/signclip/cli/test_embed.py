@@ -42,6 +42,41 @@ def run(*arguments) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+def kaggle_clip(path: Path, frames: int) -> None:
+    """One sequence in Kaggle's layout, random but for the shoulders."""
+    sizes = {"pose": 33, "face": 468, "left_hand": 21, "right_hand": 21}
+    xyz = np.random.default_rng(0).uniform(0.1, 0.9, (frames, sum(sizes.values()), 3))
+    xyz[:, 11], xyz[:, 12] = (0.7, 0.5, 0), (0.3, 0.5, 0)
+    table = pd.DataFrame(xyz.reshape(-1, 3), columns=["x", "y", "z"])
+    table["frame"] = np.repeat(np.arange(frames), sum(sizes.values()))
+    table["type"] = np.tile(np.repeat(list(sizes), list(sizes.values())), frames)
+    table["landmark_index"] = np.tile(np.concatenate([*map(np.arange, sizes.values())]), frames)
+    table.to_parquet(path, index=False)
+
+
+def sem_lex_clip(path: Path, frames: int) -> None:
+    """One array in Sem-Lex's layout, random but for the shoulders."""
+    array = np.random.default_rng(1).uniform(0.1, 0.9, (frames, 553, 3)).astype(np.float32)
+    array[:, 478 + 11], array[:, 478 + 12] = (0.7, 0.5, 0), (0.3, 0.5, 0)
+    np.save(path, array)
+
+
+def test_a_folder_is_searched_for_poses_of_every_format_and_all_embed(model, clips, tmp_path):
+    kaggle_clip(clips / "c.parquet", frames=5)
+    sem_lex_clip(clips / "more" / "d.npy", frames=6)
+    status, output = run(model, clips / "more", clips / "c.parquet", "--out", tmp_path / "out.npz")
+    assert status == 0, output
+    written = np.load(tmp_path / "out.npz")
+    paths = [clips / "more" / "c.pose", clips / "more" / "d.npy", clips / "c.parquet"]
+    assert written["pose_ids"].tolist() == list(map(str, paths))
+    opened = signclip.load(model)
+    features = [
+        signclip.poses.preprocess(signclip.poses.read_pose(path), opened.variant) for path in paths
+    ]
+    assert np.allclose(opened.embed_pose(features), written["pose_embeddings"], atol=1e-5)
+    assert np.allclose(opened.embed_pose(paths), written["pose_embeddings"], atol=1e-5)
+
+
 def test_folders_files_and_texts_become_one_npz(model, clips, tmp_path):
     out = tmp_path / "out.npz"
     (tmp_path / "texts.txt").write_text("<en> <ase> house\n\nhouses\n", encoding="utf-8")
@@ -162,7 +197,7 @@ def test_what_a_released_files_shapes_do_not_tell_is_given_as_for_importing(
         (["--out", "out.npz", "--texts", "none.txt"], "none.txt: cannot be read"),
         (["--out", "out.npz", "--text", "a", "--long", "cut"], "there are truncate"),
         (["--out", "out.npz", "--text", "<en> <lis> a"], "did you mean ise"),
-        (["empty", "--out", "out.npz"], "no .pose file in this folder"),
+        (["empty", "--out", "out.npz"], "no pose file in this folder"),
         (["--out", "empty.npz", "--text", "a"], r"empty\.npz: .*it is a folder"),
         (["--out", "list.npz", "--text", "a"], r"list\.npz\.dropped\.csv: .*it is a folder"),
         (["--out", "texts/out.npz", "--text", "a"], r"texts/out\.npz: cannot be written"),

@@ -23,7 +23,9 @@ CLIPS = ("ase-a", "gss-α", "gss-ο", "ise-b", "mfs-s", "tsm-c")
 HANGING_WRITER = """
 import sys, time
 from pathlib import Path
-from signclip import manifest, poses, store
+from signclip import poses
+from signclip.corpora import manifest
+from signclip.features import store
 
 real, done = poses.features, []
 
@@ -175,7 +177,7 @@ def test_features_that_are_made_already_give_the_same_store(clips, embedded, tmp
 def test_giving_memory_back_changes_no_value(clips, embedded, monkeypatch, tmp_path):
     pack(clips, embedded.root, tmp_path / "store", "reduced_face")
     kept = {clip: found.values.copy() for clip, found in _all(tmp_path / "store").items()}
-    monkeypatch.setattr(store, "KEPT_IN_MEMORY", 0)  # after every clip
+    monkeypatch.setattr(store, "MAX_RESIDENT", 0)  # after every clip
     opened = _all(tmp_path / "store")
     for clip, values in kept.items():
         assert np.array_equal(opened[clip].values, values)  # handed out before others were read
