@@ -23,7 +23,8 @@ import numpy as np
 
 from baselines.floors.nearest_neighbour import VARIANT
 from baselines.label_scores import by_label
-from signclip.poses import HAND_POINTS, Features
+from signclip.poses import Features
+from signclip.poses.landmarks import HAND_POINTS
 from signclip.text import label
 
 FRAMES = 24

@@ -22,7 +22,8 @@ from sklearn.preprocessing import StandardScaler
 
 from baselines.floors.nearest_neighbour import VARIANT, hand_shape
 from baselines.label_scores import by_label
-from signclip.poses import HAND_POINTS, Features
+from signclip.poses import Features
+from signclip.poses.landmarks import HAND_POINTS
 from signclip.text import label
 
 C = 0.3  # inverse strength of the L2 penalty

@@ -53,7 +53,7 @@ def test_a_label_is_its_nearest_clip_whatever_is_scored_at_a_time(monkeypatch):
     nearest = [every[:, labels == name].min(axis=1) for name in "abc"]
     assert (whole == -np.stack(nearest).astype(np.float32)).all()
     sizes = []
-    monkeypatch.setattr(dtw, "TOGETHER", 2)
+    monkeypatch.setattr(dtw, "CHUNK", 2)
     monkeypatch.setattr(
         dtw, "distances", lambda a, b, of=dtw.distances: sizes.append(len(a)) or of(a, b)
     )

@@ -1,7 +1,9 @@
-"""Annotations for MMAction2, and MMAction2's own checkpoints among ours."""
+"""Exported annotations equal our own input, and imported MMAction2 checkpoints score as there."""
 
+import dataclasses
 import pickle
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,14 +14,16 @@ from mmengine.logging import MessageHub
 from mmengine.registry import DefaultScope
 from typer.testing import CliRunner
 
-from baselines import __main__ as command
-from baselines.skeletons import adapter, annotations, graph, imported, models, table
-from benchmarks.evaluation.encoders import Expected, Training
+from baselines import cli
+from baselines.skeletons import adapter, annotations, graph, imported, networks, table
+from benchmarks.evaluation.encoders import Training
 from benchmarks.evaluation.galleries import labels
-from benchmarks.evaluation.skeletons import SkeletonEncoder
-from signclip import checkpoint
+from benchmarks.evaluation.runs import TrainedOn
+from benchmarks.evaluation.skeletons import SkeletonRuns
 from signclip.core.errors import ConfigError, RunError, SignCLIPError
+from signclip.core.workspace import RunId
 from signclip.corpora import manifest, splits
+from signclip.experiments import run_folder
 from signclip.features.store import corpus_fingerprint
 
 FRAMES = 4
@@ -34,21 +38,21 @@ PIPELINE = [
 
 
 def mmaction2(path, **given) -> PoseDataset:
-    """MMAction2's data set; its transforms are looked up in its own scope."""
+    """MMAction2's data set, built in MMAction2's registry scope."""
     with DefaultScope.overwrite_default_scope("mmaction"):
         return PoseDataset(str(path), test_mode=True, **given)
 
 
 @pytest.fixture
 def exported(corpus, tmp_path):
-    """The made-up corpus as MMAction2 reads it."""
+    """The synthetic corpus as an annotation file."""
     out = tmp_path / "clips.pkl"
-    done = annotations.export(*corpus, out, split="official")
+    done = annotations.export(corpus.workspace, "synthetic", out, split="official")
     assert done == ({"train": 18, "validation": 6, "test": 6}, 3, 0)
     return out
 
 
-def test_mmaction2_reads_what_is_exported_split_by_split(exported):
+def test_mmaction2_reads_each_split_of_an_export(exported):
     read = partial(mmaction2, exported, pipeline=[])
     sizes = {role: len(read(split=role)) for role in annotations.ROLES}
     assert sizes == {"train": 18, "validation": 6, "test": 6}
@@ -59,83 +63,85 @@ def test_mmaction2_reads_what_is_exported_split_by_split(exported):
     assert (first["frame_dir"], first["label"], first["total_frames"]) == ("clip-24", 0, 7)
 
 
-def test_mmaction2s_pipeline_makes_of_it_what_the_adapter_makes(exported, corpus):
+def test_mmaction2s_pipeline_gives_the_same_joints_as_the_adapter(exported, corpus):
     pipeline = [step for step in PIPELINE if step["type"] != "UniformSampleFrames"]
     data = mmaction2(exported, pipeline=pipeline, split="train")
     for i in range(3):
         sample = data[i]
         name = f"clip-{i}"
-        whole = adapter.track(corpus.store[name], graph.skeleton("signing"))
+        whole = adapter.keypoints(corpus.store[name], graph.skeleton("signing"))
         ours = adapter.joints([whole])
         theirs = sample["inputs"].numpy()[0]
         assert theirs.shape == ours.shape
         assert np.array_equal(theirs[..., 2], ours[..., 2])
-        seen = ours[..., 2] == 1
-        assert np.allclose(theirs[seen], ours[seen], atol=1e-4)
-        assert 0 < seen.mean() < 1
+        detected = ours[..., 2] == 1
+        assert np.allclose(theirs[detected], ours[detected], atol=1e-4)
+        assert 0 < detected.mean() < 1
 
 
-def test_labels_beyond_training_get_numbers_behind_and_are_counted(make_corpus, tmp_path):
+def test_labels_without_training_clips_are_numbered_last_and_counted(make_corpus, tmp_path):
     made = make_corpus([("b", "train"), ("c", "train"), ("a", "test"), ("c", "validation")])
     out = tmp_path / "x.pkl"
-    done = annotations.export(*made, out, split="official")
-    assert (done.classes, done.unanswerable) == (2, 1)
+    done = annotations.export(made.workspace, "synthetic", out, split="official")
+    assert (done.classes, done.unpredictable) == (2, 1)
     content = pickle.loads(out.read_bytes())
     assert content["classes"] == ["b", "c", "a"]
     assert [one["label"] for one in content["annotations"]] == [0, 1, 1, 2]
 
 
-def test_an_export_that_makes_no_sense_is_refused(corpus, make_corpus, tmp_path, monkeypatch):
-    export = annotations.export
+def test_an_impossible_export_is_refused(corpus, make_corpus, tmp_path, monkeypatch):
+    export = partial(annotations.export, corpus.workspace, "synthetic")
     with pytest.raises(ConfigError, match=r"end in \.pkl"):
-        export(*corpus, tmp_path / "clips.json", split="official")
+        export(tmp_path / "clips.json", split="official")
     with pytest.raises(ConfigError, match="no fold 7"):
-        export(*corpus, tmp_path / "clips.pkl", split="official", fold=7)
+        export(tmp_path / "clips.pkl", split="official", fold=7)
     with pytest.raises(ConfigError, match="no split 'letters'"):
-        export(*corpus, tmp_path / "clips.pkl", split="letters")
+        export(tmp_path / "clips.pkl", split="letters")
     empty = make_corpus([("a", "test")])
     with pytest.raises(ConfigError, match="no training clip"):
-        export(*empty, tmp_path / "clips.pkl", split="official")
-    rows = pd.concat([splits.read(corpus.corpus, "official").assign(fold=n) for n in (0, 1)])
+        annotations.export(empty.workspace, "synthetic", tmp_path / "x.pkl", split="official")
+    rows = pd.concat([splits.read(corpus.folder, "official").assign(fold=n) for n in (0, 1)])
     monkeypatch.setattr(splits, "read", lambda *_: rows)
     with pytest.raises(ConfigError, match=r"has folds \[0, 1\]: choose one with --fold"):
-        export(*corpus, tmp_path / "clips.pkl", split="official")
+        export(tmp_path / "clips.pkl", split="official")
     assert not list(tmp_path.glob("*.pkl"))
 
 
 @pytest.fixture
 def users(tmp_path, corpus, make_recipe):
-    """A user's configuration and checkpoint; importing them."""
+    """Imports a user's configuration and checkpoint, whose attributes it has."""
     backbone = make_recipe().backbone
-    model = models.config("stgcn", graph.skeleton("signing"), 3, stream="joint", backbone=backbone)
+    model = networks.config(
+        "stgcn", graph.skeleton("signing"), 3, stream="joint", backbone=backbone
+    )
     config, weights = tmp_path / "mine.py", tmp_path / "mine.pth"
     config.write_text(f"model = {model!r}\ntest_pipeline = {PIPELINE!r}\n")
     torch.manual_seed(0)
-    network = models.build(model)
+    network = networks.build(model)
     torch.save({"meta": {"epoch": 1}, "state_dict": network.state_dict()}, weights)
 
-    def bring(**changes):
-        given = dict(config=config, weights=weights, name="mine", split="official")
-        return imported.import_run(
-            **(given | changes), **corpus._asdict(), runs=changes.get("runs", tmp_path / "runs")
-        )
+    def import_run(name: str = "mine", fold: int | None = None, **changes) -> Path:
+        run = RunId(name, "", "synthetic", "official", fold, 0)
+        workspace = corpus.workspace.replace(runs=tmp_path / "runs")
+        given = dict(config=config, weights=weights, run=run, workspace=workspace)
+        return imported.import_run(**(given | changes))
 
-    bring.network, bring.config, bring.weights = network.eval(), config, weights
-    return bring
+    import_run.network, import_run.config = network.eval(), config
+    return import_run
 
 
-def test_a_users_checkpoint_scores_as_mmaction2_scores_it(users, exported, corpus):
+def test_an_imported_checkpoint_scores_as_in_mmaction2(users, exported, corpus):
     folder = users()
-    checkpoint.verify(folder)
-    opened = imported.load(folder)
+    run_folder.verify(folder)
+    loaded = imported.load(folder)
     np.random.seed(3)
     before = np.random.get_state()[1].copy()
     ids = [f"clip-{i}" for i in (24, 27, 29)]
-    scores = opened.score([corpus.store[i] for i in ids], ["a", "b", "c", "z"])
+    scores = loaded.score([corpus.store[i] for i in ids], ["a", "b", "c", "z"])
     assert np.array_equal(np.random.get_state()[1], before)
     data = mmaction2(exported, pipeline=PIPELINE, split="test")
-    for column, place in enumerate((0, 3, 5)):
-        sample = data[place]
+    for column, row in enumerate((0, 3, 5)):
+        sample = data[row]
         batch = {key: [value] for key, value in sample.items()}
         with torch.no_grad():
             theirs = users.network.test_step(batch)[0].pred_scores.item
@@ -143,38 +149,39 @@ def test_a_users_checkpoint_scores_as_mmaction2_scores_it(users, exported, corpu
     assert (scores[3] < scores[:3].min(axis=0)).all()
 
 
-def test_an_imported_run_is_evaluated_in_the_same_galleries(users, corpus, tmp_path, caplog):
-    users()
+def test_an_imported_run_is_found_below_any_folder_of_runs(users, tmp_path):
+    folder = users()
     runs = tmp_path / "runs"
+    assert table.is_imported(folder)
+    assert not table.is_imported(runs)
     assert table.is_skeleton("mine", runs)
+    assert table.is_skeleton("mine", tmp_path)  # as runs/<a folder>/mine
     assert table.is_skeleton("posec3d", runs)
     assert not table.is_skeleton("E5", runs)
-    clips, rows = manifest.read(corpus.corpus), splits.read(corpus.corpus, "official")
-    given = dict(
-        params=tmp_path / "params.yaml",
-        runs=runs,
-        roles={0: splits.fingerprint(rows)},
-        corpus_fingerprint=corpus_fingerprint(clips),
-    )
-    encoder = SkeletonEncoder(Expected("mine", "cpu", "made-up", "official", 0), **given)
+
+
+def test_an_imported_run_is_evaluated_in_the_label_gallery(users, corpus, tmp_path):
+    users()
+    workspace = corpus.workspace.replace(runs=tmp_path / "runs")
+    clips, rows = manifest.read(corpus.folder), splits.read(corpus.folder, "official")
+    trained_on = TrainedOn(corpus_fingerprint(clips), {0: splits.fingerprint(rows)})
+    run = RunId("mine", "cpu", "synthetic", "official", None, 0)
+    encoder = SkeletonRuns(run, workspace, trained_on)
     assert (encoder.title, encoder.variant) == ("mine (imported)", graph.VARIANT)
     ids = ["clip-24", "clip-25"]
-    asked = labels(clips.assign(text=clips["text"].where(clips["id"] != "clip-25", "z")))
-    tested = [corpus.store[i] for i in ids]
-    (scored,) = encoder.score_fold(0, Training([], [], []), tested, [asked], ids)
+    gallery = labels(clips.assign(text=clips["text"].where(clips["id"] != "clip-25", "z")))
+    fold = encoder.open_fold(0, Training([], [], []))
+    assert set(fold.vocabulary) == {"a", "b", "c"}
+    scored = fold.score([corpus.store[i] for i in ids], gallery, ids)
     assert scored.scores.shape == (4, 2)
-    assert "no training clip has z" in caplog.text
-    assert "1 test clips have one of them" in caplog.text
     assert encoder.parameters == sum(p.numel() for p in users.network.parameters())
     with pytest.raises(RunError, match="trained on other clips or another split"):
-        SkeletonEncoder(
-            Expected("mine", "cpu", "made-up", "official", 0), **(given | {"roles": {0: "x"}})
-        )
+        SkeletonRuns(run, workspace, trained_on._replace(roles={0: "x"}))
     with pytest.raises(RunError, match="no run of mine with seed 5"):
-        SkeletonEncoder(Expected("mine", "cpu", "made-up", "official", 5), **given)
+        SkeletonRuns(dataclasses.replace(run, seed=5), workspace, trained_on)
 
 
-def test_objects_in_a_checkpoint_are_refused_and_the_hook_makes_them_plain(users, tmp_path):
+def test_a_checkpoint_with_objects_is_refused_and_the_hook_prevents_them(users, tmp_path):
     hub = MessageHub("of a test")
     hub.update_scalar("train/loss", 0.5)
     content = {"state_dict": users.network.state_dict(), "message_hub": hub.state_dict()}
@@ -187,9 +194,9 @@ def test_objects_in_a_checkpoint_are_refused_and_the_hook_makes_them_plain(users
     assert users(weights=tmp_path / "plain.pth").is_dir()
 
 
-def test_what_cannot_be_imported_says_why(users, tmp_path):
+def test_a_failed_import_says_why(users, tmp_path):
     for changes, message in (
-        (dict(name="stgcn"), "is a model of ours"),
+        (dict(name="stgcn"), "is a model of baselines/models.yaml"),
         (dict(weights=tmp_path / "none.pth"), "cannot be read"),
         (dict(config=tmp_path / "none.py"), "not a recogniser's configuration"),
         (dict(fold=4), "no fold 4"),
@@ -204,23 +211,23 @@ def test_what_cannot_be_imported_says_why(users, tmp_path):
     with pytest.raises(RunError, match="does not fit"):
         users(weights=tmp_path / "strange.pth")
     torch.save({"state_dict": {"a": 3}}, tmp_path / "numbers.pth")
-    with pytest.raises(RunError, match="no weights by name"):
+    with pytest.raises(RunError, match="holds no weights by name"):
         users(weights=tmp_path / "numbers.pth")
 
 
 @pytest.mark.parametrize("name", ["export", "import", "models"])
 def test_every_command_has_help_with_an_example(name):
-    done = CliRunner().invoke(command.app, [name, "--help"])
+    done = CliRunner().invoke(cli.app, [name, "--help"])
     assert done.exit_code == 0
     assert f"Example: python -m baselines {name}" in " ".join(done.output.split())
 
 
-def test_the_commands_say_what_they_did(corpus, tmp_path, monkeypatch):
-    monkeypatch.chdir(corpus.corpus.parents[1])
-    words = ["export", "made-up", str(tmp_path / "x.pkl"), "--split", "official"]
-    done = CliRunner().invoke(command.app, words)
+def test_the_commands_report_what_they_did(corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(corpus.workspace.data.parent)
+    words = ["export", "synthetic", str(tmp_path / "x.pkl"), "--split", "official"]
+    done = CliRunner().invoke(cli.app, words)
     assert done.exit_code == 0, done.output
     assert "18 train, 6 validation, 6 test clips; num_classes=3" in done.output
-    listed = CliRunner().invoke(command.app, ["models"]).output
+    listed = CliRunner().invoke(cli.app, ["models"]).output
     assert "PoseC3D (SlowOnly)" in listed
     assert "CTR-GCN: not in the package mmaction2 1.1.0" in listed
