@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def _ranks(context: EvaluationContext, wanted: list[Task]) -> tuple[dict[str, Ra
     return found, seconds
 
 
-def _result_path(context: EvaluationContext, name: str) -> Any:
+def _result_path(context: EvaluationContext, name: str) -> Path:
     return results.path_of(
         *(context.workspace.leaderboard, context.group, context.encoder, context.revision),
         *(name, context.corpus, context.split),

@@ -1,32 +1,32 @@
-"""Isolated sign recognition from embeddings: class scores of test clips, by who learns what.
+"""Classifiers of embeddings for isolated sign recognition: scores of classes for test clips.
 
 Decisions
-* Every function gives scores, float32 (classes, clips), higher is better; ranks, intervals and
-  tables are then those of every other encoder (:mod:`benchmarks.tasks.retrieval`).
-* The classes are given, in a fixed order that also decides ties. A class without a training clip
-  scores below all others (:mod:`baselines.label_scores`): a test clip of it stays in the count, as
-  a miss. (The paper drops such clips.)
-* The settings are the paper's: standardised embeddings and as many neighbours as the root of the
-  number of shots in all (its later code) or as there are classes (its earlier), an unscaled
-  logistic regression of at most 100 iterations, shots drawn once with seed 42 (facts 6). With one
-  shot a class and a neighbour for each class, all classes get one vote each: no recognition. With
-  the root, one shot gives as many classes one vote each, and the first of them in the alphabet is
-  the answer: the paper's 1-shot setting measures little; read 5 and more.
-* Unlike the paper's code: shots are drawn of every class that is asked for, not of those alone that
-  test clips have; a tie goes to the first class, where scikit-learn's top-k gives it to the last;
-  and the probe learns all labels on every corpus, Sem-Lex's too.
-* A class with fewer training clips than shots gives all it has.
-* A prototype counts by its direction: the mean of few clips is longer than that of many, so that by
-  dot products classes of one clip would win.
+* Every function returns scores, float32 (classes, clips), higher is better, so ranks, intervals and
+  tables are those of every other encoder.
+* The classes are given, in a fixed order that also decides ties. A class without training clips
+  scores below all others (:mod:`baselines.label_scores`): its test clips stay in the count, as
+  misses. (The paper drops such clips.)
+* The settings are the paper's: standardised embeddings; as many neighbours as the root of the
+  number of shots (the authors' later code) or as there are classes (their earlier code); an
+  unscaled logistic regression of at most 100 iterations; shots drawn once with seed 42. With one
+  shot a class and a neighbour for each class, all classes get one vote each, which recognises
+  nothing. With the root, one shot gives that many classes one vote each, and the first of them in
+  the alphabet is
+  predicted: the paper's 1-shot setting measures little; read 5 shots and more.
+* Unlike the authors' code: shots are drawn from every class of the gallery, not only from those of
+  test clips; a tie goes to the first class, where scikit-learn's top-k gives it to the last; and
+  the probe learns all labels on every corpus, Sem-Lex included.
+* A class with fewer training clips than shots uses all it has.
+* A prototype is compared by cosine: the mean of few clips is longer than that of many, so by dot
+  product classes of one clip would win.
 
-Cost: milliseconds for thousands of clips; the probe seconds.
+Cost: milliseconds for thousands of clips; the probe takes seconds.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -38,37 +38,20 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler, normalize
 
 from baselines.label_scores import by_label
-from benchmarks.tasks.names import OFTEN
 from signclip.core.errors import ConfigError
 
-SEED = 42  # of the shots and the probe, the paper's
+SEED = 42  # of the shots and of the probe, as in the authors' code
 Neighbours = Literal["root", "classes"]
 
 
-def in_vocabulary(
-    labels: Sequence[str], pretraining_labels: Sequence[str], *, more_than: int = OFTEN
-) -> np.ndarray:
-    """Which clips' labels are concepts that pretraining saw often: bool (clips,).
-
-    The paper's zero-shot recognition asks for these alone (facts 6, ``test_in_vocab``).
-
-    Args:
-        labels: of the test clips.
-        pretraining_labels: one a pretraining clip.
-        more_than: clips of the concept.
-    """
-    seen = Counter(pretraining_labels)
-    return np.array([seen[label] > more_than for label in labels], dtype=bool)
-
-
 def shots(labels: Sequence[str], classes: Sequence[str], k: int, *, seed: int = SEED) -> np.ndarray:
-    """Up to k training clips of each class, drawn at random: int64, positions ascending.
+    """Draw up to k training clips of each class at random: int64 positions, ascending.
 
     Raises:
         ConfigError: k is below 1, or no class has a training clip.
     """
     if k < 1:
-        raise ConfigError(f"{k} shots: at least one a class is needed")
+        raise ConfigError(f"{k} shots: at least one per class is needed")
     rng = np.random.default_rng(seed)
     of_class: dict[str, list[int]] = {name: [] for name in classes}
     for position, label in enumerate(labels):
@@ -91,16 +74,16 @@ def few_shot(
     neighbours: Neighbours = "root",
     seed: int = SEED,
 ) -> np.ndarray:
-    """k-nearest-neighbour votes of k shots a class, float32 (classes, clips).
+    """Votes of the nearest neighbours among k shots a class, float32 (classes, clips).
 
     Args:
         training: (n, d), embeddings of the training clips.
         labels: (n,), their labels.
         clips: (m, d), embeddings of the test clips.
-        classes: that test clips are told apart into.
+        classes: candidates for the test clips.
         k: shots a class.
-        neighbours: that vote: the root of the number of shots in all, or as many as classes. Never
-            more than there are shots.
+        neighbours: number that vote: the root of the number of all shots, or the number of classes;
+            at most the number of shots.
 
     Raises:
         ConfigError: shapes or numbers do not fit, see :func:`shots`.
@@ -111,10 +94,12 @@ def few_shot(
     scaler = StandardScaler().fit(training[chosen])
     voters = KNeighborsClassifier(n_neighbors=max(1, min(wanted, len(chosen))))
     with warnings.catch_warnings():
-        # one shot a class is as many classes as clips, on purpose
+        # with one shot a class there are as many classes as clips, on purpose
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         voters.fit(scaler.transform(training[chosen]), [labels[i] for i in chosen])
-    return _placed(voters.predict_proba(scaler.transform(clips)).T, voters.classes_, classes)
+    return _in_class_order(
+        voters.predict_proba(scaler.transform(clips)).T, voters.classes_, classes
+    )
 
 
 def prototypes(
@@ -129,7 +114,7 @@ def prototypes(
     """Cosines with the mean of each class's shots, float32 (classes, clips).
 
     Args:
-        k: shots a class; None: all training clips. Others as in :func:`few_shot`.
+        k: shots a class; None: all training clips. The others as in :func:`few_shot`.
 
     Raises:
         ConfigError: see :func:`few_shot`.
@@ -139,7 +124,7 @@ def prototypes(
     names, row = np.unique([labels[i] for i in chosen], return_inverse=True)
     sums = np.zeros((len(names), training.shape[1]))
     np.add.at(sums, row, training[chosen])
-    return _placed(normalize(sums) @ normalize(clips).T, names, classes)
+    return _in_class_order(normalize(sums) @ normalize(clips).T, names, classes)
 
 
 def linear_probe(
@@ -150,32 +135,32 @@ def linear_probe(
     *,
     iterations: int = 100,
 ) -> np.ndarray:
-    """Probabilities of a logistic regression on frozen embeddings, float32 (classes, clips).
+    """Log-probabilities of a logistic regression on embeddings, float32 (classes, clips).
 
-    The regression learns all labels of training, as the paper's does; only ``classes`` are asked.
-    That it stops before it has converged is part of the paper's setting and not warned of.
+    The regression learns all training labels, as the paper's does; only ``classes`` are scored. It
+    stops before convergence; this is the paper's setting and raises no warning.
 
     Raises:
         ConfigError: see :func:`few_shot`; or training has a single class.
     """
     training, clips = _checked(training, labels, clips)
     if len(set(labels)) < 2:
-        raise ConfigError(f"a probe tells classes apart; training has {len(set(labels))}")
+        raise ConfigError(f"a probe needs two classes; training has {len(set(labels))}")
     probe = LogisticRegression(random_state=SEED, max_iter=iterations)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         probe.fit(training, list(labels))
     logits = probe.decision_function(clips)
-    if logits.ndim == 1:  # two classes: of the second one
+    if logits.ndim == 1:  # with two classes, the logits of the second
         logits = np.stack([-logits, logits], axis=1) / 2
-    # logarithms keep apart what would both round to 0
-    return _placed(log_softmax(logits, axis=1).T, probe.classes_, classes)
+    # logarithms distinguish what would both round to 0
+    return _in_class_order(log_softmax(logits, axis=1).T, probe.classes_, classes)
 
 
 def _checked(
     training: np.ndarray, labels: Sequence[str], clips: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both as float64, of one width, finite and not empty."""
+    """Training and test embeddings as float64 of equal width, finite and not empty."""
     arrays = []
     for name, values in (("training", training), ("test", clips)):
         values = np.asarray(values, dtype=np.float64)
@@ -193,8 +178,8 @@ def _checked(
     return arrays[0], arrays[1]
 
 
-def _placed(scores: np.ndarray, names: Sequence[str], classes: Sequence[str]) -> np.ndarray:
-    """Scores (names, clips) in the order of the classes; one without a name below all others.
+def _in_class_order(scores: np.ndarray, names: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+    """Scores (names, clips) in the order of the classes; a class without a score is below all.
 
     Raises:
         ConfigError: no class has a score.

@@ -192,7 +192,7 @@ class FoldContext:
 
     context: EvaluationContext
     fold: Fold
-    opened: OpenFold
+    encoder: OpenFold
 
     def __post_init__(self) -> None:
         self._warned = False
@@ -200,9 +200,9 @@ class FoldContext:
     @property
     def embedding_fold(self) -> EmbeddingFold:
         """The encoder, which has embeddings: prompts, texts and clips can be embedded."""
-        if not isinstance(self.opened, EmbeddingFold):
+        if not isinstance(self.encoder, EmbeddingFold):
             raise ConfigError(f"{self.context.encoder} has no embeddings")
-        return self.opened
+        return self.encoder
 
     def embeddings(self, ids: Sequence[str]) -> np.ndarray:
         """Embeddings of clips, (n, d). All clips of the store are embedded at once, and cached."""
@@ -211,15 +211,15 @@ class FoldContext:
 
     def seconds(self) -> float:
         """Time that the encoder took to score the fold's test clips."""
-        return self.opened.seconds(self.fold.test)
+        return self.encoder.seconds(self.fold.test)
 
     def rank(self, gallery: Gallery) -> GalleryRanks:
         """Rank the test clips in a gallery that has their texts."""
         test = self.fold.test
-        if self.opened.vocabulary is not None:
-            self._warn(gallery, self.opened.vocabulary)
+        if self.encoder.vocabulary is not None:
+            self._warn(gallery, self.encoder.vocabulary)
         stored = StoredClips(self.context.store, test)
-        scored = self.opened.score(stored, gallery, test)
+        scored = self.encoder.score(stored, gallery, test)
         targets = np.array([gallery.targets[clip] for clip in test])
         return GalleryRanks(test, targets, gallery.names, scored.ranks(targets), scored)
 

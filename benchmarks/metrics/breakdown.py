@@ -1,13 +1,13 @@
-"""Accuracy by class, by sign language and by signer, and how much of a gallery a test covers.
+"""Accuracy by class, sign language and signer, and the share of a gallery that a test covers.
 
-Decides:
-- R@k is the share of test clips whose own text is among the first k; R@1 is what isolated-sign
-  papers call (top-1) accuracy.
-- A macro number is the plain mean over groups: a group of one clip counts as much as one of a
-  hundred, and is in the table. The micro number is the mean over clips, as everywhere else.
-- Clips without a group (no signer recorded) form none: they are counted apart and are in the micro
-  numbers alone.
-- Several seeds are one measurement: a clip's numbers are averaged over seeds before anything else,
+Decisions
+* R@k is the share of test clips whose text is among the first k; R@1 is called (top-1) accuracy in
+  papers on isolated signs.
+* A macro average is the plain mean over groups: a group of one clip counts as much as one of a
+  hundred. The micro average is the mean over clips, as everywhere else.
+* Clips without a group (no signer recorded) are counted separately and are in the micro average
+  alone.
+* Several seeds are one measurement: a clip's numbers are averaged over seeds before anything else,
   and MedianR is then the median of mean ranks.
 
 Cost: a second for 450,000 clips.
@@ -32,9 +32,9 @@ class Breakdown(NamedTuple):
     """Hits and ranks by group.
 
     Attributes:
-        table: one row a group, names ascending: clips, R@1, R@5, R@10, R@20, MRR, DCG, MedianR,
+        table: one row per group, names ascending: clips, R@1, R@5, R@10, R@20, MRR, DCG, MedianR,
             MeanR.
-        macro: mean over groups of each of these but clips; empty where there is no group.
+        macro: mean over groups of each of these except clips; empty if there is no group.
         micro: the same over all clips, those without a group included.
         ungrouped: clips without a group.
     """
@@ -46,14 +46,14 @@ class Breakdown(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """How test clips and a gallery of texts meet; shares lie in [0, 1].
+    """How test clips cover a gallery of texts; shares lie in [0, 1].
 
     Attributes:
-        texts: texts in the gallery.
+        texts: number of texts in the gallery.
         texts_with_clip: share of them that is the text of at least one test clip.
         texts_predicted: share of them that ranks first for at least one test clip.
-        clips: test clips, whether or not their text is in the gallery.
-        clips_in_gallery: share of them whose text is there; the others cannot be right.
+        clips: number of test clips, whether or not their text is in the gallery.
+        clips_in_gallery: share of them whose text is in the gallery; the others cannot be right.
     """
 
     texts: int
@@ -64,14 +64,15 @@ class Coverage(NamedTuple):
 
 
 def by_group(ranks: ArrayLike, groups: Sequence[str]) -> Breakdown:
-    """Sum up V2T ranks for each group of clips.
+    """Average V2T ranks and hits in each group of clips.
 
     Args:
         ranks: ints (clips,), or (seeds, clips) for several seeds; 1-based.
-        groups: the group of each clip; an empty name is none.
+        groups: the group of each clip; an empty name means no group.
 
     Raises:
-        ValueError: no clips, other numbers of ranks and groups, or a rank below 1.
+        ValueError: there are no clips, the numbers of ranks and groups differ, or a rank is below
+            1.
     """
     units = _units(ranks)
     if len(groups) != len(units):
@@ -86,16 +87,16 @@ def by_group(ranks: ArrayLike, groups: Sequence[str]) -> Breakdown:
 
 
 def breakdowns(ranks: ArrayLike, clips: pd.DataFrame) -> dict[str, Breakdown]:
-    """Sum up V2T ranks by class, language and signer: `GROUPINGS`.
+    """Average V2T ranks and hits by class, language and signer (`GROUPINGS`).
 
-    A class is a label, that is the text as it is compared, whatever the sign language.
+    A class is a label (the text as it is compared) in any sign language.
 
     Args:
         ranks: as in `by_group`, in the order of the clips.
         clips: rows of a manifest, with the columns text, sign_language and signer.
 
     Raises:
-        ValueError: a column is missing, or as in `by_group`.
+        ValueError: a column is missing, or see `by_group`.
     """
     missing = [column for column in GROUPINGS.values() if column not in clips]
     if missing:
@@ -105,34 +106,35 @@ def breakdowns(ranks: ArrayLike, clips: pd.DataFrame) -> dict[str, Breakdown]:
     return {name: by_group(ranks, list(of)) for name, of in groups.items()}
 
 
-def coverage(own: ArrayLike, predicted: ArrayLike, texts: int) -> Coverage:
-    """Count what of a gallery is asked and answered.
+def coverage(targets: ArrayLike, predicted: ArrayLike, texts: int) -> Coverage:
+    """Which shares of a gallery are the text of a test clip, and are predicted.
 
     Args:
-        own: ints (clips,), the row of each test clip's text in the gallery; -1 where it is not
-            there.
-        predicted: ints (answers,), rows of the texts that rank first: one a clip that was scored,
-            of all seeds together.
-        texts: rows of the gallery.
+        targets: ints (clips,), the row of each test clip's text in the gallery; -1 if the gallery
+            does not have it.
+        predicted: ints (predictions,), rows of the texts that rank first: one per scored clip and
+            seed.
+        texts: number of texts in the gallery.
 
     Raises:
-        ValueError: no clips or texts, or a row that the gallery does not have.
+        ValueError: there are no clips or texts, or a row that the gallery does not have.
     """
-    own, predicted = _rows(own, "own", texts, lowest=-1), _rows(predicted, "predicted", texts)
-    if texts < 1 or not len(own):
-        raise ValueError(f"coverage needs clips and texts, got {len(own)} and {texts}")
-    there = own[own >= 0]
+    targets = _rows(targets, "targets", texts, lowest=-1)
+    predicted = _rows(predicted, "predicted", texts)
+    if texts < 1 or not len(targets):
+        raise ValueError(f"coverage needs clips and texts, got {len(targets)} and {texts}")
+    inside = targets[targets >= 0]
     return Coverage(
         texts=texts,
-        texts_with_clip=len(np.unique(there)) / texts,
+        texts_with_clip=len(np.unique(inside)) / texts,
         texts_predicted=len(np.unique(predicted)) / texts,
-        clips=len(own),
-        clips_in_gallery=len(there) / len(own),
+        clips=len(targets),
+        clips_in_gallery=len(inside) / len(targets),
     )
 
 
 def _units(ranks: ArrayLike) -> pd.DataFrame:
-    """One row a clip, means over seeds; columns as in the tables."""
+    """One row per clip, means over seeds; columns as in the tables."""
     ranks = np.atleast_2d(np.asarray(ranks))
     if ranks.ndim != 2:
         raise ValueError(f"ranks must be (clips,) or (seeds, clips), got {ranks.shape}")

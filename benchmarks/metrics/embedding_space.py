@@ -1,15 +1,14 @@
-"""What the space looks like: concepts over sign languages, and analogies.
+"""Metrics of an embedding space: the spread of concepts over sign languages, and analogies.
 
 Decisions
 * Iconicity is the paper's: the embeddings of one concept in many languages, their standard
-  deviation in each dimension, summed; the less, the more alike the signs (reference:
-  ``test_iconicity.py``; its grouping by the last word of a prompt is a defect and not copied).
-  Numbers of concepts with other counts of languages do not compare, so a count is asked for.
-* An analogy a - b + c = d is counted right where d is the nearest of all candidates but a, b and c
-  (as for words: king - man + woman = queen). By cosine, since sums differ in length.
-* Between labels (``analogy``) the mean of a label's clips, each at unit length, stands for it.
-* Conceptualisation needs no function of its own: it is retrieval where every prompt has the same
-  language's tag (``<ase>`` in the reference).
+  deviation in each dimension, summed; a smaller spread means more similar signs
+  (``test_iconicity.py`` of the authors' code; its grouping by the last word of a prompt is a defect
+  and not copied). Spreads over different numbers of languages are not comparable, so the number can
+  be fixed.
+* An analogy a - b + c = d is right if d is the nearest of all candidates except a, b and c (as for
+  words: king - man + woman = queen). By cosine, since sums differ in length.
+* Between labels (``analogy``) each label is the mean of its clips' unit vectors.
 
 Cost: analogies x candidates dot products.
 """
@@ -23,24 +22,24 @@ import pandas as pd
 
 from signclip.core.errors import ConfigError
 
-MOST = 1_000  # analogies that one item is asked for
+MOST = 1_000  # analogies per target item
 
 
 def iconicity(
     embeddings: np.ndarray, concepts: Sequence[str], *, clips: int | None = None
 ) -> pd.DataFrame:
-    """How far a concept's embeddings spread over its clips, least first.
+    """The spread of each concept's embeddings over its clips, smallest first.
 
     Args:
-        embeddings: (n, d), one clip a sign language and concept.
+        embeddings: (n, d), one clip per sign language and concept.
         concepts: (n,), the clips' labels.
-        clips: only concepts of just so many clips; None: those of two and more.
+        clips: keep concepts with exactly this many clips; None: with two or more.
 
     Returns:
-        One row a concept: ``concept``, ``clips``, ``spread``.
+        One row per concept: ``concept``, ``clips``, ``spread``.
 
     Raises:
-        ConfigError: no concept has so many clips.
+        ConfigError: no concept has that many clips.
     """
     embeddings = np.asarray(embeddings, dtype=np.float64)
     rows = []
@@ -65,11 +64,11 @@ def parallelograms(
 
     Args:
         pairs: the two properties of each item; no two items have both in common.
-        targets: items that are asked for.
-        most: analogies a target; of more, so many are drawn.
+        targets: items that are to be found (d).
+        most: analogies per target; of more, this many are drawn.
 
     Returns:
-        int64 (analogies, 4): a, b, c, d, positions in ``pairs``; in order.
+        int64 (analogies, 4): a, b, c, d, positions in ``pairs``; ordered by target.
 
     Raises:
         ConfigError: two items have both properties in common.
@@ -86,33 +85,33 @@ def parallelograms(
     parts = [np.empty((0, 4), dtype=np.int64)]
     for d in targets:
         language, letter = pairs[d]
-        own = of_language[language]
+        letters = of_language[language]
         found = [
-            (own[second], b, c, d)
+            (letters[second], b, c, d)
             for c in with_letter[letter]
             if pairs[c][0] != language
             for second, b in of_language[pairs[c][0]].items()
-            if second != letter and second in own
+            if second != letter and second in letters
         ]
-        asked = np.array(found, dtype=np.int64).reshape(-1, 4)
-        if len(asked) > most:
-            asked = asked[np.sort(rng.choice(len(asked), most, replace=False))]
-        parts.append(asked)
+        queries = np.array(found, dtype=np.int64).reshape(-1, 4)
+        if len(queries) > most:
+            queries = queries[np.sort(rng.choice(len(queries), most, replace=False))]
+        parts.append(queries)
     return np.concatenate(parts)
 
 
 def analogy(embeddings: np.ndarray, labels: Sequence[str], a: str, b: str, c: str) -> pd.DataFrame:
-    """Labels by how near they are to a - b + c, nearest first; a, b and c are no answers.
+    """Labels by their cosine with a - b + c, nearest first, without a, b and c.
 
     Args:
         embeddings: (n, d), none of them zero.
         labels: (n,), of the clips.
 
     Returns:
-        One row a label: ``label``, ``clips``, ``cosine``.
+        One row per label: ``label``, ``clips``, ``cosine``.
 
     Raises:
-        ConfigError: a, b or c has no clip, nothing else has, or an embedding has no direction.
+        ConfigError: a, b or c has no clip, no other label has one, or an embedding is zero.
     """
     names, row = np.unique(labels, return_inverse=True)
     place = {str(name): i for i, name in enumerate(names)}
@@ -144,33 +143,33 @@ def _directions(embeddings: np.ndarray) -> np.ndarray:
 
 
 def analogies(
-    embeddings: np.ndarray, asked: np.ndarray, candidates: np.ndarray | None = None
+    embeddings: np.ndarray, queries: np.ndarray, candidates: np.ndarray | None = None
 ) -> np.ndarray:
-    """Ranks of d by cosine with a - b + c among the candidates but a, b and c: int64 (analogies,).
+    """Ranks of d by cosine with a - b + c among the candidates without a, b, c: int64 (analogies,).
 
     Args:
         embeddings: (n, d), none of them zero.
-        asked: int (analogies, 4), rows of the embeddings.
-        candidates: rows that may be answers; default all. d must be among them.
+        queries: int (analogies, 4), rows a, b, c, d of the embeddings.
+        candidates: rows that are ranked; default all. d must be among them.
 
     Raises:
-        ConfigError: nothing is asked, an embedding has no direction, or a d is no candidate.
+        ConfigError: there is no query, an embedding is zero, or a d is not a candidate.
     """
-    asked = np.asarray(asked, dtype=np.int64).reshape(-1, 4)
-    if not len(asked):
-        raise ConfigError("no analogy is asked")
+    queries = np.asarray(queries, dtype=np.int64).reshape(-1, 4)
+    if not len(queries):
+        raise ConfigError("no analogies to rank")
     unit = _directions(embeddings)
     candidates = np.arange(len(unit)) if candidates is None else np.sort(candidates)
     column_of = np.full(len(unit), -1)
     column_of[candidates] = np.arange(len(candidates))
-    if (column_of[asked[:, 3]] < 0).any():
-        raise ConfigError("an analogy's answer is not among the candidates")
-    among = unit[candidates]
-    ranks = np.empty(len(asked), dtype=np.int64)
-    for row, (a, b, c, d) in enumerate(asked):
-        scores = among @ (unit[a] - unit[b] + unit[c])
+    if (column_of[queries[:, 3]] < 0).any():
+        raise ConfigError("the fourth clip of an analogy is not among the candidates")
+    candidate_units = unit[candidates]
+    ranks = np.empty(len(queries), dtype=np.int64)
+    for row, (a, b, c, d) in enumerate(queries):
+        scores = candidate_units @ (unit[a] - unit[b] + unit[c])
         out = column_of[[a, b, c]]
         scores[out[out >= 0]] = -np.inf
-        own = scores[column_of[d]]
-        ranks[row] = 1 + (scores > own).sum() + (scores[: column_of[d]] == own).sum()
+        target = scores[column_of[d]]
+        ranks[row] = 1 + (scores > target).sum() + (scores[: column_of[d]] == target).sum()
     return ranks

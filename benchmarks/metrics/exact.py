@@ -23,12 +23,11 @@ def retrieval(
 ) -> dict[str, Metrics]:
     """Compute exact retrieval metrics over unique texts: `{'t2v': {...}, 'v2t': {...}}`.
 
-    T2V: each unique text queries all clips. R@k is the share of queries with a right clip in the
-    first k, P@k the right clips in the first k divided by k, MRR, MedianR and MeanR are over the
-    rank of the best right clip. V2T: each clip queries the unique texts; P@k is R@k / k. The row of
-    a text is that of its first occurrence, and unique texts keep that order for ties. With a k
-    larger than the gallery every R@k is 1, and P@k still divides by k: places that do not exist
-    count as misses.
+    T2V: the query is a unique text, the gallery all clips. R@k is the share of queries with a right
+    clip in the first k, P@k the number of right clips in the first k divided by k; MRR, MedianR and
+    MeanR are over the rank of the best right clip. V2T: the query is a clip, the gallery the unique
+    texts; P@k is R@k / k. The row of a text is that of its first occurrence, and unique texts keep
+    that order for ties. If k exceeds the gallery, R@k is 1 and P@k still divides by k.
 
     Args:
         scores_text_x_pose: (n, n), text of clip i against clip j, higher is better.
@@ -39,7 +38,8 @@ def retrieval(
         For 't2v' and 'v2t' the keys R@1, R@5, R@10, R@20, P@1, P@5, P@10, MRR, MedianR, MeanR.
 
     Raises:
-        ValueError: empty or not (n, n) for n texts, or a non-finite score (the first is named).
+        ValueError: the scores are empty, not (n, n) for n texts, or not finite (the first is
+            named).
     """
     scores, first_rows, targets = checked_square(scores_text_x_pose, texts)
     scores = take_rows(scores, first_rows)
@@ -50,35 +50,35 @@ def retrieval(
 
 
 def v2t_metrics(ranks: NDArray[np.int64]) -> Metrics:
-    """Sum up V2T ranks (clips,) as the keys of `retrieval`; a clip has one right label.
+    """The V2T metrics of `retrieval` from ranks (clips,).
 
-    P@k is therefore R@k / k.
+    A clip has one right label, so P@k is R@k / k.
     """
     recall = _rank_metrics(ranks)
     return recall | {f"P@{k}": recall[f"R@{k}"] / k for k in PRECISION_AT}
 
 
 def t2v_metrics(hits: T2VHits) -> Metrics:
-    """Sum up T2V hits, counted at `PRECISION_AT` or more depths, as the keys of `retrieval`."""
+    """The T2V metrics of `retrieval` from hits at the depths `PRECISION_AT` (or more)."""
     precision = {f"P@{k}": float(np.mean(hits.hits[k]) / k) for k in PRECISION_AT}
     return _rank_metrics(hits.first_rank) | precision
 
 
 def rank_units(ranks: ArrayLike) -> dict[str, NDArray]:
-    """What each query with one right answer, as in V2T, adds to every metric of ranks.
+    """The contribution of each query to the metrics, for queries with one right result, as in V2T.
 
-    DCG is 1 / log2(1 + rank): relevance is binary and nothing is cut off, so the best possible is 1
-    and DCG is NDCG too, as isolated-sign papers report it (ASL Citizen, Desai et al., 2023).
-    (A sum over all right answers, as T2V would need, is another DCG.)
+    DCG is 1 / log2(1 + rank): relevance is binary and there is no cut-off, so the ideal DCG is 1
+    and DCG equals NDCG, as in papers on isolated signs (ASL Citizen, Desai et al., 2023). (With
+    several right results, as in T2V, DCG would be a sum over them.)
 
     Args:
         ranks: ints of any shape, 1-based.
 
     Returns:
-        Metric -> array of that shape; the metric is its mean, of MedianR its median.
+        Metric -> array of that shape; the metric is its mean, for MedianR its median.
 
     Raises:
-        ValueError: no ranks, no whole numbers, or one below 1.
+        ValueError: the ranks are empty, not integers, or below 1.
     """
     ranks = np.asarray(ranks)
     if ranks.size == 0 or ranks.dtype.kind not in "iu":

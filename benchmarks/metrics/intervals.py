@@ -1,14 +1,15 @@
-"""How sure a number is: bootstrap intervals, paired differences, and what random scores would get.
+"""Bootstrap intervals, paired differences, and the chance levels of random scores.
 
-Decides:
-- Percentile bootstrap over units (clips, queries, signers: the caller's choice of what varies).
-  Units are taken as independent: clips of one signer are not, so pass one value a signer then.
-- The same values, seed and number of resamples give the same interval, to the last bit.
-- Chance is computed, not simulated: exact rational arithmetic where a comparison with 1/2 decides.
+Decisions
+* Percentile bootstrap over units (clips, queries or signers: the caller chooses what varies). Units
+  are taken as independent; clips of one signer are not, so pass one value per signer then.
+* The same values, seed and number of resamples give the same interval, to the last bit.
+* Chance is computed, not simulated, with exact rational arithmetic where a comparison with 1/2
+  decides.
 
-Costs: `bootstrap_interval` draws resamples x units values: 0.3 s for a mean, 0.7 s for a median,
-at 10,000 x 4,500 on one core, in `cells` x 24 bytes (100 MB). `chance_t2v` takes about
-log2(clips) x (most positives of a query) steps on long integers: milliseconds up to 500 positives.
+Cost: `bootstrap_interval` draws resamples x units values: 0.3 s for a mean, 0.7 s for a median, at
+10,000 x 4,500 on one core, in `cells` x 24 bytes (100 MB). `chance_t2v` takes about log2(clips) x
+(largest number of positives of a query) steps on long integers: milliseconds up to 500 positives.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CELLS = 2**22  # resampled values held at a time
 
 
 class PairedDifference(NamedTuple):
-    """Mean of a - b over units, with its interval; an interval without 0 is a difference."""
+    """Mean of a - b over units, with its interval; it is significant if 0 lies outside."""
 
     difference: float
     low: float
@@ -44,19 +45,20 @@ def bootstrap_interval(
     """Percentile bootstrap interval of a statistic over units.
 
     Args:
-        values: (units,), one number a unit (a hit as 0 or 1, a rank, ...).
-        statistic: np.mean, np.median, or what else takes (resamples, units) and `axis=1`.
+        values: (units,), one number per unit (a hit as 0 or 1, a rank, ...).
+        statistic: np.mean, np.median, or another function of (resamples, units) and `axis=1`.
         level: share of resampled statistics between low and high, in (0, 1).
-        resamples: how many times the units are drawn with replacement.
+        resamples: number of times that the units are drawn with replacement.
         seed: of the draws.
         cells: resampled values held at a time; changes memory, never the result.
 
     Returns:
-        (low, high), in the unit of the values. One unit gives an interval of width 0, which says
-        nothing about how sure the number is.
+        (low, high). A single unit gives an interval of width 0, which says nothing about the
+        uncertainty.
 
     Raises:
-        ValueError: no values, not one-dimensional, not finite, or a level outside (0, 1).
+        ValueError: the values are empty, not one-dimensional or not finite, or the level lies
+            outside (0, 1).
     """
     values = _checked_values(values, "values")
     if not 0 < level < 1:
@@ -80,7 +82,7 @@ def _draws(units: int, resamples: int, rows: int, seed: int) -> Iterator[NDArray
         yield rng.integers(0, units, (min(rows, resamples - start), units))
 
 
-@lru_cache(maxsize=2)  # a table asks for the same draws hundreds of times; CELLS numbers at most
+@lru_cache(maxsize=2)  # a table needs the same draws hundreds of times; at most CELLS numbers
 def _all_draws(units: int, resamples: int, seed: int) -> NDArray:
     [drawn] = _draws(units, resamples, resamples, seed)
     drawn.setflags(write=False)
@@ -97,15 +99,15 @@ def paired_bootstrap(
 ) -> PairedDifference:
     """Mean of a - b over the same units, with a percentile bootstrap interval.
 
-    Units are drawn, not the two sides apart: what makes a unit hard for both cancels out.
+    Units are drawn for both sides together, so what makes a unit hard for both cancels out.
 
     Args:
-        a: (units,), one number a unit.
+        a: (units,), one number per unit.
         b: (units,), the other system's numbers for the same units in the same order.
         level: as in `bootstrap_interval`, like `resamples` and `seed`.
 
     Raises:
-        ValueError: different numbers of units, or what `bootstrap_interval` refuses.
+        ValueError: the numbers of units differ, or see `bootstrap_interval`.
     """
     a, b = _checked_values(a, "a"), _checked_values(b, "b")
     if a.shape != b.shape:
@@ -118,7 +120,7 @@ def chance_v2t(n_labels: int, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float
     """Expected V2T metrics of random scores without ties: each rank 1..n_labels is equally likely.
 
     Args:
-        n_labels: labels in the gallery, those without a clip included.
+        n_labels: number of labels in the gallery, including those without clips.
         ks: depths; beyond the gallery R@k is 1 and P@k still divides by k.
 
     Returns:
@@ -126,7 +128,7 @@ def chance_v2t(n_labels: int, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float
         ranks), with the definitions of `benchmarks.metrics.rank_units`.
 
     Raises:
-        ValueError: no labels or a k below 1.
+        ValueError: there are no labels, or a k is below 1.
     """
     if n_labels < 1:
         raise ValueError(f"n_labels must be at least 1, got {n_labels}")
@@ -149,15 +151,15 @@ def chance_t2v(
 ) -> dict[str, float]:
     """Expected T2V metrics of random scores without ties.
 
-    A query with m right clips of N has its first hit beyond rank r with probability
-    C(N - r, m) / C(N, m) (no right clip among r drawn: hypergeometric). Ranks over queries follow
-    the mixture of these. MedianR is the median of the mixture, exactly: the midpoint where a
-    probability of 1/2 falls between two ranks, as np.median has it. (A median over few queries
-    scatters about it, and its expectation can differ.)
+    A query with m right clips of N has its first hit beyond rank r with probability C(N - r, m) /
+    C(N, m) (no right clip among r drawn: hypergeometric). Ranks over queries follow the mixture of
+    these. MedianR is the exact median of the mixture: the midpoint where a probability of 1/2 falls
+    between two ranks, as in np.median. (The median over few queries scatters about it, and its
+    expectation can differ.)
 
     Args:
-        positives_per_query: ints (queries,), right clips of each query, 1..n_clips.
-        n_clips: clips in the gallery.
+        positives_per_query: ints (queries,), number of right clips of each query, 1..n_clips.
+        n_clips: number of clips in the gallery.
         ks: depths; beyond the gallery R@k is 1 and P@k still divides by k.
 
     Returns:
@@ -165,11 +167,12 @@ def chance_t2v(
         `benchmarks.metrics.retrieval`.
 
     Raises:
-        ValueError: no queries, a number of positives outside 1..n_clips, or a k below 1.
+        ValueError: there are no queries, a number of positives lies outside 1..n_clips, or a k is
+            below 1.
     """
     positives = _checked_positives(positives_per_query, n_clips)
     _check_depths(ks)
-    queries_with = np.bincount(positives).tolist()  # python ints: they never overflow
+    queries_with = np.bincount(positives).tolist()  # Python ints, which never overflow
     everything = len(positives) * _falling(n_clips, len(queries_with) - 1)
 
     def beyond(rank: int) -> int:
@@ -189,7 +192,7 @@ def chance_t2v(
 
 
 def _mean_reciprocal(positives: NDArray[np.int64], n_clips: int) -> float:
-    """Expected 1 / rank of the first hit, a mean over queries: the sum of P(rank r) / r."""
+    """Mean over queries of the expected 1 / rank of the first hit: the sum of P(rank r) / r."""
     found = {}
     for m in np.unique(positives).tolist():
         # P(beyond rank r) by its factors: (N - r - m + 1) / (N - r + 1) a step
@@ -201,15 +204,15 @@ def _mean_reciprocal(positives: NDArray[np.int64], n_clips: int) -> float:
 
 
 def _first_hit_beyond(rank: int, queries_with: list[int], n_clips: int) -> int:
-    """Expected number of queries without a hit in the first `rank` places, in whole numbers.
+    """Expected number of queries without a hit in the first `rank` places, as an integer.
 
-    It is counted in units of 1 / (N (N-1) ... (N-M+1)), with N clips and M the most positives of
-    any query: the probability for m positives is a product of m factors (N - rank - i) / (N - i),
-    so all queries share that denominator and nothing is ever rounded.
+    The unit is 1 / (N (N-1) ... (N-M+1)), with N clips and M the largest number of positives of a
+    query: the probability for m positives is a product of m factors (N - rank - i) / (N - i), so
+    all queries share that denominator and nothing is rounded.
 
     Args:
         rank: 0..n_clips.
-        queries_with: how many queries have m positives, for m = 0..M (none has 0).
+        queries_with: number of queries with m positives, for m = 0..M (none has 0).
         n_clips: N.
     """
     total, product = 0, 1
@@ -230,7 +233,7 @@ def _falling(n: int, length: int) -> int:
 def _checked_values(values: ArrayLike, name: str) -> NDArray[np.float64]:
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or values.size == 0:
-        raise ValueError(f"{name} must be one number a unit and not empty, got {values.shape}")
+        raise ValueError(f"{name} must be one number per unit and not empty, got {values.shape}")
     if not np.isfinite(values).all():
         unit = np.flatnonzero(~np.isfinite(values))[0]
         raise ValueError(f"{name}[{unit}] is {values[unit]}")

@@ -36,13 +36,13 @@ def reference_retrieval(
 
     V2T:
     - all n text rows are ranked for each clip, duplicates included, each with its own score;
-    - then a row is dropped if the next one bears the same text: only ADJACENT duplicates merge,
-      the last of a run stays. The result counts a text as often as it has runs, so ranks grow when
-      rows of one text have scores that differ (even by rounding) and other texts fall between;
+    - then a row is dropped if the next one has the same text: only ADJACENT duplicates merge, and
+      the last of a run stays. A text counts as often as it has runs, so ranks grow when rows of one
+      text have scores that differ (even by rounding) and other texts fall between;
     - the rank is the place of the first remaining row with the clip's text, not of its own row;
     - there is no P@k.
 
-    The reference compares decoded text (cut to the token limit), and its predictor cuts the
+    The authors' code compares decoded texts (cut to the token limit), and its predictor cuts the
     scores, not the texts, to 10,000 clips beyond 100,000. Both happen before the metric: the caller
     passes the texts to be compared, and nothing is cut here.
 
@@ -86,7 +86,7 @@ def _adjacent_run_ranks(
         ordered = label_of_row[order]  # (chunk, n): the labels as ranked for each clip
         first_right = np.argmax(ordered == label_of_row[part, None], axis=1)
         run_ends = np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1)
-        # runs that ended before the first own row; a column of zeros for a first row
+        # runs that ended before the first right row; a column of zeros for the first row
         run = np.pad(run_ends, ((0, 0), (1, 0)))
         ranks[part] = 1 + np.take_along_axis(run, first_right[:, None], axis=1)[:, 0]
     return ranks

@@ -287,8 +287,8 @@ def _texts_above(
         inside, known = scores[first:last], mask[first:last]
         if not np.array_equal(np.take_along_axis(inside, column, axis=1), score):
             raise RuntimeError(
-                f"clips {job.order[part][first]} and following: the same product gave other scores the "
-                "second time; ranks would not be exact with this BLAS"
+                f"clip {job.order[part][first]} and following: the same product gave other scores "
+                "the second time; ranks would not be exact with this BLAS"
             )
         np.greater(inside, score, out=known)
         known |= (inside == score) & (np.arange(TILE) < column)

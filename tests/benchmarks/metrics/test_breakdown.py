@@ -88,7 +88,7 @@ def test_coverage_counts_what_is_asked_and_answered():
         (lambda: breakdown.by_group([1.5], ["a"]), "ranks must be ints"),
         (lambda: breakdown.by_group([1, 0], ["a", "a"]), r"ranks\[0, 1\] is 0"),
         (lambda: breakdown.by_group([1, 1], ["a"]), "2 clips have ranks and 1 have groups"),
-        (lambda: breakdown.coverage([0, 5], [0], 5), r"own\[1\] is 5"),
+        (lambda: breakdown.coverage([0, 5], [0], 5), r"targets\[1\] is 5"),
         (lambda: breakdown.coverage([0], [-1], 5), r"predicted\[0\] is -1"),
         (lambda: breakdown.coverage([], [], 5), "needs clips and texts"),
     ],

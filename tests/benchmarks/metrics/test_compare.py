@@ -46,8 +46,8 @@ def test_a_clips_hits_are_averaged_over_each_sides_seeds(result):
         ({"corpus_fingerprint": "x"}, "corpus_fingerprint"),
         ({"task": "tagged_retrieval"}, "task"),
         ({"labels": 11}, "labels"),
-        ({"ranks": ranks(20) | {"one more": [1]}}, "1 clips are evaluated in one alone"),
-        ({"ranks": {}}, "without ranks"),
+        ({"ranks": ranks(20) | {"one more": [1]}}, "1 clips were evaluated in only one"),
+        ({"ranks": {}}, "has no ranks"),
     ],
 )
 def test_what_was_measured_otherwise_is_not_paired(result, change, told):

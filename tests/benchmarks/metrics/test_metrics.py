@@ -75,14 +75,14 @@ def test_reference_metric_equals_every_shared_case_exactly():
 
 
 def test_reference_v2t_merges_only_adjacent_duplicates():
-    # clip 2 ("c") sees "a", "b", "a" before its own text: three runs, though two unique texts
+    # clip 2 ("c") sees "a", "b", "a" before its targets text: three runs, though two unique texts
     texts = ["a", "b", "c", "a"]
     scores = np.zeros((4, 4), np.float32)
     scores[:, 2] = [4, 3, 1, 2]
-    apart = metrics.reference_retrieval(scores, texts)["v2t"]["MeanR"]
+    separate = metrics.reference_retrieval(scores, texts)["v2t"]["MeanR"]
     scores[:, 2] = [4, 2, 1, 3]  # now the two "a" are adjacent
     adjacent = metrics.reference_retrieval(scores, texts)["v2t"]["MeanR"]
-    assert apart - adjacent == pytest.approx(1 / 4)
+    assert separate - adjacent == pytest.approx(1 / 4)
 
 
 def test_reference_recall_is_micro_and_precision_has_a_ceiling():
@@ -249,13 +249,13 @@ def test_wrong_shapes_and_empty_input_are_refused_with_the_shape(function, shape
 
 @pytest.mark.parametrize("labels", [[0, 2], [0, -1]])
 def test_a_label_outside_the_rows_is_named(labels):
-    with pytest.raises(ValueError, match=r"label_of_clip\[1\]"):
+    with pytest.raises(ValueError, match=r"targets\[1\]"):
         metrics.v2t_ranks(np.zeros((2, 2)), labels)
 
 
 @pytest.mark.parametrize("labels", [[0], [0, 1, 1], [0.0, 1.0]])
 def test_labels_of_a_wrong_shape_or_type_are_refused(labels):
-    with pytest.raises(ValueError, match="label_of_clip must be 2 ints"):
+    with pytest.raises(ValueError, match="targets must be 2 ints"):
         metrics.t2v_hits(np.zeros((2, 2)), labels)
 
 
@@ -301,11 +301,11 @@ def test_retrieval_sums_up_the_units_of_ranks():
 
 def test_both_directions_at_once_are_each_by_itself():
     rng = np.random.default_rng(0)
-    scores, own = rng.integers(0, 3, (5, 40)).astype(float), np.arange(40) % 4
-    found = metrics.ranks(scores, own, (1, 7))
-    assert np.array_equal(found.v2t, metrics.v2t_ranks(scores, own))
+    scores, targets = rng.integers(0, 3, (5, 40)).astype(float), np.arange(40) % 4
+    found = metrics.ranks(scores, targets, (1, 7))
+    assert np.array_equal(found.v2t, metrics.v2t_ranks(scores, targets))
     assert np.array_equal(found.predicted, [column.argmax() for column in scores.T])
-    expected = metrics.t2v_hits(scores, own, (1, 7))
+    expected = metrics.t2v_hits(scores, targets, (1, 7))
     for ours, theirs in zip(found.t2v[:2], expected[:2], strict=True):
         assert np.array_equal(ours, theirs)
     assert {k: of.tolist() for k, of in found.t2v.hits.items()} == {
@@ -316,7 +316,7 @@ def test_both_directions_at_once_are_each_by_itself():
 
 @pytest.mark.parametrize("labels", [metrics.ROWS, metrics.ROWS + 1, 3 * metrics.ROWS + 7])
 def test_labels_counted_in_parts_are_all_counted(labels):
-    # every label but the own one, which is the last, is above: no count may wrap
+    # every label but the targets one, which is the last, is above: no count may wrap
     scores = np.ones((labels, 3), np.float32)
     scores[-1] = 0
     assert metrics.v2t_ranks(scores, [labels - 1] * 3).tolist() == [labels] * 3

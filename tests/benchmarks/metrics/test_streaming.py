@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from benchmarks import metrics
-from benchmarks.metrics import streaming
+from benchmarks.metrics import keys, streaming
 
 K = (1, 3, 10)
 
@@ -21,13 +21,13 @@ def random_case(clips, texts, dims, seed=0):
 
 def duplicated_case(clips, texts, dims, seed=0):
     """Half of the clips and texts repeat others, at random places: ties in both directions."""
-    clip_rows, text_rows, own = random_case(clips, texts, dims, seed)
+    clip_rows, text_rows, targets = random_case(clips, texts, dims, seed)
     rng = np.random.default_rng(seed + 1)
     for rows in (clip_rows, text_rows):
         chosen = rng.permutation(len(rows))
         half = len(rows) // 2
         rows[chosen[:half]] = rows[rng.choice(chosen[half:], half)]
-    return clip_rows, text_rows, own
+    return clip_rows, text_rows, targets
 
 
 def assert_equal(got, expected):
@@ -45,10 +45,10 @@ def assert_same_hits(got, expected):
         assert np.array_equal(got.hits[depth], expected.hits[depth]), depth
 
 
-def assert_equals_the_matrix(got, matrix, own, k=K):
-    assert np.array_equal(got.v2t, metrics.v2t_ranks(matrix, own))
+def assert_equals_the_matrix(got, matrix, targets, k=K):
+    assert np.array_equal(got.v2t, metrics.v2t_ranks(matrix, targets))
     assert np.array_equal(got.predicted, matrix.argmax(axis=0))
-    assert_same_hits(got.t2v, metrics.t2v_hits(matrix, own, k))
+    assert_same_hits(got.t2v, metrics.t2v_hits(matrix, targets, k))
 
 
 @st.composite
@@ -66,9 +66,9 @@ def small_cases(draw):
 @given(small_cases(), st.integers(1, 3))
 @settings(max_examples=60, deadline=None)
 def test_ranks_equal_those_on_a_plain_product(case, workers):
-    clips, texts, own = case
+    clips, texts, targets = case
     assert_equals_the_matrix(
-        streaming.ranks(clips, texts, own, K, workers=workers), texts @ clips.T, own
+        streaming.ranks(clips, texts, targets, K, workers=workers), texts @ clips.T, targets
     )
 
 
@@ -77,28 +77,28 @@ def test_ranks_equal_those_on_a_plain_product(case, workers):
 def test_ranks_equal_those_on_the_matrix_of_the_same_scores(tile_clips, texts, seed, duplicated):
     make = duplicated_case if duplicated else random_case
     # the number of clips steps over the border of a tile
-    clips, texts, own = make(streaming.TILE - 20 + tile_clips, texts, 7, seed)
-    matrix = streaming.score_matrix(clips, texts, own)
+    clips, texts, targets = make(streaming.TILE - 20 + tile_clips, texts, 7, seed)
+    matrix = streaming.score_matrix(clips, texts, targets)
     assert np.allclose(matrix, texts @ clips.T, atol=1e-4)
-    assert_equals_the_matrix(streaming.ranks(clips, texts, own, K), matrix, own)
+    assert_equals_the_matrix(streaming.ranks(clips, texts, targets, K), matrix, targets)
 
 
 @pytest.mark.parametrize("make", [random_case, duplicated_case])
 def test_neither_chunks_nor_threads_change_a_rank(make):
-    clips, texts, own = make(9 * streaming.TILE + 5, 2 * streaming.TILE + 3, 33)
-    matrix = streaming.score_matrix(clips, texts, own)
+    clips, texts, targets = make(9 * streaming.TILE + 5, 2 * streaming.TILE + 3, 33)
+    matrix = streaming.score_matrix(clips, texts, targets)
     found = [
-        streaming.ranks(clips, texts, own, K, workers=workers, budget=budget)
+        streaming.ranks(clips, texts, targets, K, workers=workers, budget=budget)
         for workers, budget in ((1, 0), (1, 2**30), (2, 0), (3, streaming.BUDGET))
     ]
-    assert_equals_the_matrix(found[0], matrix, own)
+    assert_equals_the_matrix(found[0], matrix, targets)
     for other in found[1:]:
         assert_equal(other, found[0])
 
 
 def test_a_budget_decides_how_many_clips_are_held(monkeypatch):
-    clips, texts, own = random_case(20 * streaming.TILE, 5, 8)
-    job = streaming._Job(clips, texts, own)
+    clips, texts, targets = random_case(20 * streaming.TILE, 5, 8)
+    job = streaming._Job(clips, texts, targets)
     assert {len(rows) for rows in job.chunks(1, 0)} == {streaming.TILE}
     assert len(job.chunks(1, 2**30)) == 10
     for workers, budget in ((1, 0), (1, 2**30), (3, 0)):
@@ -109,7 +109,7 @@ def test_a_budget_decides_how_many_clips_are_held(monkeypatch):
 
 @pytest.mark.parametrize("dims", [1, 5, 64, 768])
 def test_equal_embeddings_have_equal_scores_wherever_they_lie(dims):
-    clips, texts, own = random_case(streaming.TILE + 40, streaming.TILE + 9, dims)
+    clips, texts, targets = random_case(streaming.TILE + 40, streaming.TILE + 9, dims)
     alike = (np.repeat(side[:1], streaming.TILE, axis=0) for side in (clips, texts))
     with threadpool_limits(1, user_api="blas"):
         cells = np.dot(next(alike), next(alike).T)
@@ -119,82 +119,84 @@ def test_equal_embeddings_have_equal_scores_wherever_they_lie(dims):
             f"this BLAS ({', '.join(kinds)}) gives equal cells of a product other last bits"
         )
     clips[::3], texts[::2] = clips[0], texts[0]
-    matrix = streaming.score_matrix(clips, texts, own)
+    matrix = streaming.score_matrix(clips, texts, targets)
     assert np.unique(matrix[::2, ::3]).size == 1
     # ties of a collapsed encoder: by index, never all first
     clips[:], texts[:] = clips[0], texts[0]
-    found = streaming.ranks(clips, texts, own)
-    assert np.array_equal(found.v2t, own + 1)
-    assert np.array_equal(found.t2v.first_rank, np.unique(own, return_index=True)[1] + 1)
+    found = streaming.ranks(clips, texts, targets)
+    assert np.array_equal(found.v2t, targets + 1)
+    assert np.array_equal(found.t2v.first_rank, np.unique(targets, return_index=True)[1] + 1)
     assert not found.predicted.any()
 
 
 def test_a_clip_never_outranks_itself_by_rounding():
     # one text: its rank can only be 1, and its best clip is found at the place of its score
-    clips, texts, own = random_case(3 * streaming.TILE + 1, 1, 768)
-    found = streaming.ranks(clips, texts, own)
+    clips, texts, targets = random_case(3 * streaming.TILE + 1, 1, 768)
+    found = streaming.ranks(clips, texts, targets)
     assert (found.v2t == 1).all()
     assert found.t2v.first_rank.tolist() == [1]
-    # every clip its own text, at 768 numbers each: the count of clips above is the matrix's
+    # every clip its targets text, at 768 numbers each: the count of clips above is the matrix's
     clips, texts, _ = random_case(700, 700, 768)
-    own = np.random.default_rng(5).permutation(700)
-    matrix = streaming.score_matrix(clips, texts, own)
-    assert_equals_the_matrix(streaming.ranks(clips, texts, own, K), matrix, own)
+    targets = np.random.default_rng(5).permutation(700)
+    matrix = streaming.score_matrix(clips, texts, targets)
+    assert_equals_the_matrix(streaming.ranks(clips, texts, targets, K), matrix, targets)
 
 
 def test_a_product_that_differs_at_the_second_time_is_an_error(monkeypatch):
-    clips, texts, own = random_case(30, 4, 8)
+    clips, texts, targets = random_case(30, 4, 8)
     choose = streaming._Job.choose_best
 
     def disturbed(job):
         choose(job)
-        job.own_score[3] = np.nextafter(job.own_score[3], np.float32(np.inf))
+        job.target_score[3] = np.nextafter(job.target_score[3], np.float32(np.inf))
 
     monkeypatch.setattr(streaming._Job, "choose_best", disturbed)
-    with pytest.raises(RuntimeError, match="other scores at the second time"):
-        streaming.ranks(clips, texts, own)
+    with pytest.raises(RuntimeError, match="other scores the second time"):
+        streaming.ranks(clips, texts, targets)
 
 
 def test_embeddings_are_read_from_memory_maps_and_left_as_they_are(tmp_path):
-    clips, texts, own = random_case(1100, 30, 16)
-    expected = streaming.ranks(clips, texts, own, K)
+    clips, texts, targets = random_case(1100, 30, 16)
+    expected = streaming.ranks(clips, texts, targets, K)
     for name, rows in (("clips", clips), ("texts", texts)):
         rows.tofile(tmp_path / name)
     maps = [
         np.memmap(tmp_path / name, np.float32, mode="r", shape=rows.shape)
         for name, rows in (("clips", clips), ("texts", texts))
     ]
-    assert_equal(streaming.ranks(*maps, own, K), expected)
+    assert_equal(streaming.ranks(*maps, targets, K), expected)
     assert np.array_equal(maps[0], clips)
 
 
 def test_other_number_types_are_compared_as_float32():
-    clips, texts, own = random_case(40, 9, 5)
+    clips, texts, targets = random_case(40, 9, 5)
     wide = clips.astype(np.float64) * (1 + 1e-12)  # equal in float32
-    assert_equal(streaming.ranks(wide, texts, own, K), streaming.ranks(clips, texts, own, K))
+    assert_equal(
+        streaming.ranks(wide, texts, targets, K), streaming.ranks(clips, texts, targets, K)
+    )
     half = clips.astype(np.float16)
     assert_equal(
-        streaming.ranks(half, texts, own, K),
-        streaming.ranks(half.astype(np.float32), texts, own, K),
+        streaming.ranks(half, texts, targets, K),
+        streaming.ranks(half.astype(np.float32), texts, targets, K),
     )
 
 
 def test_a_depth_beyond_the_gallery_counts_all_positives():
-    clips, texts, own = random_case(12, 3, 4)
-    matrix = streaming.score_matrix(clips, texts, own)
-    found = streaming.ranks(clips, texts, own, (100,))
-    assert_same_hits(found.t2v, metrics.t2v_hits(matrix, own, (100,)))
+    clips, texts, targets = random_case(12, 3, 4)
+    matrix = streaming.score_matrix(clips, texts, targets)
+    found = streaming.ranks(clips, texts, targets, (100,))
+    assert_same_hits(found.t2v, metrics.t2v_hits(matrix, targets, (100,)))
     assert np.array_equal(found.t2v.hits[100], found.t2v.positives)
 
 
 def test_keys_order_clips_by_score_and_then_by_index():
     scores = np.array([0, -0.0, 1e-40, -1e-40, 3, -3, 3, np.finfo(np.float32).min], np.float32)
     clips = np.array([9, 2, 5, 5, 2**32 - 1, 0, 1, 7])
-    keys = streaming._keys(scores, clips)
-    assert np.argsort(-keys).tolist() == np.lexsort((clips, -scores)).tolist()
-    assert np.array_equal(streaming._clip_of(keys), clips)
-    assert np.array_equal(streaming._score_of(keys), scores)
-    assert keys.min() > streaming._EMPTY
+    found = keys.keys_of(scores, clips)
+    assert np.argsort(-found).tolist() == np.lexsort((clips, -scores)).tolist()
+    assert np.array_equal(keys.clip_of(found), clips)
+    assert np.array_equal(keys.score_of(found), scores)
+    assert found.min() > keys.EMPTY
 
 
 def test_zeros_of_both_signs_tie():
@@ -211,22 +213,22 @@ def test_zeros_of_both_signs_tie():
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["clips", "texts"])
 def test_an_embedding_that_is_not_finite_is_named(name, value):
-    clips, texts, own = random_case(streaming.TILE + 30, streaming.TILE + 20, 3)
+    clips, texts, targets = random_case(streaming.TILE + 30, streaming.TILE + 20, 3)
     rows = {"clips": clips, "texts": texts}[name]
     rows[streaming.TILE + 7, 2] = rows[streaming.TILE + 9, 0] = value
     with pytest.raises(ValueError, match=rf"{name}\[{streaming.TILE + 7}, 2\] is -?(nan|inf)"):
-        streaming.ranks(clips, texts, own)
+        streaming.ranks(clips, texts, targets)
 
 
 def test_an_embedding_that_overflows_float32_is_named():
-    clips, texts, own = random_case(3, 2, 2)
+    clips, texts, targets = random_case(3, 2, 2)
     wide = clips.astype(np.float64)
     wide[1, 0] = 1e300
     with pytest.raises(ValueError, match=r"clips\[1, 0\] is inf in float32"):
-        streaming.ranks(wide, texts, own)
+        streaming.ranks(wide, texts, targets)
 
 
-@pytest.mark.parametrize("at", [0, 1], ids=["own text", "another text"])
+@pytest.mark.parametrize("at", [0, 1], ids=["targets text", "another text"])
 def test_a_score_that_overflows_is_named_by_clip_and_text(at):
     clips, texts = np.ones((4, 2), np.float32), np.ones((3, 2), np.float32)
     clips[2], texts[at] = 1e30, 1e30
@@ -240,27 +242,27 @@ def test_large_scores_that_do_not_overflow_are_ranked():
 
 
 @pytest.mark.parametrize(
-    ("clips", "texts", "own", "message"),
+    ("clips", "texts", "targets", "message"),
     [
         (np.zeros((0, 3)), np.zeros((2, 3)), [], r"clips must be numbers .*\(0, 3\)"),
         (np.zeros((2, 3)), np.zeros(3), [0, 0], r"texts must be numbers .*\(3,\)"),
         (np.zeros((2, 3)), np.zeros((2, 4)), [0, 0], "the same dims"),
         (np.zeros((2, 3)), np.array([["a"]]), [0, 0], "texts must be numbers"),
-        (np.zeros((2, 3)), np.zeros((2, 3)), [0], "own must be 2 ints"),
-        (np.zeros((2, 3)), np.zeros((2, 3)), [0.0, 1.0], "own must be 2 ints"),
-        (np.zeros((2, 3)), np.zeros((2, 3)), [0, 2], r"own\[1\] is 2"),
-        (np.zeros((2, 3)), np.zeros((2, 3)), [-1, 1], r"own\[0\] is -1"),
+        (np.zeros((2, 3)), np.zeros((2, 3)), [0], "targets must be 2 ints"),
+        (np.zeros((2, 3)), np.zeros((2, 3)), [0.0, 1.0], "targets must be 2 ints"),
+        (np.zeros((2, 3)), np.zeros((2, 3)), [0, 2], r"targets\[1\] is 2"),
+        (np.zeros((2, 3)), np.zeros((2, 3)), [-1, 1], r"targets\[0\] is -1"),
     ],
 )
-def test_wrong_input_is_refused(clips, texts, own, message):
+def test_wrong_input_is_refused(clips, texts, targets, message):
     with pytest.raises(ValueError, match=message):
-        streaming.ranks(clips, texts, own)
+        streaming.ranks(clips, texts, targets)
 
 
 def test_a_depth_or_workers_below_one_are_refused():
-    clips, texts, own = random_case(3, 2, 2)
+    clips, texts, targets = random_case(3, 2, 2)
     for k in ((), (0, 1)):
         with pytest.raises(ValueError, match="depths of at least 1"):
-            streaming.ranks(clips, texts, own, k)
+            streaming.ranks(clips, texts, targets, k)
     with pytest.raises(ValueError, match="workers must be at least 1"):
-        streaming.ranks(clips, texts, own, workers=0)
+        streaming.ranks(clips, texts, targets, workers=0)

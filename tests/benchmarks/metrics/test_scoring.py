@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks import metrics, tasks
+from benchmarks import metrics
+from benchmarks.metrics import scoring
 
 LABELS, CLIPS = 6, 30
 
@@ -11,13 +12,13 @@ LABELS, CLIPS = 6, 30
 def made(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Scores (labels, clips) and each clip's label."""
     rng = np.random.default_rng(seed)
-    own = np.arange(CLIPS) % LABELS
-    scores = rng.normal(size=(LABELS, CLIPS)) + 1.5 * (np.arange(LABELS)[:, None] == own)
-    return scores.astype(np.float32), own
+    targets = np.arange(CLIPS) % LABELS
+    scores = rng.normal(size=(LABELS, CLIPS)) + 1.5 * (np.arange(LABELS)[:, None] == targets)
+    return scores.astype(np.float32), targets
 
 
-def ranks(scores: np.ndarray, own: np.ndarray) -> metrics.Ranks:
-    return metrics.ranks(scores, own, tasks.KS)
+def ranks(scores: np.ndarray, targets: np.ndarray) -> metrics.Ranks:
+    return metrics.ranks(scores, targets, scoring.KS)
 
 
 def fold(seed: int) -> metrics.Ranks:
@@ -25,10 +26,10 @@ def fold(seed: int) -> metrics.Ranks:
 
 
 def test_one_folds_metrics_are_the_references():
-    scores, own = made(0)
-    texts = [f"letter {i}" for i in own]
-    reference = metrics.reference_retrieval(scores[own], texts)
-    ours = tasks.retrieval([ranks(scores, own)])
+    scores, targets = made(0)
+    texts = [f"letter {i}" for i in targets]
+    reference = metrics.reference_retrieval(scores[targets], texts)
+    ours = scoring.score_galleries([ranks(scores, targets)])
     for k in (1, 5, 10):
         assert ours[f"V2T_R@{k}"].value == pytest.approx(reference["v2t"][f"R{k}"], abs=1e-12)
         assert ours[f"T2V_P@{k}"].value == pytest.approx(reference["t2v"][f"P{k}"], abs=1e-12)
@@ -38,42 +39,42 @@ def test_one_folds_metrics_are_the_references():
 
 def test_folds_are_pooled_over_clips():
     folds = [fold(seed) for seed in range(3)]
-    each = [tasks.retrieval([one])["V2T_R@1"].value for one in folds]
-    assert tasks.retrieval(folds)["V2T_R@1"].value == pytest.approx(np.mean(each))
+    each = [scoring.score_galleries([one])["V2T_R@1"].value for one in folds]
+    assert scoring.score_galleries(folds)["V2T_R@1"].value == pytest.approx(np.mean(each))
 
 
 def test_every_score_lies_in_its_interval_and_names_its_chance():
-    for name, score in tasks.retrieval([fold(1), fold(2)]).items():
+    for name, score in scoring.score_galleries([fold(1), fold(2)]).items():
         assert score.low <= score.value <= score.high, name
         assert score.chance > 0, name
 
 
 def test_random_scores_come_out_at_chance():
     rng = np.random.default_rng(0)
-    own = np.arange(600) % LABELS
-    random = ranks(rng.normal(size=(LABELS, 600)).astype(np.float32), own)
-    for name, score in tasks.retrieval([random]).items():
+    targets = np.arange(600) % LABELS
+    random = ranks(rng.normal(size=(LABELS, 600)).astype(np.float32), targets)
+    for name, score in scoring.score_galleries([random]).items():
         if name.startswith("V2T_R"):
             assert score.low <= score.chance <= score.high, name
 
 
 def test_several_seeds_average_each_clip_before_the_bootstrap():
     folds = [fold(1), fold(2)]
-    one, same = tasks.retrieval(folds), tasks.retrieval(folds, folds)
+    one, same = scoring.score_galleries(folds), scoring.score_galleries(folds, folds)
     assert same == one  # seeds that agree add no certainty
-    other = [ranks(-scores, own) for scores, own in (made(1), made(2))]
-    both = tasks.retrieval(folds, other)
+    other = [ranks(-scores, targets) for scores, targets in (made(1), made(2))]
+    both = scoring.score_galleries(folds, other)
     for name in ("V2T_R@1", "T2V_P@5"):
-        mean = (one[name].value + tasks.retrieval(other)[name].value) / 2
+        mean = (one[name].value + scoring.score_galleries(other)[name].value) / 2
         assert both[name].value == pytest.approx(mean)
     each = [np.concatenate([one.v2t for one in side]) for side in (folds, other)]
     assert both["V2T_MedianR"].value == np.median(np.mean(each, axis=0))
     assert both["V2T_R@1"].chance == one["V2T_R@1"].chance
 
 
-def test_questions_of_a_clip_are_averaged_before_the_bootstrap():
+def test_queries_of_a_clip_are_averaged_before_the_bootstrap():
     candidates = [np.array([2, 2, 4, 4]), np.array([10])]
-    found = tasks.ranked([np.array([1, 2, 2, 1]), np.array([7])], candidates)
+    found = scoring.score_candidates([np.array([1, 2, 2, 1]), np.array([7])], candidates)
     assert found["V2T_R@1"].value == pytest.approx((0.5 + 0) / 2)
     assert found["V2T_R@1"].chance == pytest.approx(((0.5 + 0.5 + 0.25 + 0.25) / 4 + 0.1) / 2)
     assert found["V2T_R@10"].value == found["V2T_R@10"].chance == 1
@@ -88,7 +89,7 @@ def test_questions_of_a_clip_are_averaged_before_the_bootstrap():
 def test_chance_is_that_of_each_folds_own_gallery():
     small = ranks(np.zeros((2, 1), np.float32), np.array([0]))
     large = ranks(np.zeros((10, 3), np.float32), np.array([0, 1, 2]))
-    found = tasks.retrieval([small, large])
+    found = scoring.score_galleries([small, large])
     assert found["V2T_R@1"].chance == pytest.approx((1 / 2 + 3 * 1 / 10) / 4)
     # one query among one clip, three among three
     assert found["T2V_R@1"].chance == pytest.approx((1 + 3 * 1 / 3) / 4)

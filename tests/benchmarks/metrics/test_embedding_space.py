@@ -1,9 +1,9 @@
-"""The space: how a concept spreads over languages, and analogies between clips."""
+"""The embedding space: spread of a concept over languages, and analogies between clips."""
 
 import numpy as np
 import pytest
 
-from benchmarks.tasks import embedding_space
+from benchmarks.metrics import embedding_space
 from signclip.core.errors import ConfigError
 
 
@@ -29,7 +29,7 @@ def test_concepts_are_compared_over_as_many_clips():
 PAIRS = [(language, letter) for language in ("l", "m", "n") for letter in "xyz"]
 
 
-def test_all_parallelograms_and_nothing_else_are_asked():
+def test_parallelograms_are_all_and_nothing_else():
     found = embedding_space.parallelograms(PAIRS[:-1], [0, 7])
     named = {tuple(PAIRS[i] for i in row) for row in found}
     for a, b, c, d in named:
@@ -58,14 +58,14 @@ def test_sums_of_two_properties_are_solved_and_noise_is_not():
     of = {name: rng.normal(size=20) for name in "lmnxyz"}
     sums = np.stack([of[language] + of[letter] for language, letter in PAIRS])
     # of one length, so that cosines of sums are exact
-    asked = embedding_space.parallelograms(PAIRS, range(len(PAIRS)))
-    assert len(asked) == 9 * 2 * 2
+    queries = embedding_space.parallelograms(PAIRS, range(len(PAIRS)))
+    assert len(queries) == 9 * 2 * 2
     noise = rng.normal(size=(9, 20))
-    assert (embedding_space.analogies(sums, asked) == 1).mean() > 0.9
-    assert (embedding_space.analogies(noise, asked) == 1).mean() < 0.6
+    assert (embedding_space.analogies(sums, queries) == 1).mean() > 0.9
+    assert (embedding_space.analogies(noise, queries) == 1).mean() < 0.6
 
 
-def test_a_b_and_c_are_no_answers_and_ties_go_to_the_first():
+def test_a_b_and_c_are_no_candidates_and_ties_go_to_the_first():
     embeddings = np.array([[1.0, 0], [0, 1], [1, 0], [1, 0], [1, 0], [0, -1]])
     # a = 0, b = 1, c = 2: the sum points to (2, -1); 3 and 4 are equally near, 0 and 2 are out
     ranks = embedding_space.analogies(embeddings, [[0, 1, 2, 3], [0, 1, 2, 4], [0, 1, 2, 5]])
@@ -76,7 +76,7 @@ def test_a_b_and_c_are_no_answers_and_ties_go_to_the_first():
         embedding_space.analogies(embeddings, [[0, 1, 2, 3]], np.array([4, 5]))
     with pytest.raises(ConfigError, match="no direction"):
         embedding_space.analogies(np.zeros((6, 2)), [[0, 1, 2, 3]])
-    with pytest.raises(ConfigError, match="no analogy"):
+    with pytest.raises(ConfigError, match="no analogies"):
         embedding_space.analogies(embeddings, np.empty((0, 4)))
 
 

@@ -1,19 +1,18 @@
-"""Which sign language a clip is in, where its text is known."""
+"""The sign language of a clip whose text is given."""
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
 
-from benchmarks.tasks import identification
+from benchmarks.tasks import identification_oracle
 from signclip.core.errors import ConfigError
 
 PROMPTS = [("ase", "a"), ("ase", "b"), ("bfi", "a"), ("gsg", "a"), ("gsg", "b"), ("bfi", "c")]
 CLIPS = [("bfi", "a"), ("gsg", "b"), ("bfi", "c"), ("ase", "a")]
 
 
-def oracle(scores: np.ndarray, prompts: list, clips: list) -> identification.Oracle:
+def oracle(scores: np.ndarray, prompts: list, clips: list) -> identification_oracle.Oracle:
     """From scores (prompts, clips): texts whose dot products with unit vectors they are."""
-    return identification.oracle(scores, prompts, np.eye(scores.shape[1]), clips)
+    return identification_oracle.oracle(scores, prompts, np.eye(scores.shape[1]), clips)
 
 
 def test_candidates_are_the_languages_that_have_the_text():
@@ -21,13 +20,13 @@ def test_candidates_are_the_languages_that_have_the_text():
     scores[:, 0] = [1, 9, 2, 3, 9, 9]  # among a: gsg, then bfi
     scores[:, 1] = [9, 1, 9, 9, 2, 9]  # among b: gsg
     found = oracle(scores, PROMPTS, CLIPS)
-    assert found.asked.tolist() == [0, 1, 3]  # c is in one language alone
+    assert found.positions.tolist() == [0, 1, 3]  # c is in one language alone
     assert found.rank.tolist() == [2, 1, 1]  # ties go to the first prompt
     assert found.candidates.tolist() == [3, 2, 3]
     assert found.predicted == ["gsg", "gsg", "ase"]
 
 
-def test_texts_of_one_language_each_are_no_question():
+def test_texts_of_one_language_each_give_no_query():
     found = oracle(np.zeros((6, 1)), PROMPTS, [("bfi", "c")])
     assert [len(of) for of in found] == [0, 0, 0, 0]
 
@@ -41,7 +40,7 @@ def test_texts_of_one_language_each_are_no_question():
         (np.zeros((6, 1)), [("bfi", "b")], "no prompt for 'b' in 'bfi'"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(scores, clips, message):
+def test_wrong_input_is_refused(scores, clips, message):
     with pytest.raises(ConfigError, match=message):
         oracle(scores, PROMPTS, clips)
 
@@ -58,7 +57,9 @@ def test_equal_prompts_tie_however_many_a_language_has():
     prompts = [("ase", "a"), ("bfi", "a"), ("bfi", "a"), ("bfi", "a")]
     for _ in range(50):
         text, clip = rng.normal(size=(2, 64)).astype(np.float32)
-        found = identification.oracle(np.stack([text] * 4), prompts, clip[None], [("ase", "a")])
+        found = identification_oracle.oracle(
+            np.stack([text] * 4), prompts, clip[None], [("ase", "a")]
+        )
         assert found.predicted == ["ase"]  # the first of equals
 
 
@@ -68,23 +69,4 @@ def test_a_score_beyond_float32_is_refused():
         np.errstate(over="ignore"),
         pytest.raises(ConfigError, match="clip 0: a score is not finite"),
     ):
-        identification.oracle(large, prompts, large[:1], [("ase", "a")])
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_f1_is_scikit_learns_mean_over_languages(seed):
-    rng = np.random.default_rng(seed)
-    own, predicted = rng.integers(0, 4, (2, 9))
-    expected = f1_score(own, predicted, average="macro", zero_division=0.0)
-    assert identification.macro_f1(own, predicted) == pytest.approx(expected)
-
-
-def test_f1_stands_beside_what_guessing_gets():
-    own = np.repeat(np.arange(5), 20)
-    found = identification.f1(own, np.stack([own, own]), 5)
-    assert found.value == found.low == found.high == 1
-    assert found.chance == pytest.approx(0.2, abs=0.02)
-    half = np.where(np.arange(100) % 2, own, (own + 1) % 5)
-    found = identification.f1(own, half[None], 5)
-    assert found.low < found.value < found.high
-    assert found.value == pytest.approx(f1_score(own, half, average="macro"))
+        identification_oracle.oracle(large, prompts, large[:1], [("ase", "a")])
