@@ -1,11 +1,11 @@
-"""Labels beyond those that were learnt score below all others, for each clip by its own scores."""
+"""Unknown labels score below all others; a clip's scores do not depend on other clips."""
 
 import numpy as np
 
 from baselines.label_scores import by_label
 
 
-def test_scores_stand_in_the_order_asked_and_unknown_labels_below_all():
+def test_scores_follow_the_queried_order_with_unknown_labels_below_all():
     scores = np.array([[0.1, -900.0], [0.7, -2.0]])
     found = by_label(scores, ["a", "b"], ["b", "x", "a", "y"])
     assert found.dtype == np.float32
@@ -14,7 +14,7 @@ def test_scores_stand_in_the_order_asked_and_unknown_labels_below_all():
     assert (found[1] == found[3]).all()
 
 
-def test_what_is_impossible_comes_last_but_before_what_is_unknown():
+def test_impossible_labels_come_last_but_above_unknown_ones():
     scores = np.array([[-np.inf, -np.inf], [-1e6, -np.inf], [3.0, -np.inf]])
     found = by_label(scores, list("abc"), list("xcba"))
     assert np.isfinite(found).all()
@@ -22,7 +22,7 @@ def test_what_is_impossible_comes_last_but_before_what_is_unknown():
     assert found[0, 1] < found[1:, 1].min() == found[1:, 1].max()
 
 
-def test_a_clips_scores_do_not_depend_on_its_company():
+def test_a_clips_scores_do_not_depend_on_other_clips():
     scores = np.random.default_rng(0).normal(size=(3, 5)) * 10.0 ** np.arange(5)
     whole = by_label(scores, list("abc"), list("axc"))
     for clip in range(5):

@@ -1,4 +1,4 @@
-"""Floors: time warping as the plain loops have it, regression on pooled hands, unseen labels."""
+"""Floors: dynamic time warping, regression on pooled features, and labels without training."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ FLOORS = [DynamicTimeWarping, LogisticRegression]
 
 
 def clip(shape: int, *, frames: int = 20, seed: int = 0, path: float = 0.0) -> Features:
-    """A hand of a shape that sways a little and moves along a line of length ``path``."""
+    """A hand of a given shape with some noise, moving along a line of length ``path``."""
     hand = np.random.default_rng(shape).normal(size=(1, 21, 3))
     noise = np.random.default_rng(1000 + seed).normal(0, 0.05, (frames, 21, 3))
     way = np.linspace(0, path, frames)[:, None, None]
@@ -21,7 +21,7 @@ def clip(shape: int, *, frames: int = 20, seed: int = 0, path: float = 0.0) -> F
 
 
 def plain(a: np.ndarray, b: np.ndarray) -> float:
-    """Dynamic time warping as textbooks have it."""
+    """Dynamic time warping of one pair, by the textbook recurrence."""
     best = np.full((len(a) + 1, len(b) + 1), np.inf)
     best[0, 0] = 0
     for i in range(len(a)):
@@ -31,7 +31,7 @@ def plain(a: np.ndarray, b: np.ndarray) -> float:
     return best[-1, -1] / (len(a) + len(b) - 1)
 
 
-def test_all_pairs_at_once_are_the_plain_loops():
+def test_distances_of_all_pairs_equal_the_textbook_recurrence():
     rng = np.random.default_rng(0)
     first, second = rng.normal(size=(3, 7, 4)), rng.normal(size=(5, 6, 4))
     ours = dtw.distances(first, second)
@@ -39,8 +39,8 @@ def test_all_pairs_at_once_are_the_plain_loops():
     assert np.allclose(ours, [[plain(a, b) for b in second] for a in first])
 
 
-def test_a_label_is_its_nearest_clip_whatever_is_scored_at_a_time(monkeypatch):
-    """The matrix of all distances, which is never held, gives the same scores."""
+def test_a_label_scores_by_its_nearest_clip_whatever_the_chunk(monkeypatch):
+    """The scores equal those from the full matrix of distances."""
     texts = ["b", "a", "c", "a", "B", "c", "c"]
     known = [clip(i, seed=i, path=i % 3) for i in range(len(texts))]
     tested = [clip(i, seed=50 + i, path=1.0) for i in range(5)]
@@ -61,7 +61,7 @@ def test_a_label_is_its_nearest_clip_whatever_is_scored_at_a_time(monkeypatch):
     assert sizes == [2, 2, 1]
 
 
-def test_tempo_costs_less_than_another_course():
+def test_another_tempo_costs_less_than_another_trajectory():
     rng = np.random.default_rng(0)
     course = np.repeat(rng.normal(size=(12, 4)), 2, axis=0)[None]
     slower = np.concatenate([course[:, :1].repeat(4, axis=1), course[:, :-4]], axis=1)
@@ -69,7 +69,7 @@ def test_tempo_costs_less_than_another_course():
     assert dtw.distances(course, slower) < dtw.distances(course, other) / 2
 
 
-def test_a_trajectory_tells_shape_and_path_but_neither_place_nor_size():
+def test_a_trajectory_has_shape_and_path_but_neither_position_nor_size():
     base = dtw.trajectory(clip(0, path=1.0))
     assert base.shape == (dtw.FRAMES, 66)
     values = clip(0, path=1.0).values
@@ -79,7 +79,7 @@ def test_a_trajectory_tells_shape_and_path_but_neither_place_nor_size():
 
 
 @pytest.mark.parametrize("floor", FLOORS)
-def test_clips_are_told_apart_and_a_label_never_seen_comes_last(floor):
+def test_clips_are_recognised_and_an_untrained_label_comes_last(floor):
     recogniser = floor()
     texts = ["a", "B", "c"]
     recogniser.fit(
@@ -105,7 +105,7 @@ def test_one_label_one_clip_and_no_hand_are_no_errors(floor):
     assert (scores[0] > scores[1]).all()
 
 
-def test_pooled_features_see_movement():
+def test_pooled_features_include_movement():
     still, moving = (pooled(clip(0, path=path)) for path in (0.0, 4.0))
     assert still.shape == moving.shape == (129,)
     assert (moving[-3:] > still[-3:] + 0.5).all()

@@ -1,4 +1,4 @@
-"""The floor sees the shape of the hand: neither its place, nor its size, nor the clip's ends."""
+"""The floor depends on the hand's shape, not on its position, its size or the clip's ends."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def moved(hand: Features, *, shift: float = 0.0, scale: float = 1.0) -> Features
 
 
 @pytest.mark.parametrize("change", [{"shift": 3.0}, {"scale": 0.2}, {"shift": -1, "scale": 7}])
-def test_place_and_size_do_not_count(change):
+def test_position_and_size_do_not_count(change):
     assert np.allclose(hand_shape(clip(0)), hand_shape(moved(clip(0), **change)), atol=1e-5)
 
 
@@ -40,7 +40,7 @@ def test_a_clip_without_any_hand_is_the_zero_vector():
     assert not hand_shape(none).any()
 
 
-def test_the_nearest_clip_decides_and_a_label_never_seen_comes_last():
+def test_the_nearest_clip_decides_and_an_untrained_label_comes_last():
     floor = NearestNeighbour()
     floor.fit([clip(0), clip(1), clip(2)], ["a", "B", "a"])
     scores = floor.score([moved(clip(2), shift=2.0), clip(1)], ["a", "b", "c"])
@@ -50,6 +50,6 @@ def test_the_nearest_clip_decides_and_a_label_never_seen_comes_last():
     assert np.array_equal(floor.score([clip(1)], ["a", "b", "c"])[:, 0], scores[:, 1])
 
 
-def test_a_hand_that_is_one_point_has_a_finite_shape():
+def test_a_hand_of_coinciding_points_has_a_finite_shape():
     point = clip(0)._replace(values=np.ones((12, 63), dtype=np.float32))
     assert np.isfinite(hand_shape(point)).all()
