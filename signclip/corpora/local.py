@@ -169,12 +169,18 @@ def enable(
     try:
         changed = _insert(text, name, line)
         complete = _section(changed, params) == before | {name: corpus}
+        complete &= _others(changed) == _others(text)
     except (ConfigError, yaml.YAMLError):
         complete = False
     if not complete:
         raise ConfigError(f"{params}: cannot insert the entry; write `{name}: {line}` yourself")
     files.write_text(params, changed)
     return corpus
+
+
+def _others(text: str) -> dict[str, Any]:
+    """All other sections of ``params.yaml``."""
+    return {key: value for key, value in (yaml.safe_load(text) or {}).items() if key != SECTION}
 
 
 def _scalar(text: str) -> str:
@@ -199,7 +205,7 @@ def _insert(text: str, name: str, line: str) -> str:
         empty = _EMPTY.match(text, start)
         gap, end = (empty[1], empty.end()) if empty else ("", start)
         comment, _, rest = text[end:].partition("\n")
-        header = f"{text[:start]}:{gap}{comment}".rstrip()
+        header = f"{text[:start]}:{gap}{comment}".rstrip(" \t")
         return f"{header}\n  {name}: {line}\n{rest}"
     old = next(((key, value) for key, value in section.value if key.value == name), None)
     if old is not None:

@@ -79,8 +79,8 @@ def test_a_large_corpus_is_sampled_and_the_card_says_so(untouched, monkeypatch):
     root = untouched("sem-lex")
     clips, dropped = corpora.build("sem-lex", root, progress=False)
     read = []
-    real = card.clips.read
-    monkeypatch.setattr(card.clips, "read", lambda *a, **k: read.append(1) or real(*a, **k))
+    real = card.reader.read_pose
+    monkeypatch.setattr(card.reader, "read_pose", lambda *a, **k: read.append(1) or real(*a, **k))
     monkeypatch.setattr(card, "SAMPLE", 5)
     seen = card.detection(clips, root, progress=False)
     assert len(read) == 5

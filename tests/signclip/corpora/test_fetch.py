@@ -1,9 +1,5 @@
 """Fetching: resumed, checked, unpacked where it belongs; a failure says what to do by hand."""
 
-import dataclasses
-import errno
-import io
-import tarfile
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -118,7 +114,7 @@ def test_a_killed_download_goes_on_in_the_next_process(server, tmp_path):
 
 def test_a_file_that_changed_in_between_is_fetched_anew(server, tmp_path):
     server.breaks = [100_000, *[0] * fetch.ATTEMPTS]
-    with pytest.raises(FetchError, match="broke off"):
+    with pytest.raises(FetchError, match="interrupted"):
         download(server, tmp_path)
     server.content, server.etag = CONTENT[::-1], '"two"'
     assert download(server, tmp_path).read_bytes() == CONTENT[::-1]
@@ -148,7 +144,7 @@ def test_an_empty_file_is_a_file(server, tmp_path):
 def test_a_failure_says_what_to_do_by_hand(server, tmp_path, status, attempts):
     server.status = status
     with pytest.raises(
-        FetchError, match=rf"answers {status} .*By hand: download http\S+ to \S+zip"
+        FetchError, match=rf"replied {status} .*By hand: download http\S+ to \S+zip"
     ):
         download(server, tmp_path)
     assert len(server.asked) == attempts
@@ -157,9 +153,6 @@ def test_a_failure_says_what_to_do_by_hand(server, tmp_path, status, attempts):
 def test_no_server_is_a_failure_too(tmp_path):
     with pytest.raises(FetchError, match="By hand"):
         fetch.download("http://127.0.0.1:9/file.zip", tmp_path / "file.zip", progress=False)
-
-
-# Unpacking
 
 
 def zipped(members: dict[str, bytes], path: Path, **attributes: int) -> Path:
@@ -171,16 +164,6 @@ def zipped(members: dict[str, bytes], path: Path, **attributes: int) -> Path:
     return path
 
 
-def tarred(members: dict[str, bytes], path: Path, kind: bytes = tarfile.REGTYPE) -> Path:
-    with tarfile.open(path, "w:gz") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size, info.type = (len(content) if kind == tarfile.REGTYPE else 0), kind
-            info.linkname = "/etc/passwd"
-            archive.addfile(info, io.BytesIO(content))
-    return path
-
-
 def everything(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -189,118 +172,10 @@ def everything(folder: Path) -> dict[str, bytes]:
     }
 
 
-GOOD = {"a.txt": b"a", "poses/b.pose": b"b" * 5000, "poses/deep/c": b""}
-
-
-@pytest.mark.parametrize("make", [zipped, tarred])
-def test_an_archive_is_unpacked_and_not_twice(make, tmp_path):
-    archive, out = make(GOOD, tmp_path / "archive"), tmp_path / "out"
-    out.mkdir()
-    assert fetch.unpack(archive, out, progress=False) == 3
-    assert everything(out) == GOOD
-    before = (out / "a.txt").stat().st_mtime_ns
-    (out / "poses/b.pose").write_bytes(b"half")
-    fetch.unpack(archive, out, progress=False)
-    assert everything(out) == GOOD
-    assert (out / "a.txt").stat().st_mtime_ns == before
-
-
-@pytest.mark.parametrize("make", [zipped, tarred])
-@pytest.mark.parametrize(
-    "name", ["../outside", "/tmp/outside", "poses/../../outside", "poses/../..", "fetched.json"]
-)
-def test_no_path_leaves_the_folder_and_nothing_is_written(make, name, tmp_path):
-    archive, out = make({"good": b"g", name: b"bad"}, tmp_path / "archive"), tmp_path / "out"
-    out.mkdir()
-    with pytest.raises(FetchError, match="nothing was unpacked"):
-        fetch.unpack(archive, out, progress=False)
-    assert everything(tmp_path).keys() == {"archive"}
-
-
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE])
-def test_links_and_devices_in_a_tar_are_refused(kind, tmp_path):
-    archive = tarred({"link": b""}, tmp_path / "archive", kind)
-    with pytest.raises(FetchError, match="'link' is neither file nor folder"):
-        fetch.unpack(archive, tmp_path, progress=False)
-
-
-def test_links_in_a_zip_are_refused(tmp_path):
-    archive = zipped({"link": b"/etc/passwd"}, tmp_path / "archive", mode=0o120777)
-    with pytest.raises(FetchError, match="'link' is neither file nor folder"):
-        fetch.unpack(archive, tmp_path, progress=False)
-
-
-def test_a_link_that_is_there_already_leads_nowhere(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "out" / "poses").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(FetchError, match="leaves the folder"):
-        fetch.unpack(zipped(GOOD, tmp_path / "archive"), tmp_path / "out", progress=False)
-
-
-@pytest.mark.parametrize("make", [zipped, tarred])
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
-def test_an_archive_cut_short_is_refused(make, share, tmp_path):
-    archive = make({"a": CONTENT}, tmp_path / "archive")
-    archive.write_bytes(archive.read_bytes()[: int(share * archive.stat().st_size)])
-    (tmp_path / "out").mkdir()
-    with pytest.raises(FetchError, match="By hand: remove it"):
-        fetch.unpack(archive, tmp_path / "out", progress=False)
-    assert everything(tmp_path / "out") == {}
-
-
-def test_a_flipped_bit_in_a_zip_is_found(tmp_path):
-    archive = zipped({"a": CONTENT}, tmp_path / "archive")
-    data = bytearray(archive.read_bytes())
-    data[len(data) // 2] ^= 1
-    archive.write_bytes(data)
-    (tmp_path / "out").mkdir()
-    with pytest.raises(FetchError, match="'a' cannot be unpacked"):
-        fetch.unpack(archive, tmp_path / "out", progress=False)
-    assert everything(tmp_path / "out") == {}
-
-
-def test_a_member_that_is_a_folder_too_or_has_a_name_of_no_file(tmp_path):
-    archive, out = tmp_path / "archive", tmp_path / "out"
-    out.mkdir()
-    with tarfile.open(archive, "w") as tar:
-        for kind, content in ((tarfile.REGTYPE, b"abc"), (tarfile.DIRTYPE, b"")):
-            info = tarfile.TarInfo("a")
-            info.size, info.type = len(content), kind
-            tar.addfile(info, io.BytesIO(content))
-    fetch.unpack(archive, out, progress=False)
-    assert everything(out) == {"a": b"abc"}
-    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
-        info = tarfile.TarInfo("b")
-        info.pax_headers = {"path": "b\0c"}
-        tar.addfile(info)
-    with pytest.raises(FetchError, match="nothing was unpacked"):
-        fetch.unpack(archive, out, progress=False)
-
-
-def test_a_disk_that_fills_up_is_not_the_archives_fault(tmp_path, monkeypatch):
-    def full(*args):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    archive = zipped(GOOD, tmp_path / "archive")
-    monkeypatch.setattr(fetch.os, "replace", full)
-    with pytest.raises(FetchError, match=r"No space left.*By hand: make room"):
-        fetch.unpack(archive, tmp_path, progress=False)
-
-
 def test_a_target_that_is_no_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="file cannot be made a folder"):
+    with pytest.raises(ConfigError, match="file: cannot make this folder"):
         fetch.fetch("wlasl", tmp_path / "file", progress=False)
-
-
-def test_more_than_the_disk_holds_is_not_started(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        fetch.shutil, "disk_usage", lambda _: fetch.shutil._ntuple_diskusage(9, 9, 9)
-    )
-    archive = zipped(GOOD, tmp_path / "archive")
-    with pytest.raises(FetchError, match=r"needs 5,001 bytes, the disk has 9.*make room"):
-        fetch.unpack(archive, tmp_path, progress=False)
 
 
 # A corpus
@@ -313,10 +188,9 @@ def wlasl(monkeypatch, server, tmp_path):
     about = catalogue.about("wlasl")
 
     def published(sha256: str | None = None) -> None:
-        row = dataclasses.replace(
-            about.downloads[0], url=server.url, file="list.zip", unpack=True, sha256=sha256
-        )
-        changed = dataclasses.replace(about, downloads=(row,))
+        changes = {"url": server.url, "file": "list.zip", "unpack": True, "sha256": sha256}
+        row = about.downloads[0].model_copy(update=changes)
+        changed = about.model_copy(update={"downloads": (row,)})
         monkeypatch.setattr(fetch, "about", lambda name: changed)
 
     published()
@@ -349,7 +223,7 @@ def test_a_later_fetch_must_get_the_same_file(wlasl, server, tmp_path):
     fetch.fetch("wlasl", tmp_path / "out", progress=False)
     (tmp_path / "out" / "list.zip").unlink()
     server.content += b"more"
-    with pytest.raises(FetchError, match="it was thrown away"):
+    with pytest.raises(FetchError, match="it was deleted"):
         fetch.fetch("wlasl", tmp_path / "out", progress=False)
 
 
@@ -377,7 +251,7 @@ def test_two_fetches_into_one_folder_do_not_mix(wlasl, tmp_path):
 def test_a_damaged_record_is_refused(wlasl, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / fetch.RECORD).write_text("{")
-    with pytest.raises(ConfigError, match="remove it to fetch anew"):
+    with pytest.raises(ConfigError, match="remove it to download again"):
         fetch.fetch("wlasl", tmp_path / "out", progress=False)
 
 

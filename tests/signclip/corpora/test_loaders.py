@@ -32,7 +32,7 @@ def by_role(clips):
 
 
 def test_the_miniatures_are_all_corpora_of_other_people():
-    assert set(MINIATURES) == set(corpora.CORPORA) - {"folder", "spreadthesign-fingerspelling"}
+    assert set(MINIATURES) == set(corpora.LOADERS) - {"folder", "spreadthesign-fingerspelling"}
 
 
 @pytest.mark.parametrize("name", MINIATURES)
@@ -51,13 +51,17 @@ def test_a_miniature_becomes_a_manifest_with_splits_and_a_store(name, untouched,
 
 @pytest.mark.parametrize("name", MINIATURES)
 def test_a_corpus_is_found_by_its_own_files_only(name, untouched, tmp_path):
-    module = corpora.corpus(name)
-    assert module.find() is None
-    assert module.find(tmp_path) is None
-    assert module.find(tmp_path / "nowhere") is None
-    assert module.find(untouched(name)) == untouched(name)
-    with pytest.raises(ConfigError, match="is not there"):
+    params = tmp_path / "params.yaml"  # there is none
+    assert corpora.find(name, params=params) is None
+    assert corpora.find(name, tmp_path) is None
+    assert corpora.find(name, tmp_path / "nowhere") is None
+    assert corpora.find(name, untouched(name)) == untouched(name)
+    with pytest.raises(ConfigError, match=f"{name}: {tmp_path} holds no .*Layout: "):
         corpora.root(name, tmp_path)
+    with pytest.raises(ConfigError, match=f"{name}: {tmp_path}/nowhere is not there"):
+        corpora.root(name, tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match=f"{name}: .*has no path for it.*corpora enable {name}"):
+        corpora.root(name, params=params)
 
 
 @pytest.mark.parametrize("name", ["sem-lex", "asl-signs", "popsign"])  # each form of clips
@@ -246,7 +250,7 @@ def test_the_real_copy_of_kaggles_layout_becomes_a_corpus(shared, tmp_path):
 
 
 def test_the_papers_sizes_come_out_of_its_rule():
-    from signclip.corpora.loaders.reading import shuffled_split
+    from signclip.corpora.reading import shuffled_split
 
     for count, percent, expected in ((94_477, 5, 4_723), (3_036, 10, 303)):
         roles = pd.Series(shuffled_split(range(count), percent)).value_counts()
@@ -361,7 +365,13 @@ def test_signsuisse_entries_are_items_and_examples_with_the_models_tags(untouche
         ("asl-signs", "train.csv", ",1001,", ",1000,", "occurs more than once"),
         ("spreadthesign", "SperadTheSign.csv", "1.pose,", "../../1.pose,", "leaves the corpus"),
         ("spreadthesign", "SperadTheSign.csv", "en,concept 59", 'en,"concept 59', "not closed"),
-        ("asl-citizen", "ASL_Citizen/splits/val.csv", "10-WOMAN1.mp4", "", "names no video"),
+        (
+            "asl-citizen",
+            "ASL_Citizen/splits/val.csv",
+            "10-WOMAN1.mp4",
+            "",
+            "not the name of a video",
+        ),
         ("wlasl", "WLASL_v0.3.json", '"book"', '["book"]', "not the list of WLASL"),
         ("sem-lex", "sem-lex-metadata.csv", ",val,", ",dev,", "split 'dev' is none of train, val"),
         ("sem-lex", "sem-lex-metadata.csv", ",asllex,woman", "", "5 fields where at least 7"),
@@ -429,7 +439,7 @@ def test_a_video_beside_its_pose_counts_by_the_pose(good_clips, make_pose, pose_
 # Catalogue
 
 
-@pytest.mark.parametrize("name", corpora.CORPORA)
+@pytest.mark.parametrize("name", corpora.LOADERS)
 def test_every_corpus_has_an_entry_and_says_where_it_is_from(name):
     from signclip.text import sign_language
 
@@ -446,7 +456,7 @@ def test_every_corpus_has_an_entry_and_says_where_it_is_from(name):
 
 
 def test_the_catalogue_has_no_entry_without_a_corpus():
-    assert set(catalogue.catalogue()) == set(corpora.CORPORA)
+    assert set(catalogue.catalogue()) == set(corpora.LOADERS)
 
 
 def test_the_embedded_corpus_holds_what_its_entry_says(embedded):

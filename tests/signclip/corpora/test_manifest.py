@@ -1,6 +1,7 @@
 """Manifests: what a corpus says of its clips is checked whole; a damaged clip costs only itself."""
 
 import csv
+import dataclasses
 import shutil
 import unicodedata
 
@@ -11,8 +12,9 @@ from signclip import corpora
 from signclip.core import files
 from signclip.core.errors import ConfigError, LanguageTagError, ManifestError, SignCLIPError
 from signclip.corpora import manifest, splits
-from signclip.corpora.loaders import spreadthesign_fingerspelling as lexicon
 from signclip.text import label
+
+EMBEDDED = "spreadthesign-fingerspelling"
 
 
 def build(folder) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -81,10 +83,18 @@ def test_texts_and_ids_are_nfc_and_ids_are_casefolded(embedded):
 
 
 def test_the_lexicon_is_found_only_where_its_index_is(tmp_path, embedded):
-    assert lexicon.find(tmp_path) is None
-    assert lexicon.find(embedded.root) == embedded.root
+    assert corpora.find(EMBEDDED, tmp_path) is None
+    assert corpora.find(EMBEDDED, embedded.root) == corpora.find(EMBEDDED) == embedded.root
+    with pytest.raises(ConfigError, match=r"holds no index\.csv"):
+        corpora.root(EMBEDDED, tmp_path)
+
+
+def test_without_the_package_the_lexicon_says_how_to_install_it(monkeypatch):
+    lexicon = dataclasses.replace(corpora.LOADERS[EMBEDDED], installed=lambda: None)
+    monkeypatch.setitem(corpora.LOADERS, EMBEDDED, lexicon)
+    assert corpora.find(EMBEDDED) is None
     with pytest.raises(ConfigError, match="pip install spoken-to-signed"):
-        corpora.root(lexicon.NAME, tmp_path)
+        corpora.root(EMBEDDED)
 
 
 def test_an_unknown_corpus_is_refused_and_the_known_ones_are_named():
@@ -139,7 +149,7 @@ def test_the_second_clip_of_equal_content_is_dropped_with_the_first_ones_name(go
 def test_one_content_on_two_sides_of_ones_own_split_is_an_error_naming_both(good_clips):
     content = (good_clips.root / "good-1.pose").read_bytes()
     good_clips.add("again", content, split="test")
-    message = r"again: same content as good-1, on two sides of the split \(test and validation\)"
+    message = r"again: same content as good-1, in two sets \(test and validation\)"
     with pytest.raises(ManifestError, match=message):
         build(good_clips.write())
 

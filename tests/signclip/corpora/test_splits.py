@@ -256,7 +256,7 @@ def test_building_refuses_a_corpus_with_one_content_under_two_ids():
 
 def test_a_clip_that_the_manifest_does_not_have_is_refused(embedded):
     rows = embedded.splits[:1].assign(id="nobody")
-    with pytest.raises(ConfigError, match="nobody, which the manifest does not have"):
+    with pytest.raises(ConfigError, match="nobody, which is not in the manifest"):
         splits.check_disjoint(rows, embedded.manifest)
 
 
@@ -273,12 +273,12 @@ def signed(*signers: str, roles=("train", "validation", "test", "test")) -> tupl
 @pytest.mark.parametrize(
     ("signers", "shared", "words"),
     [
-        (("a", "b", "c", "d"), (), r"disjoint: those of test clips (2)"),
+        (("a", "b", "c", "d"), (), r"disjoint: none of the 2 signers"),
         (("a", "b", "a", "d"), ("a",), "shared: 1 of the 2 signers"),
         (("a", "b", "b", "a"), ("a", "b"), "shared: 2 of the 2 signers"),
-        (("a", "", "a", ""), ("a",), "not recorded for 2 of 4 clips"),
-        (("a", "b", "c", None), (), "not recorded for 1 of 4 clips"),
-        (("", "", "", ""), (), "who signs is not recorded, so"),
+        (("a", "", "a", ""), ("a",), "the signer of 2 of 4 clips is not recorded"),
+        (("a", "b", "c", None), (), "the signer of 1 of 4 clips is not recorded"),
+        (("", "", "", ""), (), "signers are not recorded, so"),
     ],
 )
 def test_shared_and_unknown_signers_are_said(signers, shared, words):
