@@ -92,6 +92,21 @@ def test_the_help_of_every_command_holds_examples_that_it_understands(signclip, 
         assert not context.args
 
 
+def test_help_imports_neither_torch_nor_pandas():
+    slow = "('torch', 'pandas', 'numpy', 'transformers', 'pose_format', 'yaml')"
+    code = f"""if True:
+        import sys
+        from signclip import cli
+        sys.argv = ["signclip", "train", "--help"]
+        try:
+            cli.main()
+        except SystemExit:
+            print([name for name in {slow} if name in sys.modules], file=sys.stderr)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
 def test_without_arguments_the_help_is_shown(signclip):
     outcome = signclip()
     assert all(name in outcome.out + outcome.err for name in ("corpora", "pack", "verify"))
@@ -103,17 +118,20 @@ def test_without_arguments_the_help_is_shown(signclip):
 def test_corpora_are_listed_by_the_names_that_other_commands_take(signclip):
     outcome = signclip("corpora")
     assert outcome.status == 0
-    for name in corpora.CORPORA:
+    for name in corpora.LOADERS:
         assert name in outcome.out
 
 
-@pytest.mark.parametrize("name", corpora.CORPORA)
+@pytest.mark.parametrize("name", corpora.LOADERS)
 def test_show_says_what_a_corpus_is_its_licence_and_how_to_get_it(signclip, name):
     outcome = signclip("corpora", "show", name)
-    module = corpora.corpus(name)
+    about = corpora.loader(name).about
     assert outcome.status == 0
-    for text in (module.TITLE, f"licence: {module.LICENCE}", module.INSTRUCTIONS, "found"):
+    for text in (about.title, f"licence: {about.licence}", about.layout, "found"):
         assert text in outcome.out
+    if not about.installed:
+        assert about.instructions() in outcome.out
+        assert f"`signclip corpora enable {'NAME' if name == 'folder' else name} FO" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -121,7 +139,6 @@ def test_show_says_what_a_corpus_is_its_licence_and_how_to_get_it(signclip, name
     [
         ("show", "rwth"),
         ("build", "rwth"),
-        ("enable", "rwth", "x"),
         ("fetch", "rwth", "--to", "x"),
         ("card", "rwth"),
     ],
@@ -134,25 +151,63 @@ def test_an_unknown_corpus_is_one_line(signclip, arguments):
 
 
 def test_a_corpus_is_enabled_by_one_command_and_then_needs_no_path(signclip, good_clips, tmp_path):
-    (tmp_path / "params.yaml").write_text('seed: 0\ncorpora:\n  folder: ""\n')
-    assert "manifest.csv" in refused(signclip("corpora", "enable", "folder", "nowhere"))
-    assert signclip("corpora", "enable", "folder", good_clips.root).status == 0
-    listed = signclip("corpora").out.splitlines()
-    (row,) = (line for line in listed if line.startswith("folder"))
+    (tmp_path / "params.yaml").write_text("seed: 0\ncorpora: {}\n")
+    assert refused(signclip("corpora", "enable", "mine", "nowhere")) == (
+        "signclip: mine: nowhere is not there; a folder with manifest.csv is expected"
+    )
+    outcome = signclip("corpora", "enable", "mine", good_clips.root)
+    assert outcome.status == 0
+    assert "`signclip corpora build mine`" in outcome.out
+    (row,) = (line for line in signclip("corpora").out.splitlines() if line.startswith("mine"))
     assert row.split()[1:5] == ["yes", "(?)", "(?)", "(?)"]
-    assert "found: " in signclip("corpora", "show", "folder").out
-    assert signclip("corpora", "build", "folder").status == 0
-    (row,) = (line for line in signclip("corpora").out.splitlines() if line.startswith("folder"))
+    assert "found: " in signclip("corpora", "show", "mine").out
+    assert signclip("corpora", "build", "mine").status == 0
+    (row,) = (line for line in signclip("corpora").out.splitlines() if line.startswith("mine"))
     assert row.split()[1:5] == ["yes", "3", "1", "1"]
-    assert signclip("pack", "folder", "--variant", "both_hands", "--jobs", 2).status == 0
-    outcome = signclip("corpora", "card", "folder")
-    assert outcome.out.split() == [f"results/corpora/folder.{x}" for x in ("md", "png", "csv")]
+    assert signclip("pack", "mine", "--variant", "both_hands", "--jobs", 2).status == 0
+    outcome = signclip("corpora", "card", "mine")
+    assert outcome.out.split() == [f"results/corpora/mine.{x}" for x in ("md", "png", "csv")]
+
+
+def test_loader_and_use_can_be_given(signclip, good_clips, tmp_path):
+    (tmp_path / "params.yaml").write_text("corpora: {}\n")
+    options = ("--loader", "folder", "--use", "pretraining", "--use", "transfer")
+    assert signclip("corpora", "enable", "wlasl", good_clips.root, *options).status == 0
+    entry = f"{{loader: folder, path: {good_clips.root}, use: [pretraining, transfer]}}"
+    assert (tmp_path / "params.yaml").read_text() == f"corpora:\n  wlasl: {entry}\n"
+    (row,) = (line for line in signclip("corpora").out.splitlines() if line.startswith("wlasl"))
+    assert row.split()[1:5] == ["yes", "(?)", "(?)", "(?)"]
+    assert signclip("corpora", "build", "wlasl").status == 0
+    assert signclip("corpora", "enable", "wlasl", "x", "--use", "test").status == 2
+
+
+def test_another_params_file_can_be_given(signclip, good_clips, tmp_path):
+    params = tmp_path / "other.yaml"
+    params.write_text("corpora: {}\n")
+    given = ("--params", params)
+    assert signclip("corpora", "enable", "mine", good_clips.root, *given).status == 0
+    assert signclip("corpora", "build", "mine", *given).status == 0
+    assert signclip("pack", "mine", "--variant", "both_hands", *given).status == 0
+    assert "unknown corpus 'mine'" in refused(signclip("corpora", "build", "mine"))
 
 
 def test_an_enabled_corpus_whose_folder_is_gone_is_listed_with_its_path(signclip, tmp_path):
-    (tmp_path / "params.yaml").write_text("corpora:\n  wlasl: gone\n")
+    (tmp_path / "params.yaml").write_text("corpora: {wlasl: {loader: wlasl, path: gone}}\n")
     (row,) = (line for line in signclip("corpora").out.splitlines() if line.startswith("wlasl"))
-    assert row.split()[1:] == ["no", "(21,083)", "(1)", "(100)", "gone"]
+    assert row.split()[1:6] == ["no", "(21,083)", "(1)", "(100)", "gone"]
+    line = refused(signclip("corpora", "build", "wlasl"))
+    assert "wlasl: gone is not there; a folder with WLASL_v0.3.json is expected" in line
+
+
+def test_a_path_that_is_not_there_is_named_and_no_advice_repeats_the_command(signclip):
+    line = refused(signclip("corpora", "enable", "asl-citizen", "/nope"))
+    assert line.startswith("signclip: asl-citizen: /nope is not there")
+    assert "enable" not in line
+    line = refused(signclip("corpora", "build", "asl-citizen", "--path", "/nope"))
+    assert line.startswith("signclip: asl-citizen: /nope is not there")
+    line = refused(signclip("corpora", "build", "asl-citizen"))
+    assert "`signclip corpora fetch asl-citizen --to FOLDER`" in line
+    assert "`signclip corpora enable asl-citizen FOLDER`" in line
 
 
 def test_building_says_who_signs_on_two_sides(signclip, good_clips):
@@ -315,7 +370,7 @@ def test_pack_takes_a_name_and_a_dtype(built, good_clips, tmp_path):
         (("--variant", "left_foot"), "unknown variant 'left_foot'"),
         (("--variant", "right_hand", "--dtype", "int8"), "unknown dtype 'int8'"),
         (("--variant", "right_hand", "--name", "other"), "no manifest here"),
-        (("--variant", "right_hand", "--data", "elsewhere"), "no manifest here"),
+        (("--variant", "right_hand", "--data", "other"), "no manifest here"),
     ],
 )
 def test_what_cannot_be_packed_is_one_line(built, good_clips, tmp_path, arguments, message):
