@@ -1,78 +1,272 @@
-"""Protocols on tiny runs: asked where they make sense, from embeddings that are computed once."""
+"""Evaluation on the embedded corpus: every clip counted, one measurement over seeds, all tasks."""
 
-import json
-import shutil
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from benchmarks import results
-from benchmarks.evaluation import embeddings, galleries, protocols
-from benchmarks.evaluation.context import opened
-from benchmarks.evaluation.encoders import TransferredRun
-from benchmarks.tasks import recognition
-from benchmarks.tasks.names import ELSEWHERE, OF_LANGUAGES, RECOGNITION
-from signclip import inference
-from signclip.core import files
-from signclip.core.errors import BusyError, ConfigError, RunError, StoreError
+from baselines.floors import FLOORS
+from baselines.floors.nearest_neighbour import NearestNeighbour
+from benchmarks import results, runner, tasks
+from benchmarks.evaluation import classifiers, context, galleries, predictions
+from benchmarks.evaluation.context import open_context
+from benchmarks.tasks import _conditions, analogies, zero_shot_in_vocabulary
+from signclip import checkpoint, corpora, inference
+from signclip.core.errors import ConfigError, PoseError
 from signclip.corpora import manifest, splits
-from signclip.features.store import FeatureStore, corpus_fingerprint
+from signclip.features import store
 from signclip.text import label
 
 NAME = "spreadthesign-fingerspelling"
+RETRIEVAL = tasks.names_of("retrieval")
+RECOGNITION, LANGUAGE = tasks.names_of("recognition"), tasks.names_of("language")
+PROTOCOLS = tasks.names_of("recognition", "language", "transfer")
+
+
+def measured(name, workspace, split="letters", seeds=(0,), names=RETRIEVAL, **given):
+    where = dict(profile="smoke", corpus=NAME, split=split, seeds=seeds)
+    return runner.run_tasks(open_context(name, workspace, **where, **given), names)
 
 
 @pytest.fixture
-def ask(folders, tmp_path):
-    """Runs all protocols of an encoder on a split, below ``tmp_path``."""
+def protocols(workspace):
+    """Runs the tasks besides retrieval."""
 
-    def run(encoder: str, split: str = "in_domain", **given) -> dict[str, results.Result]:
-        found = opened(
-            encoder,
-            profile="smoke",
-            corpus=NAME,
-            split=split,
-            seeds=[0],
-            **folders,
-            embeddings=tmp_path / "embeddings",
-            **given,
-        )
-        return protocols.ask(
-            found,
-            predictions=tmp_path / "predictions/answers.parquet",
-            leaderboard=tmp_path / "leaderboard",
-        )
+    def run(name: str, split: str = "in_domain", **given) -> dict[str, results.Result]:
+        return measured(name, workspace, split, names=PROTOCOLS, **given)
 
     return run
 
 
-def test_every_protocol_has_its_name_where_tables_look():
-    assert tuple(protocols.PROTOCOLS) == (*RECOGNITION, *OF_LANGUAGES, *ELSEWHERE)
+def path_of(workspace, encoder: str, task: str, split: str, revision="smoke"):
+    where = (workspace.leaderboard, "local", encoder, revision, task, NAME, split)
+    return results.path_of(*where)
 
 
-def test_recognition_that_needs_too_large_a_matrix_is_left_out_and_said(ask, monkeypatch, caplog):
-    whole = ask("E7.2")
+def test_a_clip_that_cannot_be_scored_is_named_by_its_id(workspace, monkeypatch):
+    whole = store.FeatureStore.values
+    rows = splits.read(workspace.corpus(NAME), "letters")
+    bad = rows.query("role == 'test'")["id"].iloc[3]
+
+    def damaged(self, clip: str):
+        return whole(self, clip) * (np.nan if clip == bad else 1)
+
+    monkeypatch.setattr(store.FeatureStore, "values", damaged)
+    with pytest.raises(PoseError, match=f"^{bad}: features are not finite"):
+        measured("E3.2", workspace)
+
+
+def test_the_gallery_is_the_same_26_prompts_for_every_clip(workspace):
+    measured("E3.2", workspace)
+    gallery = pd.read_parquet(workspace.predictions / "E3.2/letters" / predictions.GALLERY_FILE)
+    for _, fold in gallery.groupby("fold"):
+        assert tuple(fold["label"]) == splits.LATIN
+
+
+def label_scores(name: str, workspace) -> dict[str, results.Score]:
+    """Scores among labels, which languages should not change."""
+    split = "letters" if name in ("E3.2", *FLOORS) else "in_domain"
+    return measured(name, workspace, split)["retrieval"].scores
+
+
+def test_the_languages_in_the_manifest_change_no_score(workspace, tmp_path, monkeypatch):
+    """With every clip's language renamed, results stay: no encoder knows a clip's language."""
+    names = ("E3.2", "E5", "X9", "X", "nearest-neighbour")
+    before = {name: label_scores(name, workspace) for name in names}
+    read = manifest.read
+    fingerprint = store.corpus_fingerprint(read(workspace.corpus(NAME)))
+
+    def scrambled(folder) -> pd.DataFrame:
+        clips = read(folder)
+        tags = clips["sign_language"].sample(frac=1, random_state=0).to_numpy()
+        assert (tags != clips["sign_language"]).any()
+        return clips.assign(sign_language=tags)
+
+    monkeypatch.setattr(context.manifest, "read", scrambled)
+    for module in (context, store):  # otherwise runs and stores would, rightly, be refused
+        monkeypatch.setattr(module, "corpus_fingerprint", lambda clips: fingerprint)
+    after = workspace.replace(embeddings=tmp_path / "after", results=tmp_path / "after")
+    for name in names:
+        assert label_scores(name, after) == before[name]
+
+
+def test_a_result_names_its_runs(workspace):
+    found = measured("E5", workspace, "in_domain", [0, 1])["retrieval"].runs
+    assert found == {
+        f"{seed}/in_domain": checkpoint.read_metrics(workspace.runs / f"E5/{seed}/in_domain")[
+            "fingerprint"
+        ]
+        for seed in (0, 1)
+    }
+
+
+def test_retrieval_does_not_read_the_training_clips(workspace, monkeypatch):
+    read: set[str] = set()
+    for name in ("__getitem__", "values"):
+        whole = getattr(store.FeatureStore, name)
+        monkeypatch.setattr(
+            store.FeatureStore,
+            name,
+            lambda self, i, whole=whole: (read.add(i), whole(self, i))[1],
+        )
+    measured("E5", workspace, "in_domain")
+    roles = splits.read(workspace.corpus(NAME), "in_domain")
+    assert read == set(roles["id"][roles["role"] == "test"])
+    read.clear()
+    measured("E5", workspace, "in_domain")
+    assert not read  # embedded before
+
+
+@pytest.mark.parametrize("name", ["E5", "nearest-neighbour"])
+def test_the_cost_is_that_of_scoring_and_not_of_loading_and_fitting(name, workspace, monkeypatch):
+    def slow(whole):
+        def slowed(*given, **named):
+            time.sleep(1)
+            return whole(*given, **named)
+
+        return slowed
+
+    monkeypatch.setattr(inference, "load", slow(inference.load))
+    monkeypatch.setattr(NearestNeighbour, "fit", slow(NearestNeighbour.fit))
+    found = measured(name, workspace, "in_domain")["retrieval"]
+    assert found.n_evaluated / found.cost.evaluation_clips_per_second < 1  # second
+
+
+def test_every_clip_is_tested_once_and_counted(workspace):
+    result = measured("nearest-neighbour", workspace)["retrieval"]
+    folder = workspace.predictions / "nearest-neighbour/letters"
+    clips = pd.read_parquet(folder / predictions.CLIPS_FILE)
+    assert clips["id"].is_unique
+    assert result.n_total == result.n_evaluated == len(clips) == 410
+    assert result.n_dropped == {}
+    assert sum(result.corpus_dropped.values()) == 26
+    assert result.scores["V2T_R@1"].value == (clips["rank"] == 1).mean()
+
+
+@pytest.mark.parametrize(("name", "embedded"), [("E3.2", True), ("nearest-neighbour", False)])
+def test_predictions_contain_what_was_scored(workspace, name, embedded):
+    measured(name, workspace)
+    clips, texts = (
+        pd.read_parquet(workspace.predictions / name / "letters" / file)
+        for file in (predictions.CLIPS_FILE, predictions.GALLERY_FILE)
+    )
+    assert ("embedding" in clips) == ("embedding" in texts) == embedded
+    assert ("scores" in clips) != embedded
+    for fold, of_fold in clips.groupby("fold"):
+        gallery = texts[texts["fold"] == fold].reset_index()
+        if embedded:
+            scores = np.stack(gallery["embedding"]) @ np.stack(of_fold["embedding"]).T
+        else:
+            scores = np.stack(of_fold["scores"]).T
+        targets = [gallery["label"].tolist().index(one) for one in of_fold["label"]]
+        of_target = scores[targets, np.arange(len(targets))]
+        best = gallery["label"][scores.argmax(axis=0)].to_numpy()
+        tied = (np.abs(scores - of_target) < 1e-5).sum(axis=0) > 1  # by rounding, perhaps
+        assert (of_fold["rank"] == 1 + (scores > of_target).sum(axis=0))[~tied].all()
+        assert ((of_fold["predicted"] == best) | tied).all()
+        assert tied.mean() < 0.5
+
+
+def test_a_test_clip_without_features_is_counted_as_dropped(workspace, tmp_path):
+    clips = manifest.read(workspace.corpus(NAME))
+    rows = splits.read(workspace.corpus(NAME), "letters")
+    test = rows.query("fold == 0 and role == 'test'")
+    lost = set(clips["path"][clips["id"] == test["id"].iloc[0]])
+    lexicon = tmp_path / "lexicon"
+    for path in set(clips["path"]) - lost:
+        (lexicon / path).parent.mkdir(parents=True, exist_ok=True)
+        (lexicon / path).symlink_to(corpora.root(NAME) / path)
+    features = tmp_path / "features"
+    out = features / NAME / "dominant_hand"
+    store.write(clips, lexicon, "dominant_hand", out, progress=False)
+    result = measured("nearest-neighbour", workspace.replace(features=features))["retrieval"]
+    assert result.n_dropped == {"not in the feature store": 1}
+    assert (result.n_total, result.n_evaluated) == (410, 409)
+
+
+def test_the_floor_is_far_above_chance(workspace):
+    score = measured("nearest-neighbour", workspace)["retrieval"].scores["V2T_R@1"]
+    assert score.low > 5 * score.chance
+
+
+def test_tagged_rows_are_also_ranked_among_all_pairs_of_the_corpus(workspace):
+    both = measured("E5", workspace, "in_domain")
+    assert {task: one.labels for task, one in both.items()} == {
+        "retrieval": 26,
+        "tagged_retrieval": 410,
+    }
+    clips = pd.read_parquet(workspace.predictions / "E5/in_domain/tagged_clips.parquet")
+    own = "<en> <" + clips["sign_language"] + "> " + clips["id"].str.rsplit("-", n=1).str[1]
+    assert list(clips["label"]) == list(own)
+    for task, one in both.items():
+        assert results.read(path_of(workspace, "E5", task, "in_domain")) == one
+
+
+def test_a_row_that_trains_nothing_evaluates_its_runs_on_other_features(workspace):
+    mirrored = measured("E8", workspace, "in_domain")["tagged_retrieval"]
+    assert (mirrored.encoder, mirrored.title) == ("E8", "E7.2, mirrored at test time")
+    itself = measured("E7.2", workspace, "in_domain")["tagged_retrieval"]
+    assert mirrored.cost.parameters == itself.cost.parameters
+    same = 0
+    features = [
+        store.FeatureStore(workspace.store(NAME, variant))
+        for variant in ("reduced_face", "reduced_face_mirrored")
+    ]
+    for clip in itself.ranks:
+        if np.array_equal(*(of_variant[clip].values for of_variant in features)):
+            assert mirrored.ranks[clip] == itself.ranks[clip], clip
+            same += 1
+    assert 0 < same < len(itself.ranks)
+
+
+def test_several_seeds_are_one_measurement_over_the_same_clips(workspace):
+    each = [measured("E5", workspace, "in_domain", [seed]) for seed in (0, 1)]
+    both = measured("E5", workspace, "in_domain", [0, 1])
+    for task in RETRIEVAL:
+        one, other, pooled = each[0][task], each[1][task], both[task]
+        assert pooled.seeds == [0, 1]
+        assert pooled.n_evaluated == one.n_evaluated
+        for name in ("V2T_R@1", "V2T_R@10", "T2V_P@5"):
+            mean = (one.scores[name].value + other.scores[name].value) / 2
+            assert pooled.scores[name].value == pytest.approx(mean)
+        for clip, ranks in pooled.ranks.items():
+            assert ranks == [*one.ranks[clip], *other.ranks[clip]]
+    clips = pd.read_parquet(workspace.predictions / "E5/in_domain" / predictions.CLIPS_FILE)
+    assert not clips.duplicated(["seed", "id"]).any()
+    assert set(clips["seed"]) == {0, 1}
+
+
+def test_the_tagged_floor_is_never_right_at_rank_1_where_each_pair_occurs_once(workspace):
+    """As the note of the table says."""
+    floor = measured("nearest-neighbour", workspace, "in_domain")
+    assert floor["tagged_retrieval"].scores["V2T_R@1"].value == 0
+    assert floor["tagged_retrieval"].scores["V2T_R@10"].value > 0
+    assert floor["retrieval"].scores["V2T_R@1"].value > 0
+
+
+def test_recognition_that_needs_too_large_a_matrix_is_skipped_with_a_warning(
+    protocols, monkeypatch, caplog
+):
+    whole = protocols("E7.2")
     cells = whole["few_shot_5"].labels * whole["few_shot_5"].n_evaluated
-    monkeypatch.setattr(protocols, "MOST_CELLS", cells)  # training clips are more
-    assert set(ask("E7.2")) == set(whole) - {"linear_probe"}
-    assert "linear_probe is left out" in caplog.text
-    monkeypatch.setattr(protocols, "MOST_CELLS", cells - 1)
-    assert set(ask("E7.2")) == set(OF_LANGUAGES)
-    with pytest.raises(ConfigError, match="no protocol makes sense here"):
-        ask("E3.2", "letters")
+    monkeypatch.setattr(_conditions, "MOST_CELLS", cells)  # training clips are more
+    assert set(protocols("E7.2")) == set(whole) - {"linear_probe"}
+    assert "scores in one matrix are over the limit" in caplog.text
+    monkeypatch.setattr(_conditions, "MOST_CELLS", cells - 1)
+    assert set(protocols("E7.2")) == set(LANGUAGE)
+    with pytest.raises(ConfigError, match="no task makes sense here"):
+        protocols("E3.2", "letters")
 
 
 @pytest.mark.parametrize("encoder", ["E7.2", "X"])
-def test_every_protocol_is_asked_where_languages_and_labels_were_met(
-    ask, folders, encoder, tmp_path
+def test_every_protocol_runs_where_languages_and_labels_are_in_training(
+    protocols, workspace, encoder
 ):
-    found = ask(encoder)
-    assert set(found) == set(protocols.PROTOCOLS) - set(protocols.ELSEWHERE)
+    found = protocols(encoder)
+    assert tuple(found) == (*RECOGNITION, *LANGUAGE)
     for name, result in found.items():
-        path = tmp_path / f"leaderboard/{encoder}/smoke/{name}.{NAME}.in_domain.json"
-        assert results.read(path) == result
+        assert results.read(path_of(workspace, encoder, name, "in_domain")) == result
         assert len(result.ranks) == result.n_evaluated
         assert result.n_evaluated + sum(result.n_dropped.values()) == result.n_total
         score = result.scores["V2T_R@1"]
@@ -83,62 +277,35 @@ def test_every_protocol_is_asked_where_languages_and_labels_were_met(
     assert max(map(len, found["analogies"].ranks.values())) > 50
     f1 = found["identification"].scores["F1"]
     assert f1.low <= f1.value <= f1.high
-    answers = pd.read_parquet(tmp_path / "predictions/answers.parquet")
-    assert set(answers["task"]) == set(found)
-    for name, of_task in answers.groupby("task"):
+    table = pd.read_parquet(workspace.predictions / encoder / "protocols/in_domain.parquet")
+    assert set(table["task"]) == set(found)
+    for name, of_task in table.groupby("task"):
         of_clip = of_task.groupby("id")["rank"].agg(list)
         assert of_clip.to_dict() == found[name].ranks
         assert (of_task["rank"] <= of_task["candidates"]).all()
-    few = answers[answers["task"] == "few_shot_5"]
-    clips = manifest.read(folders["data"] / NAME).set_index("id")["text"].map(label)
+    few = table[table["task"] == "few_shot_5"]
+    clips = manifest.read(workspace.corpus(NAME)).set_index("id")["text"].map(label)
     right = few["predicted"].to_numpy() == clips[few["id"]].to_numpy()
     assert (right == (few["rank"] == 1)).all()
 
 
-def test_prompts_without_languages_are_asked_for_no_language(ask):
-    found = ask("E3.2", "letters")
-    kept = set(protocols.PROTOCOLS) - set(protocols.ELSEWHERE)
-    assert set(found) == kept - set(protocols.OF_LANGUAGES)
+def test_prompts_without_languages_get_no_language_task(protocols):
+    found = protocols("E3.2", "letters")
+    assert set(found) == set(RECOGNITION)
     assert {result.labels for result in found.values()} == {26}
     assert {result.n_evaluated for result in found.values()} == {410}
 
 
-def test_clips_are_embedded_once_as_long_as_nothing_changes(ask, tmp_path, monkeypatch):
-    first = ask("E7.2")
-    kept = tmp_path / f"embeddings/{NAME}/E7.2/0/in_domain.reduced_face.npz"
-    content = kept.read_bytes()
-    asked = []
-    embed = inference.SignCLIPModel.embed_pose
-
-    def counted(self, items, **given):
-        asked.append(len(items))
-        return embed(self, items, **given)
-
-    monkeypatch.setattr(inference.SignCLIPModel, "embed_pose", counted)
-    again = ask("E7.2")
-    assert not asked
-    same = [{name: one.scores for name, one in of.items()} for of in (first, again)]
-    assert same[0] == same[1]
-    with np.load(kept) as file:
-        stale = dict(file) | {"key": np.array("of other weights"), "embeddings": file["ids"]}
-    for broken in (content[: len(content) // 2], None):
-        if broken is None:
-            np.savez(kept, **stale)
-        else:
-            kept.write_bytes(broken)
-        assert {name: one.scores for name, one in ask("E7.2").items()} == same[0]
-    assert asked == [410, 410]
-
-
-def test_recognition_learns_from_the_training_clips_of_its_fold(ask, folders, tmp_path):
-    result = ask("E7.2")["linear_probe"]
-    clips = manifest.read(folders["data"] / NAME).set_index("id")
-    rows = splits.read(folders["data"] / NAME, "in_domain")
-    with np.load(tmp_path / f"embeddings/{NAME}/E7.2/0/in_domain.reduced_face.npz") as file:
+def test_recognition_learns_from_the_training_clips_of_its_fold(protocols, workspace):
+    result = protocols("E7.2")["linear_probe"]
+    clips = manifest.read(workspace.corpus(NAME)).set_index("id")
+    rows = splits.read(workspace.corpus(NAME), "in_domain")
+    cached = workspace.embeddings / NAME / "E7.2/0/in_domain.reduced_face.npz"
+    with np.load(cached) as file:
         embedded = dict(zip(file["ids"].tolist(), file["embeddings"], strict=True))
     train, test = (list(rows["id"][rows["role"] == role]) for role in ("train", "test"))
     names = galleries.labels(clips.loc[rows["id"]].reset_index()).names
-    scores = recognition.linear_probe(
+    scores = classifiers.linear_probe(
         np.stack([embedded[i] for i in train]),
         [label(clips.loc[i, "text"]) for i in train],
         np.stack([embedded[i] for i in test]),
@@ -149,207 +316,94 @@ def test_recognition_learns_from_the_training_clips_of_its_fold(ask, folders, tm
     assert result.scores["V2T_R@1"].value == pytest.approx(expected)
 
 
-def test_a_run_that_was_trained_elsewhere_is_asked_zero_shot(ask, folders, tmp_path):
-    found = ask("E8", "unseen_language", run="in_domain")
-    asked = set(protocols.PROTOCOLS) - set(protocols.OF_LANGUAGES)
-    # no letter has more than 20 clips
-    assert set(found) == asked - {"zero_shot_in_vocabulary"}
-    path = f"leaderboard/E8/smoke.in_domain/zero_shot.{NAME}.unseen_language.json"
-    result = results.read(tmp_path / path)
+def test_a_run_that_was_trained_on_other_clips_is_evaluated_zero_shot(protocols, workspace):
+    found = protocols("E8", "unseen_language", run="in_domain")
+    assert set(found) == {*RECOGNITION, "zero_shot"}  # no letter has more than 20 clips
+    result = results.read(
+        path_of(workspace, "E8", "zero_shot", "unseen_language", "smoke.in_domain")
+    )
     assert result.title == "E7.2, mirrored at test time"
-    rows = splits.read(folders["data"] / NAME, "unseen_language")
+    rows = splits.read(workspace.corpus(NAME), "unseen_language")
     tested = rows[rows["role"] == "test"]
-    # of the same corpus: what the run learned from is no question
-    own = splits.read(folders["data"] / NAME, "in_domain")
-    learnt = set(own["id"][own["role"].isin(["train", "validation"])])
-    tested = tested[~tested["id"].isin(learnt)]
+    # of the same corpus: clips that the run was trained on are left out
+    known = splits.read(workspace.corpus(NAME), "in_domain")
+    known = set(known["id"][known["role"].isin(["train", "validation"])])
+    tested = tested[~tested["id"].isin(known)]
     assert 0 < len(tested) < result.n_total
     assert set(result.ranks) == set(tested["id"])
-    assert result.n_dropped["the run learned from it"] > 0
+    assert result.n_dropped["the run was trained on it"] > 0
     assert result.n_evaluated + sum(result.n_dropped.values()) == result.n_total
-    kept = tmp_path / f"embeddings/{NAME}/E7.2/0/in_domain.reduced_face_mirrored.npz"
-    assert kept.is_file()
-    # asked among the prompts of the fold's own test clips
+    cached = workspace.embeddings / NAME / "E7.2/0/in_domain.reduced_face_mirrored.npz"
+    assert cached.is_file()
+    # the gallery is the prompts of the fold's own test clips
     assert result.labels == tested.groupby("fold").size().max()
-    with pytest.raises(RunError, match="no finished run"):
-        ask("E7.2", "unseen_language", run="official")
 
 
-def test_a_run_is_not_asked_what_it_learned_from(ask):
-    with pytest.raises(ConfigError, match=r"letters, fold 1: .*: the run learned from it"):
-        ask("E3.2", "letters", run="letters-0")
-
-
-def test_a_fine_tuned_run_is_not_asked_what_its_first_run_learned_from(folders, tmp_path):
-    """Its own corpus is another; the run that it goes on from met the clips."""
-    first = folders["runs"] / "E7.2/0/in_domain"
-    tuned = tmp_path / "E7.2-finetuned/0/official"
-    shutil.copytree(first, tuned)
-    for name, change in {
-        "config.yaml": ("run", {"init_run": str(first), "corpus": "mine", "split": "official"}),
-        "metrics.json": (None, {"corpus_fingerprint": "another"}),
-    }.items():
-        values = yaml.safe_load((tuned / name).read_text())
-        (values[change[0]] if change[0] else values).update(change[1])
-        text = yaml.safe_dump(values) if name.endswith("yaml") else json.dumps(values)
-        (tuned / name).write_text(text)
-    clips = manifest.read(folders["data"] / NAME)
-    asked = folders["data"] / NAME, corpus_fingerprint(clips)
-    rows = splits.read(folders["data"] / NAME, "in_domain")
-    wanted = set(rows["id"][rows["role"].isin(["train", "validation"])])
-    unverified = object.__new__(TransferredRun)
-    unverified._run = tuned
-    assert unverified.learnt(*asked) == wanted
-    unverified._run = first
-    assert unverified.learnt(*asked) == wanted
-    with pytest.raises(RunError, match="as it was once"):
-        unverified.learnt(asked[0], "built anew")
-    assert unverified.learnt(asked[0].parent / "mine", "another corpus") == set()
-
-
-def test_an_answer_that_is_no_longer_asked_for_goes(ask, tmp_path, monkeypatch):
-    found = ask("E7.2")
-    path = tmp_path / f"leaderboard/E7.2/smoke/linear_probe.{NAME}.in_domain.json"
+def test_the_result_of_a_task_that_is_skipped_now_is_removed(protocols, workspace, monkeypatch):
+    found = protocols("E7.2")
+    path = path_of(workspace, "E7.2", "linear_probe", "in_domain")
     assert path.is_file()
-    monkeypatch.setattr(protocols, "MOST_CELLS", 0)
-    assert set(ask("E7.2")) == set(found) - set(RECOGNITION)
+    monkeypatch.setattr(_conditions, "MOST_CELLS", 0)
+    assert set(protocols("E7.2")) == set(found) - set(RECOGNITION)
     assert not path.exists()
 
 
 def test_on_official_splits_the_oracle_chooses_among_test_prompts(
-    ask, folders, tmp_path, monkeypatch
+    protocols, workspace, monkeypatch
 ):
     monkeypatch.setattr(galleries, "OFFICIAL", "in_domain")
-    found = ask("E7.2")["identification_oracle"]
-    answers = pd.read_parquet(tmp_path / "predictions/answers.parquet")
-    oracle = answers[answers["task"] == "identification_oracle"].set_index("id")["candidates"]
-    rows = splits.read(folders["data"] / NAME, "in_domain")
-    clips = manifest.read(folders["data"] / NAME).set_index("id")
+    found = protocols("E7.2")["identification_oracle"]
+    table = pd.read_parquet(workspace.predictions / "E7.2/protocols/in_domain.parquet")
+    oracle = table[table["task"] == "identification_oracle"].set_index("id")["candidates"]
+    rows = splits.read(workspace.corpus(NAME), "in_domain")
+    clips = manifest.read(workspace.corpus(NAME)).set_index("id")
     tested = clips.loc[rows["id"][rows["role"] == "test"], "text"].map(label)
     assert oracle.to_dict() == {
         clip: count for clip, count in tested.map(tested.value_counts()).items() if count > 1
     }
-    assert found.n_dropped["its label is asked in one sign language alone"] > 0
+    assert found.n_dropped["its label occurs in one sign language only"] > 0
 
 
-def test_zero_shot_leaves_out_what_pretraining_seldom_met(ask, monkeypatch):
-    often = recognition.in_vocabulary
+def test_zero_shot_in_vocabulary_leaves_out_labels_that_are_rare_in_pretraining(
+    protocols, monkeypatch
+):
+    frequent = zero_shot_in_vocabulary.in_vocabulary
     monkeypatch.setattr(
-        recognition, "in_vocabulary", lambda labels, met: often(labels, met, more_than=15)
+        zero_shot_in_vocabulary,
+        "in_vocabulary",
+        lambda labels, known: frequent(labels, known, more_than=15),
     )
-    found = ask("E7.2", "unseen_language", run="in_domain")
+    found = protocols("E7.2", "unseen_language", run="in_domain")
     some, whole = found["zero_shot_in_vocabulary"], found["zero_shot"]
     assert 0 < some.n_evaluated < whole.n_evaluated
-    assert some.n_dropped["its label was seldom met in the encoder's own training"] > 0
+    assert some.n_dropped["its label is rare in the encoder's own training"] > 0
     assert some.n_evaluated + sum(some.n_dropped.values()) == some.n_total
 
 
-def test_what_was_asked_by_one_task_is_not_embedded_for_another(ask, folders, tmp_path):
-    store_of = FeatureStore(folders["features"] / NAME / "reduced_face")
-    run = folders["runs"] / "E7.2/0/in_domain"
-    model = inference.load(run)
-    cache = embeddings.Cache(tmp_path / "embeddings", store_of)
-    ids = list(store_of.index["id"])
-    some = cache.embed(run, model, ids[:3])
-    again = embeddings.Cache(tmp_path / "embeddings", store_of)
-    more = again.embed(run, model, [*ids[5:8], *ids[1:3]])
-    assert (more.values[3:] == some.values[1:]).all()
-    assert (more.seconds[3:] == some.seconds[1:]).all()
-    alone = model.embed_pose([store_of.values(i) for i in ids[5:8]])
-    assert np.allclose(more.values[:3], alone, atol=1e-5)
+def test_labels_are_frequent_from_twenty_one_clips():
+    seen = ["house"] * 21 + ["tree"] * 20
+    found = zero_shot_in_vocabulary.in_vocabulary(["house", "tree", "sun", "house"], seen)
+    assert found.tolist() == [True, False, False, True]
 
 
-@pytest.fixture
-def embedding(folders, monkeypatch):
-    """Embeds clips of E7.2's store below a folder; with how many were handed over at a time."""
-    store_of = FeatureStore(folders["features"] / NAME / "reduced_face")
-    run = folders["runs"] / "E7.2/0/in_domain"
-    model, given = inference.load(run), []
-    embed = model.embed_pose
-
-    def counted(items, **named):
-        given.append(len(items))
-        return embed(items, **named)
-
-    monkeypatch.setattr(model, "embed_pose", counted)
-
-    def into(folder, clips):
-        ids = list(store_of.index["id"])[:clips]
-        return embeddings.Cache(folder, store_of).embed(run, model, ids).values
-
-    return into, given
+def test_with_two_takes_of_one_sign_analogies_are_skipped(protocols, monkeypatch):
+    monkeypatch.setattr(analogies, "each_pair_once", lambda context, fold: False)
+    assert set(protocols("E7.2")) == {*RECOGNITION, *LANGUAGE} - {"analogies"}
 
 
-def test_a_corpus_is_embedded_part_by_part_to_the_same_numbers(embedding, tmp_path, monkeypatch):
-    into, given = embedding
-    whole = into(tmp_path / "whole", 300)
-    monkeypatch.setattr(embeddings, "PART", 256)
-    assert (into(tmp_path / "parts", 300) == whole).all()
-    monkeypatch.setattr(embeddings, "PART", 70)
-    assert np.allclose(into(tmp_path / "small", 300), whole, atol=1e-5)
-    assert given == [300, 256, 44, 70, 70, 70, 70, 20]
+def test_an_encoder_without_embeddings_has_no_protocols(protocols):
+    with pytest.raises(ConfigError, match="nearest-neighbour.*the encoder has no embeddings"):
+        protocols("nearest-neighbour", "letters")
 
 
-def test_an_embedding_that_stops_keeps_what_was_written(embedding, tmp_path, monkeypatch):
-    into, given = embedding
-    monkeypatch.setattr(embeddings, "PART", 4)
-    monkeypatch.setattr(embeddings, "PARTS_A_WRITE", 2)
-    read = FeatureStore.values
-
-    def damaged(self, clip):
-        if clip == list(self.index["id"])[17]:
-            raise StoreError(f"{clip}: damaged")
-        return read(self, clip)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(FeatureStore, "values", damaged)
-        with pytest.raises(StoreError):
-            into(tmp_path, 20)
-    assert given == [4, 4, 4, 4]
-    assert len(into(tmp_path, 20)) == 20
-    assert given[4:] == [4]  # the fifth part alone
+def test_all_tasks_at_once_are_what_they_are_alone(workspace, protocols):
+    alone = measured("X", workspace, "in_domain") | protocols("X")
+    together = measured("X", workspace, "in_domain", names=None)
+    assert list(together) == list(alone)
+    assert all(together[name].scores == alone[name].scores for name in alone)
+    assert all(together[name].ranks == alone[name].ranks for name in alone)
 
 
-def test_other_code_and_another_device_embed_anew(folders, tmp_path, monkeypatch):
-    store_of = FeatureStore(folders["features"] / NAME / "reduced_face")
-    run = folders["runs"] / "E7.2/0/in_domain"
-    keys = {embeddings._key(run, store_of, "cpu"), embeddings._key(run, store_of, "cuda")}
-    monkeypatch.setattr(files, "sha256_code", lambda path: f"changed {path.name}")
-    keys.add(embeddings._key(run, store_of, "cpu"))
-    monkeypatch.setattr(embeddings, "version", lambda name: "0")
-    keys.add(embeddings._key(run, store_of, "cpu"))
-    assert len(keys) == 4
-
-
-def test_who_reads_known_embeddings_does_not_wait_for_who_writes(folders, tmp_path):
-    store_of = FeatureStore(folders["features"] / NAME / "reduced_face")
-    run = folders["runs"] / "E7.2/0/in_domain"
-    model, ids = inference.load(run), list(store_of.index["id"])
-    cache = embeddings.Cache(tmp_path / "embeddings", store_of)
-    cache.embed(run, model, ids[:2])
-    [path] = (tmp_path / "embeddings").rglob("*.npz")
-    with files.writing(path):
-        cache.embed(run, model, ids[:2])
-        with pytest.raises(BusyError):
-            cache.embed(run, model, ids[:3])
-
-
-def test_two_takes_of_one_sign_ask_no_analogy_and_the_others_are_asked(ask, monkeypatch):
-    monkeypatch.setattr(protocols, "_each_pair_once", lambda context: False)
-    found = ask("E7.2")
-    assert set(found) == set(protocols.PROTOCOLS) - {*protocols.ELSEWHERE, "analogies"}
-
-
-def test_who_has_no_embeddings_is_refused(ask):
-    with pytest.raises(ConfigError, match="nearest-neighbour has no embeddings"):
-        ask("nearest-neighbour", "letters")
-
-
-def test_an_embedding_file_is_written_whole_or_not_at_all(ask, tmp_path, monkeypatch):
-    def killed(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(np, "savez", killed)
-    with pytest.raises(KeyboardInterrupt):
-        ask("E7.2")
-    assert not list((tmp_path / "embeddings").rglob("*.npz"))
+def test_an_unknown_task_is_refused(workspace):
+    with pytest.raises(ConfigError, match="unknown task 'few_shot'; there are retrieval"):
+        measured("E5", workspace, "in_domain", names=["few_shot"])

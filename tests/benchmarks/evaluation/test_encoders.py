@@ -197,7 +197,9 @@ def test_a_label_without_a_language_is_the_mean_of_its_prompts_over_the_training
     beside = fold_of(trained, "X9", training)
     expected = beside.embed_text(["<en> a", "<en> b"])
     assert np.allclose(beside.embed_gallery(gallery_of("a", "b")), expected, atol=1e-6)
-    assert fold.prompts == Prompts("<en> <{sign_language}> {label}", "<en> <{sign_language}> {label}")
+    assert fold.prompts == Prompts(
+        "<en> <{sign_language}> {label}", "<en> <{sign_language}> {label}"
+    )
 
 
 def test_a_split_prompt_is_the_mean_of_its_parts_and_its_label_the_second(trained):
