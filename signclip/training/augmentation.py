@@ -1,19 +1,20 @@
-"""Augmentation as pure functions of their draws; drawing is apart and keyed by (seed, epoch, clip).
+"""Augmentation as pure functions of their random draws, which are keyed by (seed, epoch, clip).
 
 Decisions
-* A function here never touches a random generator, so it can be checked on the numbers that the
-  reference drew, and a clip's augmentation does not depend on its batch, on the order of clips or
-  on how many processes load them.
-* The reference's order is flip, affine, temporal, noise. Draw in that order from one generator.
-* Steps that move points between places or frames take and give :class:`Features`, because which
-  points were seen goes with them; the others take values only.
+* Drawing and applying are separate functions. So each step can be checked with the numbers that the
+  authors' code drew, and a clip's augmentation depends neither on its batch, nor on the order of
+  clips, nor on the number of loader processes.
+* The order of the authors' code is flip, affine, temporal, noise. Draw in that order from one
+  generator.
+* Steps that move points to other places or frames take and return :class:`Features`, because the
+  validity of the points moves with them; the others take values only.
 
 Cost, for a clip of 73 frames and 203 points on one busy core: flip 0.15 ms, affine and noise under
-0.1 ms, drawing the noise 0.4 ms, temporal 0.1 ms (the reference, point by point: 20 ms); one
-generator a clip and epoch, about 15 us, and in a batch 5 us.
+0.1 ms, drawing the noise 0.4 ms, temporal 0.1 ms (the authors' code, point by point: 20 ms); a
+generator for a clip and epoch 15 us, in a batch 5 us.
 
 Values are float32 (frames, points * 3), point-major then x, y, z, in shoulder widths.
-Source: facts 3, ``../shared/reference/README.md`` step 6.
+Source: github.com/J22Melody/fairseq, examples/MMPT; pose-format's ``augment2d``, ``interpolate``.
 """
 
 from __future__ import annotations
@@ -41,21 +42,23 @@ class Affine2D(NamedTuple):
 
 
 def generator(seed: int, epoch: int, clip: str) -> np.random.Generator:
-    """The random numbers of one clip in one epoch."""
+    """The random generator of one clip in one epoch."""
     return np.random.default_rng([seed, epoch, zlib.crc32(clip.encode())])
 
 
 def generators(seed: int, clips: Sequence[tuple[int, str]]) -> list[np.random.Generator]:
-    """:func:`generator` of many clips, each with its epoch, in a third of the time."""
+    """:func:`generator` for many (epoch, clip), in a third of the time."""
     words = [(seed, epoch, zlib.crc32(clip.encode())) for epoch, clip in clips]
-    if any(not 0 <= word < 1 << 32 for row in words for word in row):  # numpy splits such numbers
+    if any(
+        not 0 <= word < 1 << 32 for row in words for word in row
+    ):  # numpy would split larger ones
         return [generator(seed, epoch, clip) for epoch, clip in clips]
     states = _seed_states(np.array(words, dtype=np.uint32).reshape(-1, 3))
     return [np.random.Generator(np.random.PCG64(_Seed(state))) for state in states]
 
 
 class _Seed(ISeedSequence):
-    """What numpy's SeedSequence gives its PCG64, made already."""
+    """A seed for numpy's PCG64 whose state was already computed."""
 
     def __init__(self, state: np.ndarray):
         self.state = state
@@ -65,7 +68,7 @@ class _Seed(ISeedSequence):
 
 
 def _seed_states(words: np.ndarray) -> np.ndarray:
-    """What numpy's SeedSequence makes of each row, all rows at once; it is fixed for good (NEP 19).
+    """The states of numpy's SeedSequence for all rows at once; the algorithm is fixed (NEP 19).
 
     Args:
         words: uint32 (n, 3).
@@ -94,21 +97,21 @@ def _seed_states(words: np.ndarray) -> np.ndarray:
 
 
 def draw_flip(rng: np.random.Generator, chance: float = 0.2) -> bool:
-    """Draw whether to :func:`flip` the clip. The paper's E7 does so with a chance of 0.2."""
+    """Draw whether to :func:`flip` a clip; the probability in the paper's E7 is 0.2."""
     return bool(rng.random() < chance)
 
 
 def flip(clip: Features, swap: np.ndarray) -> Features:
     """Mirror a clip: x -> -x, left and right swapped.
 
-    The reference normalises again afterwards. A mirrored clip is normalised already (its shoulders
-    stay one apart around zero), so that changes nothing but its mask, in which the hidden legs then
-    count as missing; here they always do.
+    The authors' code normalises again afterwards. A mirrored clip is still normalised (its
+    shoulders stay at distance 1 around zero), so that changes only the mask, in which the hidden
+    legs then count as missing; here they always do.
 
     Args:
-        clip: of a variant in shoulder widths, such as ``reduced_face``: to standardised values
-            (``sign_vq``) x -> -x is no mirror.
-        swap: int (points,), where each point's mirror image stands:
+        clip: of a variant in shoulder widths, such as ``reduced_face``; for standardised values
+            (``sign_vq``) x -> -x is not a reflection.
+        swap: int (points,), the index of each point's mirror image:
             ``mirror.permutation(poses.point_names(variant))``.
     """
     points = clip.values.reshape(len(clip.values), -1, 3)[:, swap]
@@ -146,10 +149,10 @@ def draw_tempo(rng: np.random.Generator, std: float = 0.2) -> float:
 
 
 def temporal_frames(frames: int, ratio: float, *, fps: float, max_frames: int) -> int | None:
-    """The number of frames that :func:`augment_temporal` gives; None where it changes nothing.
+    """The number of frames after :func:`augment_temporal`; None if it leaves the clip unchanged.
 
-    The new frame rate is a whole number, so at 25 frames a second the length changes in steps of
-    4 %. One frame at least: the reference gives none where a very short clip meets a small ratio.
+    The new frame rate is an integer, so at 25 frames a second the length changes in steps of 4 %.
+    At least one frame: the authors' code returns none for a very short clip and a small ratio.
     """
     if frames <= 1 or frames * ratio >= max_frames:
         return None
@@ -161,16 +164,16 @@ def augment_temporal(
 ) -> Features:
     """Play a clip slower (ratio > 1: more frames) or faster, by linear interpolation.
 
-    Each point is interpolated over the frames in which it was seen. So a gap between two of them is
-    filled and counts as valid afterwards (in training only: a quirk of the reference, whose test
-    clips keep their gaps); before the first and after the last the point is missing.
+    Each point is interpolated over the frames in which it was detected. So gaps between these
+    frames are filled and count as valid afterwards (in training only: in the authors' code too,
+    test clips keep their gaps); before the first and after the last of them the point is missing.
 
     Args:
         ratio: of the new length to the old one.
         fps: frames a second of the clip.
-        max_frames: a clip that would get this long is returned as it is.
-        out: float32 (:func:`temporal_frames`, points * 3) that the values are written into and
-            returned as, by default a new array. A clip that is returned as it is leaves it alone.
+        max_frames: a clip that would get this long is returned unchanged.
+        out: float32 (:func:`temporal_frames`, points * 3), which receives the values; by default a
+            new array. For a clip that is returned unchanged it is not used.
     """
     frames, dims = clip.values.shape
     new_frames = temporal_frames(frames, ratio, fps=fps, max_frames=max_frames)
@@ -180,39 +183,39 @@ def augment_temporal(
     times = _times(frames, new_frames)
     source = clip.values.astype(np.float32, copy=False)
     both, start, end = _scratch.neighbours(new_frames, dims)
-    # numpy buffers what it takes unless told how to treat rows that are not there
+    # without a mode for indices out of range, numpy would buffer the output
     source.take(times.neighbours, axis=0, out=both, mode="clip")
-    # torch has this as one pass over memory, where numpy would need three
+    # one pass over memory in torch, three in numpy
     torch.lerp(start, end, times.share, out=torch.from_numpy(values))
     valid = np.empty((new_frames, clip.valid.shape[1]), dtype=bool)
-    valid[:] = clip.valid[0]  # so it is for points that are seen always or never
-    for run in _runs_of_one_course(clip.valid):
+    valid[:] = clip.valid[0]  # correct for points that are detected always or never
+    for run in _runs_of_equal_validity(clip.valid):
         at = clip.valid[:, run.start].nonzero()[0]
         if 0 < len(at) < frames:
-            own = slice(3 * run.start, 3 * run.stop)
-            shown = _across_gaps(source[:, own], at, times, values[:, own])
+            columns = slice(3 * run.start, 3 * run.stop)
+            shown = _across_gaps(source[:, columns], at, times, values[:, columns])
             valid[:, run] = False
             valid[shown, run] = True
     return Features(values, valid)
 
 
-_PAIR = np.arange(2)  # a frame and the next
+_PAIR = np.arange(2)  # offsets of a frame and the next
 
 
 class _Scratch(threading.local):
-    """Memory that the next call in this thread takes again: new one is slow."""
+    """Memory that the next call in this thread reuses, because allocating it is slow."""
 
     def __init__(self):
         self.room = np.empty(0, dtype=np.float32)
         self.made: dict[tuple[int, int], tuple[np.ndarray, torch.Tensor, torch.Tensor]] = {}
 
     def neighbours(self, frames: int, dims: int) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
-        """Float32 (frames, 2, dims) to be written to, and views of the first and second of each."""
+        """A buffer float32 (frames, 2, dims), and views of the first and second of each pair."""
         if (frames, dims) not in self.made:
             size = 2 * frames * dims
             if self.room.size < size:
                 self.room = np.empty(size, dtype=np.float32)
-                self.made.clear()  # nothing is to keep the smaller one
+                self.made.clear()  # frees the smaller buffer
             both = self.room[:size].reshape(frames, 2, dims)
             self.made[frames, dims] = both, *torch.from_numpy(both).unbind(1)
         return self.made[frames, dims]
@@ -222,15 +225,15 @@ _scratch = _Scratch()
 
 
 class _Times(NamedTuple):
-    """Where each of n new frames stands among the old ones, of which there are two at least."""
+    """The position of each of n new frames among the old ones, of which there are at least two."""
 
-    # from 0 to 1, as the reference has them: rounding decides what is shown at the same time
+    # from 0 to 1, as in the authors' code: rounding decides which frames coincide
     old: np.ndarray  # float64 (frames,)
     new: np.ndarray  # float64 (n,)
-    first: list[int]  # of each old frame: the first new one that is not before it
-    last: list[int]  # and the first that is after it
+    first: list[int]  # for each old frame, the first new frame that is not before it
+    last: list[int]  # for each old frame, the first new frame after it
     neighbours: np.ndarray  # int (n, 2), the old frames before and after
-    share: torch.Tensor  # float32 (n, 1), of the one after
+    share: torch.Tensor  # float32 (n, 1), weight of the old frame after
 
 
 @lru_cache(maxsize=4096)
@@ -249,14 +252,14 @@ def _times(frames: int, new_frames: int) -> _Times:
 
 
 def _across_gaps(track: np.ndarray, at: np.ndarray, times: _Times, played: np.ndarray) -> slice:
-    """Correct the interpolation of points that are seen in the frames ``at`` only.
+    """Correct the interpolation of points that were detected only in the frames ``at``.
 
     Args:
         track: float32 (frames, dims), the points in the old frames.
-        played: float32 (n, dims), interpolated as if they were seen always; is changed.
+        played: float32 (n, dims), interpolated as if they were always detected; modified.
 
     Returns:
-        the new frames in which they are shown.
+        the new frames in which the points are valid.
     """
     first, last = times.first[at[0]], times.last[at[-1]]
     played[:first], played[last:] = 0, 0
@@ -271,10 +274,10 @@ def _across_gaps(track: np.ndarray, at: np.ndarray, times: _Times, played: np.nd
     return shown
 
 
-def _runs_of_one_course(valid: np.ndarray) -> list[slice]:
-    """Neighbouring points that are seen in the same frames: a hand is seen whole or not."""
-    # all as one row, where a frame's last point is compared with the next one's first: one long
-    # row is compared in a quarter of the time of many short ones
+def _runs_of_equal_validity(valid: np.ndarray) -> list[slice]:
+    """Group neighbouring points that are valid in the same frames, such as those of a hand."""
+    # Compared as one long row, which takes a quarter of the time of many short rows; there a
+    # frame's last point is also compared with the first of the next frame, which is cut off below.
     changes = np.zeros(valid.shape, dtype=bool)
     row = valid.reshape(-1)
     np.not_equal(row[1:], row[:-1], out=changes.reshape(-1)[:-1])
@@ -293,11 +296,11 @@ def gaussian_noise(values: np.ndarray, noise: np.ndarray, disturbed: np.ndarray)
 
     Args:
         values: float32 (frames, points * 3).
-        noise: as many numbers.
-        disturbed: bool (frames, points). The seen points (``valid``) are what is meant. The
-            reference disturbs its hidden legs too, which are zero but not masked, though only where
-            noise is the only step: each other one masks them again. Its E7.3 is
-            ``valid | poses.hidden_legs(names)``; with a temporal step before, just ``valid`` (of
-            the result), or again with the legs for a clip that was too long for that step.
+        noise: of the same shape.
+        disturbed: bool (frames, points), the points that get noise: the detected ones (``valid``).
+            The authors' code also disturbs the hidden legs, which are zero but not masked, if noise
+            is the only step, because each other step masks them again. So E7.3 is
+            ``valid | poses.hidden_legs(names)``; after a temporal step it is ``valid`` of the
+            result, or with the legs for a clip that was too long for that step.
     """
     return values + noise.astype(np.float32) * np.repeat(disturbed, 3, axis=1)

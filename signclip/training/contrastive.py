@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ from signclip.training.data import Collate
 FIRST_BIAS = -10.0
 
 
-class Texts:
+class TrainingTexts:
     """The tokens of all training texts: the candidates of loss ``gallery``.
 
     Args:
@@ -51,7 +52,7 @@ class Texts:
         self.token_ids, self.token_mask = (tokens[x][order] for x in ("token_ids", "token_mask"))
         self.limit = limit
 
-    def around(self, keys: Tensor) -> tuple[Tensor, Tensor, list[int], Tensor]:
+    def gallery(self, keys: Tensor) -> tuple[Tensor, Tensor, list[int], Tensor]:
         """The gallery of a batch: its texts and random others.
 
         The draw depends on the members of the batch alone, so that all processes draw the same; a
@@ -91,7 +92,7 @@ class ContrastiveModel(BaseModel):
         model: SignCLIP,
         compute: Compute,
         loss: Loss = "contrastive",
-        galleries: Sequence[Texts] = (),
+        galleries: Sequence[TrainingTexts] = (),
         smoothing: float = 0.0,
     ):
         super().__init__(BaseDataPreprocessor(non_blocking=True))  # loaders pin their memory
@@ -114,35 +115,25 @@ class ContrastiveModel(BaseModel):
                 for layer in bert.encoder.layer:
                     layer.compile(dynamic=True)
 
-    def forward(
-        self,
-        frames: Tensor,
-        token_ids: Tensor,
-        token_mask: Tensor,
-        frame_counts: list[int],
-        token_counts: list[int],
-        text_keys: Tensor,
-        clips: list[str],
-        frame_mask: Tensor | None = None,
-        second: dict | None = None,
-        mode: str = "loss",
-    ) -> dict[str, Tensor]:
-        """The loss of a batch over all processes; for the inputs see :class:`Collate`.
+    def forward(self, *, mode: str = "loss", **batch: Any) -> dict[str, Tensor]:
+        """The loss of a batch over all processes.
 
         If clips have a second text, the losses of both texts are added.
 
         Args:
-            frames, frame_mask: (b, t, dims), bool (b, t); with padding none (n, dims) and no mask.
+            batch: see :class:`signclip.training.data.Collate`.
         """
         assert mode == "loss", mode
+        frames, frame_mask = batch["frames"], batch.get("frame_mask")
         assert (frame_mask is None) == (self.ratio is not None), (
             "the batch was collated with another padding"
         )
-        first = {"token_ids": token_ids, "token_mask": token_mask, "token_counts": token_counts}
-        sides = [first | {"text_keys": text_keys}, *([second] if second else [])]
+        sides = [batch, batch["second"]] if "second" in batch else [batch]
         towers, names = self.signclip, ("token_ids", "token_mask", "token_counts")
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.bfloat16):
-            pose = self._embedded(towers.pose_embeddings, frames, frame_mask, frame_counts, ends=2)
+            pose = self._embedded(
+                towers.pose_embeddings, frames, frame_mask, batch["frame_counts"], ends=2
+            )
             if self.loss != "gallery":
                 tokens = ([side[name] for name in names] for side in sides)
                 texts = [self._embedded(towers.text_embeddings, *x) for x in tokens]
@@ -163,8 +154,8 @@ class ContrastiveModel(BaseModel):
             return losses.multi_positive(pose, text, same)
         return losses.sigmoid(pose, text, same, self.bias)
 
-    def _gallery_loss(self, pose: Tensor, keys: Tensor, gallery: Texts) -> Tensor:
-        ids, mask, counts, targets = gallery.around(keys)
+    def _gallery_loss(self, pose: Tensor, keys: Tensor, texts: TrainingTexts) -> Tensor:
+        ids, mask, counts, targets = texts.gallery(keys)
         processes = dict(rank=distributed.rank(), world_size=distributed.world_size())
         mine = distributed.share(list(range(len(ids))), **processes)  # each process embeds its part
         rows = mine or [0]  # a process without a part embeds one text, which is left out below

@@ -1,10 +1,11 @@
-"""Learning curves of a training: loss, validation, learning rate and pace, as table and picture.
+"""Learning curves of a training: loss, validation, learning rate and speed, as table and picture.
 
 Decisions
-* A row where it is validated (every ``every`` epochs and at the end) in ``curves.csv``; every
-  update's loss, in full precision, in ``losses.csv``; both and a picture lie with the run.
-* TensorBoard's event file grows while the training runs (``tensorboard --logdir runs``); a resumed
-  training hides the updates that it does again.
+* ``curves.csv`` has a row for each validation (every ``every`` epochs and at the end);
+  ``losses.csv`` has the loss of each update, in full precision. Both are part of the run folder,
+  with a picture.
+* TensorBoard's event file grows during the training (``tensorboard --logdir runs``); a resumed
+  training hides the updates that it repeats.
 
 Cost: a validation; an event an update, some 50 us.
 """
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from mmengine.hooks import Hook
-from torch import nn
+from torch import Tensor, nn
 
 from signclip.experiments.run_folder import CURVES
 from signclip.training import distributed
@@ -35,14 +36,14 @@ _PANELS = {  # title: columns of curves.csv
 
 
 class Curves(Hook):
-    """Collects the rows; part of a training's state.
+    """Collects the rows of ``curves.csv``; part of a training's state.
 
     Args:
-        model: what is trained, and measured by ``measure`` in evaluation mode.
-        measure: model -> numbers of a row; an empty dict where there is nothing to validate on.
+        model: the model in training; ``measure`` gets it in evaluation mode.
+        measure: model -> numbers of a row; an empty dict without validation clips.
         every: epochs between two rows.
-        best: the number whose lowest value decides which weights are kept in ``best_weights``; by
-            default none are.
+        best: column whose lowest value selects the weights kept in ``best_weights``; None: weights
+            are not kept.
         work: folder of TensorBoard's files.
     """
 
@@ -58,9 +59,11 @@ class Curves(Hook):
         self.model, self.measure, self.every, self.best = model, measure, every, best
         self.work = work
         self.rows: list[dict[str, float]] = []
-        self.lowest, self.best_weights = float("inf"), None
+        self.lowest = float("inf")
+        self.best_weights: dict[str, Tensor] | None = None
         self._losses: list[float] = []
-        self._clips, self._rate, self._writer = 0, 0.0, None
+        self._clips, self._rate = 0, 0.0
+        self._writer: Any = None
         self._start: float | None = None
 
     def state_dict(self) -> dict[str, Any]:
@@ -73,28 +76,28 @@ class Curves(Hook):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
+        """Continue from the values of :meth:`state_dict`."""
         self.rows, self._losses = state["rows"], state["losses"]
         self.lowest, self.best_weights = state["lowest"], state["best_weights"]
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        """Note the update's rate; open the event file where a resumed training goes on."""
+        """Record the update's learning rate; open the event file."""
         self._rate = runner.optim_wrapper.get_lr()["lr"][0]
         self._start = self._start or time.perf_counter()
         if self._writer is None and not distributed.rank():
-            from torch.utils.tensorboard import SummaryWriter  # half a second
+            from torch.utils.tensorboard import SummaryWriter  # takes half a second to import
 
             self._writer = SummaryWriter(str(self.work / EVENTS), purge_step=runner.iter + 1)
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        """Collect the update's loss."""
+        """Record the update's loss."""
         self._losses.append(runner.optim_wrapper.loss)
         self._clips += len(data_batch["clips"]) * distributed.world_size()
         if self._writer:
             self._writer.add_scalar("loss", self._losses[-1], runner.iter + 1)
 
     def after_train_epoch(self, runner) -> None:
-        """Measure, where it is time to."""
+        """Add a row if one is due."""
         epoch = runner.epoch + 1
         if epoch % self.every and epoch != runner.max_epochs:
             return
@@ -126,7 +129,7 @@ class Curves(Hook):
 
 
 def write(folder: Path, rows: Sequence[dict[str, float]], losses: Sequence[float]) -> None:
-    """``curves.csv``, ``losses.csv`` and the picture of both."""
+    """Write ``curves.csv``, ``losses.csv`` and the picture of both."""
     table = pd.DataFrame(rows)
     table.to_csv(folder / CURVES, index=False)
     updates = pd.DataFrame({"update": range(1, len(losses) + 1), "loss": losses})
@@ -135,20 +138,20 @@ def write(folder: Path, rows: Sequence[dict[str, float]], losses: Sequence[float
 
 
 def _draw(table: pd.DataFrame, updates: pd.DataFrame, path: Path) -> None:
-    from matplotlib.figure import Figure  # a third of a second
+    from matplotlib.figure import Figure  # takes a third of a second to import
 
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = figure.subplots(2, 2).flat
     for axis, (title, columns) in zip(axes, _PANELS.items(), strict=True):
         if title == "loss":
             axis.plot(updates["update"], updates["loss"], color="0.8", linewidth=0.6)
-        there = [column for column in columns if column in table]
-        for column in there:
-            label = column.replace("_", " ").replace(" V2T R@1", "") if len(there) > 1 else None
+        shown = [column for column in columns if column in table]
+        for column in shown:
+            label = column.replace("_", " ").replace(" V2T R@1", "") if len(shown) > 1 else None
             axis.plot(table["updates"], table[column], marker=".", markersize=3, label=label)
-        if len(there) > 1:
+        if len(shown) > 1:
             axis.legend(frameon=False)
-        if not there:
+        if not shown:
             axis.text(0.5, 0.5, "no validation clips", ha="center", transform=axis.transAxes)
         axis.set_title(title, loc="left")
         axis.set_ylim(bottom=0)

@@ -37,18 +37,9 @@ from signclip.poses import mirror
 from signclip.poses.landmarks import Features
 from signclip.text import Tokenizer
 from signclip.training import augmentation, hand_augmentation
+from signclip.training.examples import Example
 
 Padding = Literal["limit", "batch", "none"]
-
-
-@dataclass(frozen=True)
-class Example:
-    """A training clip: its id in the store, its label, and its texts, one or two."""
-
-    clip: str
-    label: str
-    texts: tuple[str, ...]
-    sign_language: str = ""
 
 
 class Draws(NamedTuple):

@@ -1,14 +1,14 @@
-"""Several processes, one batch: what ``torchrun`` starts.
+"""Training one batch in several processes, started by ``torchrun``.
 
 Decisions
 * Every process computes the loss of the whole batch from the gathered embeddings, so all negatives
-  count, and the gradient goes back through the gather. The result is that of one process on the
-  same batch, whatever their number; only dropout draws differ.
-* gloo between CPUs, NCCL between GPUs. The group is made here and not by MMEngine, whose launcher
-  asks for CUDA even where there is none.
+  count, and the gradient flows back through the gather. The result is that of one process on the
+  same batch, whatever the number of processes; only the random draws of dropout differ.
+* gloo between CPUs, NCCL between GPUs. The process group is created here and not by MMEngine, whose
+  launcher needs CUDA.
 
-Cost: one all-gather of the embeddings forward, one all-reduce of their gradients backward (3 KB a
-clip at width 768), beside DDP's own all-reduce of the gradients of the weights.
+Cost: one all-gather of the embeddings forward and one all-reduce of their gradients backward (3 KB
+a clip at width 768), besides DDP's all-reduce of the weights' gradients.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def rank() -> int:
-    """This process's number, 0 where there is one only."""
+    """This process's number; 0 if there is only one."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
@@ -41,10 +41,10 @@ def world_size() -> int:
 
 @contextmanager
 def group() -> Iterator[None]:
-    """The processes of ``torchrun`` as one group while the block runs; alone, nothing.
+    """Join the processes of ``torchrun`` in one group while the block runs; alone, do nothing.
 
-    After an error the group is left as it is: to end it would wait for processes that wait for this
-    one, and nobody would be told. The launcher ends them when this one ends.
+    After an error the group is not destroyed: that would wait for processes that wait for this one,
+    and the error would never be reported. The launcher ends them when this one ends.
     """
     if not launched() or distributed.is_initialized():
         yield
@@ -58,7 +58,7 @@ def group() -> Iterator[None]:
 
 
 def _end_with_launcher() -> None:
-    """A killed ``torchrun`` cannot stop its processes; they would train on and hold the lock."""
+    """End with the launcher: a killed ``torchrun`` leaves its processes, which hold the lock."""
     launcher = os.getppid()
 
     def watch() -> None:
@@ -70,7 +70,7 @@ def _end_with_launcher() -> None:
 
 
 def wait() -> None:
-    """Until all processes have come here."""
+    """Wait until all processes have reached this point."""
     if world_size() > 1:
         distributed.barrier()
 
@@ -98,8 +98,8 @@ def on_main_process(call: Callable[[], T]) -> T:
     return box[0]
 
 
-def from_all(value: list[Any]) -> list[Any]:
-    """The lists of all processes, one after the other."""
+def gather_lists(value: list[Any]) -> list[Any]:
+    """Concatenate the lists of all processes, in order of rank."""
     if world_size() == 1:
         return value
     parts: list[Any] = [None] * world_size()
@@ -108,12 +108,12 @@ def from_all(value: list[Any]) -> list[Any]:
 
 
 def share(batch: list[Any], *, rank: int, world_size: int) -> list[Any]:
-    """This process's part of a batch: parts follow each other and differ by one item at most."""
+    """One process's part of a batch: consecutive parts, whose sizes differ by at most one."""
     return batch[len(batch) * rank // world_size : len(batch) * (rank + 1) // world_size]
 
 
 class _Gather(torch.autograd.Function):
-    """Rows of all processes, in order of rank; the gradient of each row goes back to its owner."""
+    """Gather rows in order of rank; the gradient of each row goes back to its process."""
 
     @staticmethod
     def forward(context: Any, rows: Tensor) -> Tensor:
@@ -131,13 +131,13 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Tensor:
-        # Summed over processes, each of which computed the same loss: as many times too large as
-        # there are processes, which the mean that DDP takes over their weights' gradients undoes.
+        # Every process computed the same loss, so this sum is too large by the number of processes;
+        # DDP's mean over the weights' gradients divides by it again.
         total = gradient.contiguous().clone()
         distributed.all_reduce(total)
         return total[context.own]
 
 
 def gather(rows: Tensor) -> Tensor:
-    """(own, d) -> (all, d) in order of rank, with gradients; alone, the rows themselves."""
+    """(own rows, d) -> (all rows, d) in order of rank, with gradients; alone, the rows."""
     return rows if world_size() == 1 else _Gather.apply(rows)

@@ -1,24 +1,24 @@
-"""One training engine for every model here: MMEngine's Runner, made exact.
+"""The training engine of all models: MMEngine's Runner, with exact resumption.
 
 Decisions
-* A training that was killed at any moment and started again gives the same losses and weights, bit
-  for bit, as one that was not (on a CPU with the same number of threads). The state (weights,
+* A training that is killed at any moment and started again gives the same losses and weights, bit
+  for bit, as an uninterrupted one (on a CPU with the same number of threads). The state (weights,
   optimiser, schedule, hooks, updates done) is written every ``save_every`` updates under a
-  temporary name and renamed, so a kill while writing leaves the one before. MMEngine's own resume
-  begins the interrupted epoch again and forgets the random state; here the loop goes on in the
-  middle of an epoch, from a sampler that can seek.
+  temporary name and renamed, so a kill during the write leaves the previous state. MMEngine's
+  resumption restarts the interrupted epoch and loses the random state; this loop continues in the
+  middle of an epoch, with a sampler that can seek.
 * The random numbers of an update (dropout) are keyed by (seed, update, process): there is no
-  generator state to save, and nothing depends on what ran before.
-* A loss or a gradient that is not finite stops the training before it reaches the weights, with the
-  names of the batch's samples. The last state written stays.
-* A state that was written by something else (another configuration, other code) is set aside, not
-  thrown away. One of another number of processes or kind of device is gone on with, said aloud and
-  written down: then the outcome is that of neither.
-* Under ``torchrun`` an error that one process alone meets, such as a damaged clip of its share, is
-  told by that process.
+  generator state to save, and nothing depends on earlier updates.
+* A loss or gradient that is not finite stops the training before it changes the weights; the error
+  names the batch's samples, and the last state stays.
+* A state with another fingerprint (configuration, data or code) is set aside, not deleted. A state
+  from another number of processes or another kind of device is resumed, with a warning and a record
+  in ``metrics.json``: the result is then bit-identical to neither.
+* Under ``torchrun``, an error that only one process meets, such as a damaged clip in its part of
+  the batch, is reported by that process.
 
-Cost: writing the state, three times the weights; seeding, some microseconds an update; one look at
-an update's numbers (loss, norm of the gradient), before the weights change, which waits for a GPU.
+Cost: writing the state, three times the size of the weights; seeding, some microseconds an update;
+checking loss and gradient norm before each update, which waits for a GPU.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,14 +53,15 @@ from signclip.training import distributed
 STATE = "state.pt"
 FORMAT = 1
 _log = logging.getLogger(__name__)
-Progress = Callable[[float], None]  # called with the share of an epoch done since the last call
+# Called with the share of an epoch that was trained since the last call.
+Progress = Callable[[float], None]
 
 
 class _NotFiniteError(Exception):
-    """A loss or gradient that is no number; the loop adds the names of the samples."""
+    """A loss or gradient that is not finite; the loop adds the names of the samples."""
 
 
-class _Checked(OptimWrapper):
+class _CheckedOptimiser(OptimWrapper):
     """Refuses to update weights from a loss or gradient that is not finite.
 
     Attributes:
@@ -85,14 +87,14 @@ class _Checked(OptimWrapper):
 
 
 class _Loop(EpochBasedTrainLoop):
-    """Epochs that can begin in their middle; updates whose random numbers are keyed."""
+    """Epochs that can start in the middle, and updates with keyed random numbers."""
 
-    def __init__(self, *args: Any, seed: int, names: Callable[[dict], list[str]], **kwargs: Any):
+    def __init__(self, *args: Any, seed: int, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.seed, self.names = seed, names
+        self.seed = seed
 
     def start_after(self, updates: int) -> None:
-        """Go on behind so many updates."""
+        """Continue after this number of updates."""
         self._iter, self._epoch = updates, updates // len(self.dataloader)
 
     def run_epoch(self) -> None:
@@ -123,16 +125,16 @@ class _Loop(EpochBasedTrainLoop):
         try:
             super().run_iter(idx, data_batch)
         except _NotFiniteError as error:
-            names = distributed.from_all(self.names(data_batch))
+            names = distributed.gather_lists(data_batch["clips"])
             raise RunError(
                 f"update {self._iter + 1}: {error} on the batch of {', '.join(names)}"
             ) from None
 
 
-class _State(Hook):
-    """Writes and reads the state; keeps every update's loss, and when and where it was started."""
+class _StateHook(Hook):
+    """Writes and reads the state; records every update's loss, and each start of the training."""
 
-    priority = "VERY_LOW"  # after the schedule's step and the other hooks' rows
+    priority = "VERY_LOW"  # after the schedule's step and the other hooks
 
     def __init__(
         self,
@@ -152,7 +154,7 @@ class _State(Hook):
 
     @property
     def seconds(self) -> float:
-        """What the training took, earlier starts included; what they lost does not count."""
+        """Duration of the training with all its starts, without updates that had to be repeated."""
         return self._seconds + time.perf_counter() - self._since
 
     def before_train(self, runner: Runner) -> None:
@@ -170,13 +172,13 @@ class _State(Hook):
             self.progress(self._saved / len(runner.train_dataloader))
             before = {key: self.starts[-1][key] for key in here}
             if before != here:
-                _log.warning("%s: started as %s, goes on as %s", self.path, before, here)
+                _log.warning("%s: started as %s, resumed as %s", self.path, before, here)
         self.starts.append({"after_update": self._saved, **here})
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         self.losses.append(runner.optim_wrapper.loss)
         self.progress(1 / len(runner.train_dataloader))
-        # an epoch's last update is saved behind what the other hooks do at its end
+        # the last update of an epoch is saved after the other hooks have ended the epoch
         if batch_idx + 1 < len(runner.train_dataloader):
             self._save_where_due()
 
@@ -202,12 +204,12 @@ class _State(Hook):
 
 
 def read_state(work: Path, fingerprint: str) -> dict[str, Any] | None:
-    """What an interrupted training with this fingerprint left, None where there is nothing of it.
+    """The state of an interrupted training with this fingerprint; None if there is none.
 
-    ``losses`` holds the loss of each update done.
+    A damaged state is ignored, with a warning. ``losses`` holds the loss of each update done.
 
     Raises:
-        OSError, MemoryError: there is something, but this machine cannot read it now.
+        OSError, MemoryError: there is a state, but it cannot be read now.
     """
     path = work / STATE
     if not path.is_file():
@@ -216,42 +218,61 @@ def read_state(work: Path, fingerprint: str) -> dict[str, Any] | None:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
         if damaged is not None:
-            raise ValueError(f"{damaged} was changed")
+            raise ValueError(f"the checksum of {damaged} differs")
         state = torch.load(path, map_location="cpu", weights_only=True)
         same = (state["format"], state["fingerprint"]) == (FORMAT, fingerprint)
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # torch has no common one for what it cannot make sense of
+    except Exception as error:  # torch raises many types for damaged files
         _log.warning("%s is damaged: %s", path, error)
         return None
     return state if same else None
 
 
-def aside(work: Path) -> Path:
-    """Where a state goes that this training does not go on from."""
+def aside_folder(work: Path) -> Path:
+    """The folder for a state that this training cannot resume."""
     return work.with_name(f"{work.name}.aside")
 
 
 def remove(work: Path) -> None:
-    """Remove what a finished training no longer needs."""
+    """Remove the states that a finished training no longer needs."""
     shutil.rmtree(work, ignore_errors=True)
-    shutil.rmtree(aside(work), ignore_errors=True)
+    shutil.rmtree(aside_folder(work), ignore_errors=True)
 
 
 def _set_aside(work: Path) -> None:
     if (work / STATE).is_file():
-        shutil.rmtree(aside(work), ignore_errors=True)
-        work.rename(aside(work))
-        _log.warning("%s is no state of this training: set aside in %s", work, aside(work))
+        shutil.rmtree(aside_folder(work), ignore_errors=True)
+        work.rename(aside_folder(work))
+        _log.warning("%s: the state of another training, moved to %s", work, aside_folder(work))
     shutil.rmtree(work, ignore_errors=True)
 
 
 class Trained(NamedTuple):
-    """What a training was."""
+    """The record of a training."""
 
     losses: list[float]  # of each update
     seconds: float
-    starts: list[dict[str, Any]]  # after which update, by how many processes, on what device
+    starts: list[dict[str, Any]]  # of each start: update, number of processes, device
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long a model is trained, and where its state is kept.
+
+    Attributes:
+        work: folder of the state; a state with the same fingerprint in it is resumed.
+        fingerprint: of everything that decides the outcome.
+        save_every: updates between two states.
+        clip_norm: largest norm of the gradient; None: not clipped.
+    """
+
+    epochs: int
+    seed: int
+    work: Path
+    fingerprint: str
+    save_every: int
+    clip_norm: float | None = None
 
 
 def fit(
@@ -259,37 +280,28 @@ def fit(
     loader: DataLoader,
     optimiser: torch.optim.Optimizer,
     schedule: Schedule,
+    plan: Plan,
     *,
-    epochs: int,
-    seed: int,
-    work: Path,
-    fingerprint: str,
-    save_every: int,
-    names: Callable[[dict], list[str]],
-    clip_norm: float | None = None,
     hooks: Sequence[Hook] = (),
     progress: Progress = lambda epochs: None,
 ) -> Trained:
     """Train a model in place.
 
     Args:
-        model: its ``forward(**batch, mode="loss")`` gives a dict with ``loss``.
-        loader: with a ``batch_sampler`` as in :mod:`signclip.training.sampling`; its data set must draw
-            random numbers from its keys alone, since they are drawn ahead of the updates.
-        work: folder of the state; what an interrupted training with the same fingerprint left
-            there is gone on with.
-        fingerprint: of everything that decides the outcome.
-        save_every: updates between two states.
-        names: the samples of a batch, for error messages.
+        model: its ``forward(**batch, mode="loss")`` returns a dict with ``loss``.
+        loader: with a ``batch_sampler`` as in :mod:`signclip.training.sampling`. Its data set must
+            draw random numbers from its keys alone, because clips are loaded ahead of the updates.
+            A batch is a dict; ``clips`` are the names of its samples.
         hooks: MMEngine's; one with ``state_dict`` and ``load_state_dict`` (plain values and
             tensors) is part of the state.
-        progress: see :data:`Progress`; begins with what an earlier start had done.
+        progress: see :data:`Progress`; the first call reports what an earlier start had trained.
 
     Raises:
         RunError: the loss or a gradient is not finite; the batch's samples are named.
     """
+    work, fingerprint = plan.work, plan.fingerprint
     earlier = read_state(work, fingerprint)
-    done = distributed.from_all([0 if earlier is None else len(earlier["losses"])])
+    done = distributed.gather_lists([0 if earlier is None else len(earlier["losses"])])
     if len(set(done)) > 1:
         raise RunError(f"{work / STATE}: the processes read different states, {done} updates old")
     if not distributed.rank() and earlier is None:
@@ -303,15 +315,15 @@ def fit(
             if name in parts:
                 raise ConfigError(f"two hooks of the kind {name} cannot share a state")
             parts[name] = hook
-    state = _State(
+    state = _StateHook(
         work / STATE,
         parts,
         fingerprint=fingerprint,
-        save_every=save_every,
+        save_every=plan.save_every,
         progress=progress,
         earlier=earlier,
     )
-    del earlier  # the hook lets go of it once it is loaded
+    del earlier  # the hook frees its copy once it is loaded
     several = distributed.world_size() > 1
     wrapper = dict(
         type="MMDistributedDataParallel",
@@ -323,16 +335,16 @@ def fit(
         model=model,
         work_dir=str(logs),
         train_dataloader=loader,
-        train_cfg=dict(type=_Loop, max_epochs=epochs, seed=seed, names=names),
-        optim_wrapper=_Checked(optimiser, clip_norm=clip_norm or float("inf")),
+        train_cfg=dict(type=_Loop, max_epochs=plan.epochs, seed=plan.seed),
+        optim_wrapper=_CheckedOptimiser(optimiser, clip_norm=plan.clip_norm or float("inf")),
         param_scheduler=schedule,
-        # what MMEngine itself would write down of every update is wanted nowhere
+        # MMEngine's own records of every update are not needed
         default_hooks=dict.fromkeys(
             ("checkpoint", "logger", "sampler_seed", "runtime_info", "timer")
         ),
         custom_hooks=[*hooks, state],
         visualizer=dict(type="Visualizer", vis_backends=[]),
-        randomness=dict(seed=seed),
+        randomness=dict(seed=plan.seed),
         launcher="pytorch" if several else "none",
         cfg=dict(model_wrapper_cfg=wrapper) if several else None,
         # MMEngine would set the start method of the whole process to its own default
@@ -344,13 +356,13 @@ def fit(
         runner.train()
     finally:
         _forget(runner)
-        loader._iterator = None  # processes that read ahead, which stay from epoch to epoch
+        loader._iterator = None  # ends the loader processes, which persist between epochs
         shutil.rmtree(logs, ignore_errors=True)
     return Trained(state.losses, state.seconds, state.starts)
 
 
 def _forget(runner: Runner) -> None:
-    """Let go of what MMEngine keeps of every Runner: an open log file, a logger, curves."""
+    """Free what MMEngine keeps of every Runner: an open log file, a logger, curves."""
     for handler in runner.logger.handlers:
         handler.close()
     for kind in (MMLogger, MessageHub, Visualizer):

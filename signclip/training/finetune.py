@@ -1,12 +1,14 @@
-"""Fine-tuning: a trained or released model goes on learning from one's own clips, by one command.
+"""Fine-tuning: a trained or released model is trained further on another corpus.
 
 Decisions
-* Sizes, features, prompt and vocabulary are the model's that it starts from; the numbers of the
-  training are a profile's recipe ``finetune``.
-* Batches are rounds over the labels, drawn anew each epoch, so that no text of a small vocabulary
-  is its own negative.
+* Sizes, features, prompt and vocabulary are those of the model; the numbers of the training are a
+  profile's recipe ``finetune``.
+* Batches are rounds over the labels, drawn again in each epoch, so that no text of a small
+  vocabulary is its own negative.
+* The default folder of a fine-tuned run names the corpus and the model that training started from,
+  so fine-tuning another model never replaces a run.
 
-Cost: reading the folder's clips (1 to 5 ms each), then that of a training.
+Cost: that of a training.
 """
 
 from __future__ import annotations
@@ -27,17 +29,17 @@ RECIPE = "finetune"
 
 
 def start(path: Path | str) -> tuple[inference.SignCLIPModel, dict[str, object]]:
-    """The model to start from, and what a run's configuration says because of it.
+    """Load the model to start from; return it with the settings that it fixes.
 
     Raises:
-        SignCLIPError: there is no model, its vocabulary is missing, or it does not say which
-            features or prompts it takes.
+        SignCLIPError: there is no model, its vocabulary is missing, or its features or prompts are
+            not known.
     """
     path = locate_run(Path(path))
     model = inference.load(path)
     if model.variant is None or not model.prompt:
-        raise ConfigError(f"{path}: which features or prompts it was trained on is not known")
-    model.vocabulary()  # before clips are read, not after
+        raise ConfigError(f"{path}: the features or prompts that it was trained on are not known")
+    model.vocabulary()  # fails here if it is missing, before clips are read
     sizes = model.model.config
     weights = path / checkpoint.WEIGHTS if path.is_dir() else path
     return model, {
@@ -52,13 +54,13 @@ def start(path: Path | str) -> tuple[inference.SignCLIPModel, dict[str, object]]
 
 
 def row_of(model: inference.SignCLIPModel, init: Path | str) -> dict[str, object]:
-    """The row of an experiment that goes on from a model, where none is given."""
-    before = model.config
+    """The experiment's row for fine-tuning a model, where no row of the table is given."""
+    origin = model.config
     return {
         "title": f"fine-tuned from {init}",
         "recipe": RECIPE,
-        "cased": before.cased if before else True,
-        "augment": before.augment if before else (),
+        "cased": origin.cased if origin else True,
+        "augment": origin.augment if origin else (),
         "batching": "rounds",
         "reshuffle": True,
     }
@@ -86,11 +88,11 @@ def default_runs(runs: Path, corpus: str, init: Path | str) -> Path:
 
 
 def check_texts(model: inference.SignCLIPModel, corpus: Path) -> None:
-    """Refuse a built corpus whose texts the model cannot tell apart.
+    """Refuse a built corpus whose texts the model cannot distinguish.
 
     Raises:
-        ConfigError: two texts become the same tokens, for instance because the vocabulary has not
-            their script and makes both unknown.
+        ConfigError: two texts have the same tokens, for instance because the vocabulary lacks their
+            script and both are unknown.
     """
     columns = ("text", "sign_language", "spoken_language")
     rows = manifest.read(corpus, columns).drop_duplicates().to_dict("records")
@@ -99,9 +101,10 @@ def check_texts(model: inference.SignCLIPModel, corpus: Path) -> None:
     first: dict[bytes, str] = {}
     for text in prompts:
         tokens = model.vocabulary().encode([text], max_tokens=limit)[0].tobytes()
-        same = first.setdefault(tokens, text)
-        if same.casefold() != text.casefold():  # only in case they may be one word
+        earlier = first.setdefault(tokens, text)
+        # texts that differ only in case may be the same word
+        if earlier.casefold() != text.casefold():
             raise ConfigError(
-                f"{corpus}: to the model's vocabulary {same!r} and {text!r} are the same; write "
-                "them in a script that it has, or start from another model"
+                f"{corpus}: {earlier!r} and {text!r} have the same tokens in the model's "
+                "vocabulary; write them in a script that it has, or start from another model"
             )

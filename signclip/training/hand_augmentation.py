@@ -1,13 +1,13 @@
-"""Augmentation of signing hands, beyond the paper: another signer's hand, seen from elsewhere.
+"""Augmentation of signing hands (beyond the paper): other hands, other viewpoints.
 
 Decisions
-* Clips of one signer that show other letters are the nearest distractors, so what a signer cannot
-  help is varied: the turn of the hand to the camera, its proportions, the lengths of its fingers,
-  how exactly it is shaped and detected, and which frames of the clip are seen.
-* Functions take their draws as arguments, as in :mod:`signclip.training.augmentation`; ``STEPS`` draws and
-  applies. A missing hand stays zeros.
+* The most similar distractors of a clip are other letters of the same signer, so the properties
+  that identify a signer are varied: orientation and proportions of the hand, lengths of the
+  fingers, precision of the hand shape and of its detection, and the frames of the clip.
+* Functions take their draws as arguments, as in :mod:`signclip.training.augmentation`; ``STEPS``
+  draws and applies. A missing hand stays zeros.
 
-Cost: 0.1 to 0.2 ms a clip of 25 frames for all of them.
+Cost: 0.1 to 0.2 ms a clip of 25 frames for all steps.
 
 Values are float32 (frames, 159) of the variant ``signing``, in shoulder widths.
 """
@@ -28,49 +28,50 @@ from signclip.poses.landmarks import (
     Features,
 )
 
-TURN = 0.25  # standard deviation of a rotation about each axis, radians
-STRETCH = 0.08  # of a hand's size along each axis, and of a bone's length
-SHAPE, FLICKER = 0.02, 0.005  # of a point's place, a clip and a frame long, in reaches of the hand
-CROPPED = 0.3  # at most this share of the frames is cut off at either end
-DROPPED = 0.2  # and this share of the others left out
-LUCK = 256  # frames with luck of their own
+TURN = 0.25  # standard deviation of the rotation about each axis, radians
+STRETCH = 0.08  # standard deviation of the scale along each axis, and of a bone's length
+# Standard deviation of a point's displacement, for a clip and for a frame, in reaches of the hand.
+SHAPE, FLICKER = 0.02, 0.005
+CROPPED = 0.3  # largest share of the frames that is cut off at either end
+DROPPED = 0.2  # share of the other frames that is left out
+DRAWS = 256  # random numbers for frames; longer clips repeat them
 
 
-def _ways() -> np.ndarray:
-    """float32 (21, 21): which bones, by the point they end in, lead from the wrist to a point."""
-    ways = np.zeros((HAND_POINTS, HAND_POINTS), dtype=np.float32)
+def _chains() -> np.ndarray:
+    """float32 (21, 21): the bones, by the point they end in, between the wrist and each point."""
+    chains = np.zeros((HAND_POINTS, HAND_POINTS), dtype=np.float32)
     for point in range(1, HAND_POINTS):
-        ways[point] = ways[HAND_PARENT[point]]
-        ways[point, point] = 1
-    return ways
+        chains[point] = chains[HAND_PARENT[point]]
+        chains[point, point] = 1
+    return chains
 
 
-_WAYS = _ways()
+_CHAINS = _chains()
 
 
 class Crop(NamedTuple):
-    """Which frames of a clip are seen.
+    """The frames of a clip that are kept.
 
     Attributes:
-        start, end: shares of the frames cut off.
-        luck: float (LUCK,) in [0, 1): a frame is left out whose number is below ``DROPPED``.
+        start, end: shares of the frames that are cut off.
+        chance: float (DRAWS,) in [0, 1): frames with a number below ``DROPPED`` are left out.
     """
 
     start: float
     end: float
-    luck: np.ndarray
+    chance: np.ndarray
 
     def kept(self, frames: int) -> np.ndarray:
-        """bool (frames,); all of them where none would be left."""
+        """The mask bool (frames,) of kept frames; all of them if none would be left."""
         first, last = int(self.start * frames), int(np.ceil((1 - self.end) * frames))
-        kept = np.resize(self.luck, frames) >= DROPPED
+        kept = np.resize(self.chance, frames) >= DROPPED
         kept[:first] = kept[last:] = False
         return kept if kept.any() else np.ones(frames, dtype=bool)
 
 
 def draw_crop(rng: np.random.Generator) -> Crop:
     """Draw a :class:`Crop`: both shares uniform up to ``CROPPED``."""
-    return Crop(*rng.uniform(0, CROPPED, size=2), rng.random(LUCK))
+    return Crop(*rng.uniform(0, CROPPED, size=2), rng.random(DRAWS))
 
 
 def rotation(angles: np.ndarray) -> np.ndarray:
@@ -83,7 +84,7 @@ def rotation(angles: np.ndarray) -> np.ndarray:
 
 
 def transform(clip: Features, matrix: np.ndarray) -> np.ndarray:
-    """Both hands, each about its own wrist, by a (3, 3) matrix for row vectors."""
+    """Transform each hand about its wrist by a (3, 3) matrix for row vectors."""
     points = _points(clip)
     for hand in (SIGNING_LEFT, SIGNING_RIGHT):
         wrist = points[:, hand.start, None].copy()
@@ -92,31 +93,31 @@ def transform(clip: Features, matrix: np.ndarray) -> np.ndarray:
 
 
 def stretch_bones(clip: Features, factors: np.ndarray) -> np.ndarray:
-    """Longer and shorter bones, in both hands and all frames alike.
+    """Change the lengths of bones, in both hands and all frames alike.
 
     Args:
-        factors: (21,), of the bone that ends in each point.
+        factors: (21,), for the bone that ends in each point.
     """
     points = _points(clip)
     for hand in (SIGNING_LEFT, SIGNING_RIGHT):
         before = points[:, hand]
         bones = (before - before[:, HAND_PARENT]) * factors.astype(np.float32)[:, None]
-        points[:, hand] = before[:, :1] + _WAYS @ bones
+        points[:, hand] = before[:, :1] + _CHAINS @ bones
     return points.reshape(clip.values.shape)
 
 
 def displace(clip: Features, shape: np.ndarray, flicker: np.ndarray) -> np.ndarray:
-    """Move the points of seen hands by numbers in reaches of the hand.
+    """Displace the points of detected hands; displacements are in reaches of the hand.
 
     Args:
-        shape: (42, 3), of the points of both hands in all frames.
+        shape: (42, 3), of the points of both hands, the same in all frames.
         flicker: (frames, 42, 3), of each frame.
     """
     points = _points(clip)
     both = points[:, SIGNING_LEFT.start :].reshape(len(points), 2, HAND_POINTS, 3)
     reach = np.linalg.norm(both - both[:, :, :1], axis=-1).max(axis=-1)
     moved = (shape + flicker).astype(np.float32).reshape(both.shape)
-    moved *= reach[:, :, None, None]  # 0 for a hand that is not seen
+    moved *= reach[:, :, None, None]  # 0 for a missing hand
     points[:, SIGNING_LEFT.start :] += moved.reshape(len(points), 2 * HAND_POINTS, 3)
     return points.reshape(clip.values.shape)
 

@@ -1,13 +1,13 @@
 """The life cycle of a run, the same for every model trained here: reuse, resume or train.
 
 Decisions
-* A run is one (model, corpus, split, fold, seed). It is written under a temporary name and renamed
-  when finished, so a run folder is whole or absent; a finished run whose fingerprint
-  (configuration, data, training code, packages) is unchanged is not trained again. What a killed
-  one goes on from lies beside it, in ``.<name>.work``.
-* Under ``torchrun`` the first process holds the lock, looks and writes for all.
+* A run is written under a temporary name and renamed when it is finished, so a run folder is either
+  complete or absent. A finished run is reused if its fingerprint (configuration, data, training
+  code, library versions) is unchanged. The state of an unfinished run is beside it, in
+  ``.<name>.work``.
+* Under ``torchrun`` the main process holds the lock, reads and writes for all.
 
-Cost: hashing a finished run's files.
+Cost: hashing the files of a finished run.
 """
 
 from __future__ import annotations
@@ -44,25 +44,25 @@ class Settings(Protocol):
 
 
 class Inputs(NamedTuple):
-    """What a run is trained on."""
+    """A run's corpus, features and fold."""
 
     clips: pd.DataFrame  # the manifest
     store: FeatureStore
-    rows: pd.DataFrame  # of the split: the run's fold
+    rows: pd.DataFrame  # of the split table, the run's fold
 
     def stored(self, role: str) -> list[str]:
-        """Ids of a role's clips that the store holds, in the split's order."""
+        """Ids of a role's clips that are in the store, in the order of the split."""
         return [i for i in self.rows["id"][self.rows["role"] == role] if i in self.store]
 
 
 class Outcome(NamedTuple):
-    """What a training gives."""
+    """The result of a training."""
 
     model: nn.Module
     learning: curves.Curves
     trained: engine.Trained
-    facts: dict[str, Any]  # of metrics.json, beside what all runs say
-    save: Callable[[Path, dict[str, Any]], None]  # into a folder, with all of these facts
+    facts: dict[str, Any]  # for metrics.json, besides those that every run has
+    save: Callable[[Path, dict[str, Any]], None]  # writes the model into a folder, with all facts
 
 
 def read_inputs(run: RunId, variant: str, workspace: Workspace) -> Inputs:
@@ -135,12 +135,12 @@ def _is_finished(out: Path, run: RunId, fingerprint: str, read: Callable[[Path],
     """
     try:
         checkpoint.verify(out)
-        there = read(out)
+        earlier = read(out)
     except RunError:
         return False
-    if there.corpus != run.corpus:
+    if earlier.corpus != run.corpus:
         raise ConfigError(
-            f"{out} holds a run on corpus {there.corpus!r}; give another folder with --runs"
+            f"{out}: holds a run on corpus {earlier.corpus!r}; give another folder with --runs"
         )
     return checkpoint.read_metrics(out)["fingerprint"] == fingerprint
 
@@ -169,10 +169,10 @@ def _write(folder: Path, work: Path, outcome: Outcome, inputs: Inputs, fingerpri
 class _ErrorsAsItems(Dataset):
     """A data set that returns its errors.
 
-    One that is raised in a process that reads ahead would come out as the words of its traceback.
+    An error raised in a loader process would reach the parent as the text of its traceback.
     """
 
-    def __init__(self, dataset: Dataset):
+    def __init__(self, dataset: Any):
         self.dataset = dataset
 
     def __getitems__(self, keys: list[Any]) -> list[Any] | SignCLIPError:
@@ -191,22 +191,22 @@ def _collated(items: list[Any] | SignCLIPError, collate: Callable[[list[Any]], A
 def loader(
     dataset: Dataset, sampler: BatchSampler, collate: Callable[[list[Any]], Any], *, processes: int
 ) -> DataLoader:
-    """Batches of training clips; with processes, an error in the place of a batch it met.
+    """Load batches of training clips; loader processes yield an error in place of a batch.
 
     Args:
-        processes: that read ahead; 0: none, clips are read where they are needed.
+        processes: number of loader processes; 0: clips are loaded by the training process.
     """
     return DataLoader(
         _ErrorsAsItems(dataset) if processes else dataset,
         batch_sampler=sampler,
         collate_fn=partial(_collated, collate=collate) if processes else collate,
         num_workers=processes,
-        persistent_workers=processes > 0,  # not started anew for every epoch
+        persistent_workers=processes > 0,  # not started again for every epoch
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_end_with_parent,
     )
 
 
 def _end_with_parent(worker: int) -> None:
-    """In a process that reads ahead: it holds a copy of the run's lock."""
+    """End a loader process with its parent: it holds a copy of the run's lock."""
     end_with_parent()

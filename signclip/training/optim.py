@@ -1,7 +1,8 @@
-"""The paper's optimiser and schedule.
+"""The paper's optimiser and learning-rate schedule.
 
-fairseq's Adam adds its epsilon before the bias correction of the second moment, torch's after it.
-With ``eps / sqrt(1 - beta2^t)`` at step t the two are the same update, so torch's fast loops serve.
+Decision: fairseq's Adam adds epsilon before the bias correction of the second moment, torch's after
+it. With ``eps / sqrt(1 - beta2^t)`` at step t the two updates are equal, so torch's fused
+implementation is used. Cost: that of ``torch.optim.Adam``.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from mmengine.optim import _ParamScheduler
 
 
 class FairseqAdam(torch.optim.Adam):
-    """``torch.optim.Adam`` with fairseq's place for epsilon. Source: reference README, facts 4."""
+    """``torch.optim.Adam`` with epsilon where fairseq adds it (``fairseq/optim/adam.py``)."""
 
-    _done: int | None = None  # updates; torch's own count may lie on a GPU, a wait for it
+    _done: int | None = None  # updates; reading torch's own count would wait for a GPU
 
     def load_state_dict(self, state_dict):
         """See ``torch.optim.Adam.load_state_dict``."""

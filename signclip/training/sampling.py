@@ -1,13 +1,13 @@
-"""Which clips make a batch, and in which order batches come.
+"""Batch samplers: the members of each batch, and the order of the batches.
 
 Decisions
-* A sampler is a pure function of (seed, epoch): ``seek(epoch, done)`` places it anywhere without
-  drawing what lies before, so a resumed training goes on with just the batch that was next.
-* Items are ``(epoch, position)``: what a clip's augmentation is keyed by.
-* ``frozen`` batching is the reference's: who is in a batch with whom is drawn once, and an epoch
-  only changes the order of the batches, so a clip meets the same negatives every time (facts 4).
-  ``reshuffle`` draws batches anew each epoch.
-* Of several processes each gets its part of every batch.
+* A sampler is a pure function of (seed, epoch): ``seek(epoch, done)`` moves it anywhere without
+  drawing the batches before, so a resumed training continues with exactly the next batch.
+* Items are ``(epoch, position)``, the key of a clip's augmentation.
+* By default the members of a batch are drawn once, as in the authors' code: an epoch only changes
+  the order of the batches, so a clip always has the same negatives. ``reshuffle`` draws batches
+  again in each epoch.
+* With several processes, each gets its part of every batch.
 
 Cost: one permutation of the clips an epoch.
 """
@@ -23,7 +23,7 @@ from torch.utils.data import Sampler
 from signclip.core.errors import ConfigError
 from signclip.training import distributed
 
-_MEMBERS, _ORDER = 1, 2  # which of an epoch's draws
+_MEMBERS, _ORDER = 1, 2  # keys of an epoch's two draws
 
 
 class BatchSampler(Sampler):
@@ -32,7 +32,7 @@ class BatchSampler(Sampler):
     Args:
         clips: their number.
         batch_size: clips a batch, over all processes. The last batch of an epoch may be smaller.
-        reshuffle: see the module.
+        reshuffle: see the module's decisions.
 
     Raises:
         ConfigError: a batch has fewer clips than there are processes.
@@ -50,12 +50,12 @@ class BatchSampler(Sampler):
             )
 
     @abstractmethod
-    def _laid_out(self, rng: np.random.Generator) -> np.ndarray:
-        """Positions of one epoch's clips, batch after batch."""
+    def _epoch_order(self, rng: np.random.Generator) -> np.ndarray:
+        """The positions of one epoch's clips, batch after batch."""
 
     def _batches(self, epoch: int) -> list[np.ndarray]:
         rng = np.random.default_rng([self.seed, epoch if self.reshuffle else 0, _MEMBERS])
-        order = self._laid_out(rng)
+        order = self._epoch_order(rng)
         return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class BatchSampler(Sampler):
         return -(-self.clips // self.batch_size)
 
     def seek(self, epoch: int, done: int) -> None:
-        """Begin with the batch that follows the first ``done`` ones of an epoch."""
+        """Continue after the first ``done`` batches of an epoch."""
         self._epoch, self._done = epoch, done
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
@@ -79,17 +79,18 @@ class BatchSampler(Sampler):
 class ShuffledSampler(BatchSampler):
     """Clips in random order, each once an epoch (the paper's pretraining)."""
 
-    def _laid_out(self, rng: np.random.Generator) -> np.ndarray:
+    def _epoch_order(self, rng: np.random.Generator) -> np.ndarray:
         return rng.permutation(self.clips)
 
 
 class LanguagesSampler(BatchSampler):
-    """As many clips of each sign language an epoch, whatever it has: few repeat, many take turns.
+    """The same number of clips of each sign language an epoch.
 
-    An epoch is as long as without balance, but for what does not divide evenly.
+    Clips of small languages repeat, and clips of large ones take turns. An epoch has as many clips
+    as without balancing, up to rounding.
 
     Args:
-        languages: one a clip.
+        languages: the sign language of each clip.
     """
 
     def __init__(self, languages: Sequence[str], *, batch_size: int, reshuffle: bool, seed: int):
@@ -99,7 +100,7 @@ class LanguagesSampler(BatchSampler):
             self._each * len(set(languages)), batch_size=batch_size, reshuffle=reshuffle, seed=seed
         )
 
-    def _laid_out(self, rng: np.random.Generator) -> np.ndarray:
+    def _epoch_order(self, rng: np.random.Generator) -> np.ndarray:
         chosen = [
             np.resize(rng.permutation(np.flatnonzero(self.languages == name)), self._each)
             for name in np.unique(self.languages)
@@ -110,11 +111,11 @@ class LanguagesSampler(BatchSampler):
 class RoundsSampler(BatchSampler):
     """Rounds over the labels, each label once a round (the paper's FingerCLIP).
 
-    Labels with fewer clips repeat. Batches are consecutive, and never longer than a round: a text
-    that is twice in a batch would be its own negative.
+    Clips of labels with fewer clips repeat. Batches are consecutive and never longer than a round,
+    because a text that occurs twice in a batch would be its own negative.
 
     Args:
-        labels: one a clip.
+        labels: the label of each clip.
     """
 
     def __init__(self, labels: Sequence[str], *, batch_size: int, reshuffle: bool, seed: int):
@@ -128,7 +129,7 @@ class RoundsSampler(BatchSampler):
             seed=seed,
         )
 
-    def _laid_out(self, rng: np.random.Generator) -> np.ndarray:
+    def _epoch_order(self, rng: np.random.Generator) -> np.ndarray:
         columns = [
             np.resize(rng.permutation(np.flatnonzero(self.labels == name)), self.rounds)
             for name in self._classes

@@ -1,15 +1,15 @@
 """Training a run: from a configuration to a model folder.
 
 Decisions
-* One run is one (experiment, corpus, split, fold, seed); how it is kept, or gone on with where it
-  was killed: :mod:`signclip.training.lifecycle`.
-* Folds are independent and small, so several train side by side in worker processes, each on
-  ``threads`` CPU threads: two single-threaded runs on two cores finish sooner than two runs after
-  each other on both, and give the same bits however many run at once. Under ``torchrun`` runs
-  follow each other, each by all processes (on several machines, in a folder that all can see).
+* One run is one (experiment, corpus, split, fold, seed). :mod:`signclip.training.lifecycle` decides
+  whether it is reused, resumed or trained.
+* Folds are independent and small, so several are trained side by side in worker processes, each on
+  ``threads`` CPU threads: two single-threaded runs on two cores finish sooner than two runs one
+  after the other on both, and give the same bits however many run at once. Under ``torchrun`` runs
+  are trained one after another by all processes (on several machines: in a shared folder).
 * Validation is exact: cross-entropy and R@1 of each validation clip against all prompts of training
-  and validation (or of validation alone, see ``validation_gallery``), independent of batch
-  composition (unlike the reference's validation loss).
+  and validation (or of validation alone, see ``validation_gallery``). Unlike the validation loss of
+  the authors' code, it does not depend on the composition of batches.
 
 Cost: the ``cpu`` profile takes 40 to 50 s a FingerCLIP fold on one core.
 """
@@ -20,6 +20,7 @@ import itertools
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -37,11 +38,18 @@ from signclip.experiments.config import NOT_IN_FINGERPRINT, RunConfig
 from signclip.features.store import FeatureStore
 from signclip.model.config import SWITCHES, ModelConfig
 from signclip.model.towers import SignCLIP
-from signclip.text import Tokenizer, label, prompt, split_prompt
+from signclip.text import Tokenizer
 from signclip.training import curves, engine
-from signclip.training.contrastive import ContrastiveModel, Gallery, Texts, Validation
-from signclip.training.data import ClipDataset, Collate, Example
+from signclip.training.contrastive import ContrastiveModel, Gallery, TrainingTexts, Validation
+from signclip.training.data import ClipDataset, Collate
 from signclip.training.engine import Progress
+from signclip.training.examples import (
+    Example,
+    fill,
+    make_examples,
+    query_templates,
+    training_templates,
+)
 from signclip.training.lifecycle import (
     Inputs,
     Outcome,
@@ -69,7 +77,7 @@ _PACKAGES = ("mmengine", "numpy", "tokenizers", "torch", "transformers")
 
 
 def run_fingerprint(config: RunConfig, store: FeatureStore, rows: pd.DataFrame) -> str:
-    """Changes when anything that decides the run's weights does."""
+    """A hash of everything that decides the run's weights."""
     return files.fingerprint(
         {
             "config": config.model_dump(mode="json", exclude=NOT_IN_FINGERPRINT),
@@ -82,74 +90,44 @@ def run_fingerprint(config: RunConfig, store: FeatureStore, rows: pd.DataFrame) 
     )
 
 
-def templates_asked(config: RunConfig) -> tuple[str, ...]:
-    """Of what a clip is asked: its prompt and, where it is trained by one, a text of its label."""
-    of_label = split_prompt(config.prompt)[1:] if config.split_prompt else (config.label_prompt,)
-    return config.prompt, *(template for template in of_label if template is not None)
-
-
-def templates_trained(config: RunConfig) -> tuple[str, ...]:
-    """Of what a clip is trained with: the parts of its prompt, or what it is asked."""
-    return split_prompt(config.prompt) if config.split_prompt else templates_asked(config)
-
-
-def _filled(templates: Sequence[str], clips: pd.DataFrame) -> list[tuple[str, ...]]:
-    """The texts of each clip."""
-    names = ["text", "sign_language", "spoken_language"]
-    rows = clips[names].to_dict("records")
-    return [tuple(prompt(template, **row) for template in templates) for row in rows]
-
-
-def examples_of(config: RunConfig, clips: pd.DataFrame) -> list[Example]:
-    """What manifest rows are trained as, in the rows' order.
-
-    Of two texts, one that is the same for all clips teaches nothing and is left out.
-    """
-    texts = _filled(templates_trained(config), clips)
-    sides = [place for place, side in enumerate(zip(*texts, strict=True)) if len(set(side)) > 1]
-    return [
-        Example(
-            row["id"],
-            label(row["text"]),
-            tuple(own[place] for place in sides or [0]),
-            row["sign_language"],
-        )
-        for row, own in zip(clips.to_dict("records"), texts, strict=True)
-    ]
-
-
-def _start(
+def _initial_model(
     config: RunConfig, frame_dims: int, prompts: Sequence[str]
 ) -> tuple[SignCLIP, Tokenizer]:
-    """The model before its first update, and its vocabulary.
+    """The model before its first update, and its tokenizer.
 
-    It is fresh, with a vocabulary of its own prompts; or its two towers start from a text BERT, as
-    in the paper (facts 2); or it goes on from another model.
+    The model is one that ``init_run`` names; or its two towers start from the text BERT ``init``,
+    as in the paper; or its weights are random and its vocabulary is trained on the prompts.
+
+    Raises:
+        ConfigError: the towers do not fit the features or the BERT.
     """
     if config.init_run is not None:
-        before = inference.load(config.init_run)
-        if before.model.config.frame_dims != frame_dims:
+        origin = inference.load(config.init_run)
+        if origin.model.config.frame_dims != frame_dims:
             raise ConfigError(
-                f"{config.init_run}: takes {before.model.config.frame_dims} numbers a frame, the "
+                f"{config.init_run}: takes {origin.model.config.frame_dims} numbers a frame, the "
                 f"features have {frame_dims}"
             )
-        return before.model, before.vocabulary()
+        return origin.model, origin.vocabulary()
     tokenizer = (
         Tokenizer.train(prompts, cased=config.cased)
         if config.init is None
         else Tokenizer.from_pretrained(config.init)
     )
-    sizes = config.towers.model_dump()
-    common = dict(frame_dims=frame_dims, vocab_size=tokenizer.vocab_size)
-    switches = {name: getattr(config, name) for name in SWITCHES}
+    sizes = ModelConfig(
+        frame_dims=frame_dims,
+        vocab_size=tokenizer.vocab_size,
+        **config.towers.model_dump(),
+        **{name: getattr(config, name) for name in SWITCHES},
+    )
     if config.init is None:
-        return SignCLIP(ModelConfig(**common, **sizes, **switches)), tokenizer
-    own = dict(
+        return SignCLIP(sizes), tokenizer
+    sizes = sizes.replace(
         pose_vocab_size=tokenizer.vocab_size,
         pose_cls_id=tokenizer.cls_id,
         pose_sep_id=tokenizer.sep_id,
     )
-    model = SignCLIP(ModelConfig(**common, **sizes, **own, **switches))
+    model = SignCLIP(sizes)
     for tower, layers in (
         (model.video_encoder.bert, config.towers.pose_layers),
         (model.text_encoder, config.towers.text_layers),
@@ -203,8 +181,10 @@ def train(
 def _batches(
     config: RunConfig, examples: Sequence[Example], store: FeatureStore, collate: Collate
 ) -> DataLoader:
-    """Batches of the training clips, augmented, as the configuration has them."""
-    drawn = dict(batch_size=config.batch_size, reshuffle=config.reshuffle, seed=config.seed)
+    """Batches of augmented training clips."""
+    drawn: dict[str, Any] = dict(
+        batch_size=config.batch_size, reshuffle=config.reshuffle, seed=config.seed
+    )
     sampler: BatchSampler
     if config.batching == "rounds":
         sampler = RoundsSampler([example.label for example in examples], **drawn)
@@ -226,22 +206,22 @@ def _batches(
 def _galleries(
     config: RunConfig, training: pd.DataFrame, validated: pd.DataFrame
 ) -> dict[str, Gallery]:
-    """What validation clips are asked: prompts and, where they are trained by them, labels."""
+    """The galleries of the validation clips: prompts, and texts without a language if trained."""
     others = training if config.validation_gallery == "all" else training[:0]
-    templates = templates_asked(config)
-    asked, beside = (_filled(templates, clips) for clips in (validated, others))
+    templates = query_templates(config)
+    queries, distractors = (fill(templates, clips) for clips in (validated, others))
     return {
-        name: Gallery([texts[place] for texts in asked], [texts[place] for texts in beside])
-        for place, name in enumerate(("validation", "validation_label")[: len(templates)])
+        name: Gallery([texts[i] for texts in queries], [texts[i] for texts in distractors])
+        for i, name in enumerate(("validation", "validation_label")[: len(templates)])
     }
 
 
-def _decayed(model: nn.Module, weight_decay: float) -> list[dict]:
-    """Groups of parameters: matrices decay, biases, norms and temperatures do not."""
+def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Parameter groups: matrices get weight decay; biases, norms and temperatures do not."""
     weights = list(model.parameters())
     if not weight_decay:
         return [{"params": weights, "weight_decay": 0.0}]
-    groups = {True: [], False: []}
+    groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
     for weight in weights:
         groups[weight.ndim > 1].append(weight)
     return [
@@ -260,10 +240,10 @@ def _train(
     training, validated = (by_id.loc[inputs.stored(role)] for role in ("train", "validation"))
     if training.empty:
         raise StoreError(f"{store.folder}: holds no training clip of split {config.split!r}")
-    examples = examples_of(config, training)
+    examples = make_examples(config, training)
     sides = list(zip(*(example.texts for example in examples), strict=True))
-    words = itertools.chain(*zip(*_filled(templates_trained(config), training), strict=True))
-    model, tokenizer = _start(config, store.dims, list(words))
+    columns = zip(*fill(training_templates(config), training), strict=True)
+    model, tokenizer = _initial_model(config, store.dims, list(itertools.chain(*columns)))
     if config.body_dims and config.init_run is None:
         model.video_encoder.body.standardise(
             store.values(clip)[: config.towers.max_frames] for clip in training["id"]
@@ -284,14 +264,14 @@ def _train(
         best="validation_loss" if config.select == "lowest_validation_loss" else None,
         work=work,
     )
-    galleries = []
+    galleries: list[TrainingTexts] = []
     if config.loss == "gallery":
-        galleries = [Texts(texts, collate, config.gallery_texts) for texts in sides]
+        galleries = [TrainingTexts(texts, collate, config.gallery_texts) for texts in sides]
     trained_model = ContrastiveModel(
         model, config.compute, config.loss, galleries, config.label_smoothing
     )
     optimiser = FairseqAdam(
-        _decayed(trained_model, config.weight_decay),
+        _parameter_groups(trained_model, config.weight_decay),
         lr=config.learning_rate,
         betas=(0.9, 0.98),
         decoupled_weight_decay=True,
@@ -303,13 +283,14 @@ def _train(
         batches,
         optimiser,
         PolynomialDecay(optimiser, warmup=config.warmup_updates, total=total),
-        epochs=config.epochs,
-        seed=config.seed,
-        work=work,
-        fingerprint=fingerprint,
-        save_every=config.save_every,
-        names=lambda batch: batch["clips"],
-        clip_norm=config.clip_norm,
+        engine.Plan(
+            epochs=config.epochs,
+            seed=config.seed,
+            work=work,
+            fingerprint=fingerprint,
+            save_every=config.save_every,
+            clip_norm=config.clip_norm,
+        ),
         hooks=[learning],
         progress=progress,
     )

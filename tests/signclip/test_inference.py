@@ -383,6 +383,18 @@ def test_run_folders_written_before_this_form_open_too(tmp_path):
     assert signclip.load(out).variant == "dominant_hand"
 
 
+def test_a_run_is_found_below_the_folder_of_its_stage(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    saved = SignCLIPModel(run()).save_pretrained("runs/signclip/E7.2/0/in_domain")
+    assert signclip.load("runs/E7.2/0/in_domain").config == signclip.load(saved).config
+    assert signclip.load(tmp_path / "runs/E7.2/0/in_domain").config is not None
+    with pytest.raises(RunError, match=r"^runs/E7\.2/1/in_domain: no finished run here"):
+        signclip.load("runs/E7.2/1/in_domain")
+    SignCLIPModel(run()).save_pretrained("runs/full/E7.2/0/in_domain")
+    with pytest.raises(ConfigError, match=r"runs/full/E7\.2/0/in_domain, runs/signclip/E7\.2"):
+        signclip.load("runs/E7.2/0/in_domain")
+
+
 def test_a_runs_tokenizer_must_be_there_and_another_models_may_be_added(
     released_file, given, vocabulary, tmp_path
 ):

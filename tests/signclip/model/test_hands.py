@@ -154,11 +154,11 @@ def test_displacement_is_in_reaches_of_the_hand(clip):
 
 
 def test_a_crop_cuts_both_ends_and_drops_frames_by_luck():
-    luck = np.ones(hand_augmentation.LUCK)
+    luck = np.ones(hand_augmentation.DRAWS)
     luck[5] = 0
     kept = hand_augmentation.Crop(0.2, 0.1, luck).kept(20)
     assert np.flatnonzero(kept).tolist() == [4, *range(6, 18)]
-    assert hand_augmentation.Crop(0.0, 0.0, np.zeros(hand_augmentation.LUCK)).kept(3).all()
+    assert hand_augmentation.Crop(0.0, 0.0, np.zeros(hand_augmentation.DRAWS)).kept(3).all()
     assert hand_augmentation.Crop(0.3, 0.3, luck).kept(1).all()
     assert len(hand_augmentation.Crop(0.0, 0.0, luck).kept(600)) == 600
 

@@ -40,9 +40,9 @@ def write_half(state: dict, path: Path) -> None:
 
 
 WHERE = {
-    "before-update": lambda n: kill_at(engine._Checked, "step", n),
-    "after-update": lambda n: kill_at(engine._State, "after_train_iter", n),
-    "end-of-epoch": lambda n: kill_at(engine._State, "after_train_epoch", n),
+    "before-update": lambda n: kill_at(engine._CheckedOptimiser, "step", n),
+    "after-update": lambda n: kill_at(engine._StateHook, "after_train_iter", n),
+    "end-of-epoch": lambda n: kill_at(engine._StateHook, "after_train_epoch", n),
     "half-written": lambda n: kill_at(torch, "save", n, before=write_half),
     "before-rename": lambda n: kill_at(engine.files.os, "replace", n),
     "finished": lambda n: kill_at(train.checkpoint, "save", n),

@@ -10,7 +10,7 @@ from signclip.model.config import ModelConfig
 from signclip.model.towers import SignCLIP
 from signclip.text import Tokenizer
 from signclip.training import contrastive, data
-from signclip.training.contrastive import ContrastiveModel, Gallery, Texts
+from signclip.training.contrastive import ContrastiveModel, Gallery, TrainingTexts
 
 NAME = "spreadthesign-fingerspelling"
 SIZES = ModelConfig(
@@ -164,16 +164,20 @@ def test_a_batch_sees_its_own_texts_and_some_others():
     collate = data.Collate(Tokenizer.train(names, cased=False), 40, 20)
     keys = collate.texts(["letter c", "letter a", "letter c"])["text_keys"]
     for limit, seen in ((100, 16), (5, 5), (1, 2)):
-        texts = Texts(names, collate, limit)
-        ids, mask, counts, own = texts.around(keys)
+        texts = TrainingTexts(names, collate, limit)
+        ids, mask, counts, own = texts.gallery(keys)
         assert len(ids) == len(mask) == len(counts) == seen
         assert mask.sum(dim=1).tolist() == counts
         assert own[0] == own[2] != own[1]
         for row, name in zip(own, ("letter c", "letter a"), strict=False):
             assert ids[row][mask[row]].tolist() == collate.texts([name])["token_ids"][0].tolist()
-        assert torch.equal(texts.around(keys)[0], ids)
+        assert torch.equal(texts.gallery(keys)[0], ids)
     drawn = [
-        set(Texts(names, collate, 5).around(collate.texts([name])["text_keys"])[0][:, -2].tolist())
+        set(
+            TrainingTexts(names, collate, 5)
+            .gallery(collate.texts([name])["text_keys"])[0][:, -2]
+            .tolist()
+        )
         for name in names[:8]
     ]
     assert len({frozenset(x) for x in drawn}) > 4
@@ -183,7 +187,7 @@ def test_loss_gallery_is_that_of_its_texts(batch):
     collate = data.Collate(Tokenizer.train(["a b c d e f g h i j"], cased=False), 40, 20)
     names = [clip[-1] for clip in batch["clips"]]
     own = {**{k: v for k, v in batch.items() if k != "second"}, **collate.texts(names)}
-    texts = Texts([*"abcdefghij"], collate, 100)
+    texts = TrainingTexts([*"abcdefghij"], collate, 100)
     torch.manual_seed(0)
     wrapped = ContrastiveModel(SignCLIP(SIZES), Compute(), "gallery", [texts])
     signclip = wrapped.signclip

@@ -170,7 +170,8 @@ def test_one_process_prepares_a_folder_for_fine_tuning_for_all(
     command = ["-m", "signclip", "train", "--corpus", folder_corpus.write(), "--init", start]
     done = torchrun(tmp_path, *command, "--profile", "smoke", *TABLES)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "runs/finetune/0/official/model.safetensors").is_file()
+    runs = f"runs/finetune/{folder_corpus.root.name}-E3.1-0-letters-0"
+    assert (tmp_path / runs / "finetune/0/official/model.safetensors").is_file()
 
 
 def test_what_the_first_process_refuses_is_said_once(tmp_path):

@@ -125,9 +125,9 @@ def test_a_state_of_another_configuration_is_not_gone_on_with(
     work = work.with_name(f".{work.name}.work")
     mine = (work / engine.STATE).read_bytes()
     assert killed(training_folder, tmp_path, long_config, "after-update", "3") == -9
-    assert (engine.aside(work) / engine.STATE).read_bytes() == mine
+    assert (engine.aside_folder(work) / engine.STATE).read_bytes() == mine
     assert killed(training_folder, tmp_path, long_config) == 0
-    assert not engine.aside(work).exists()
+    assert not engine.aside_folder(work).exists()
     ours, theirs = (
         (runs / checkpoint.WEIGHTS).read_bytes()
         for runs in (tmp_path / long_config.run_id.path, uninterrupted)

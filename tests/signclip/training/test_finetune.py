@@ -1,5 +1,7 @@
 """Fine-tuning on a folder of clips: one command, from a run or a released model."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -9,15 +11,17 @@ from signclip import checkpoint, inference
 from signclip.cli import app
 from signclip.core.errors import ConfigError
 from signclip.core.workspace import RunId, Workspace
+from signclip.corpora.prepare import prepare
 from signclip.experiments.table import resolve
 from signclip.training import finetune, train
 
+ROOT = Path(__file__).parents[3]
 WORDS = ("water", "tea", "coffee")
 
 
 @pytest.fixture(scope="module")
 def start(workspace, smoke_config, tmp_path_factory):
-    """A run to go on from."""
+    """A run to start from."""
     return train.train(
         smoke_config("E3.1"), workspace.replace(runs=tmp_path_factory.mktemp("start"))
     )
@@ -50,7 +54,7 @@ def refused(tmp_path, *arguments: object) -> str:
     return str(done.exception)
 
 
-def test_one_command_goes_on_from_a_run_on_a_folder_of_clips(start, words, tmp_path):
+def test_one_command_fine_tunes_a_run_on_a_folder_of_clips(start, words, tmp_path):
     root = words.write()
     run(tmp_path, "--corpus", root, "--init", start)
     tuned = signclip.load(tmp_path / "runs/finetune/0/official")
@@ -69,15 +73,15 @@ def test_one_command_goes_on_from_a_run_on_a_folder_of_clips(start, words, tmp_p
     words.add("clip-10", (root / "clip-1.pose").read_bytes(), text="tea", split="train")
     (root / "clip-2.pose").unlink()
     words.write()
-    said = run(tmp_path, "--corpus", root, "--init", start)  # what changed is read anew
+    said = run(tmp_path, "--corpus", root, "--init", start)  # changed clips are read again
     for reason in ("the file does not exist", "same content as clip-1", "not a whole .pose file"):
         assert f"dropped 1: {reason}" in said
     assert checkpoint.read_metrics(tmp_path / "runs/finetune/0/official")["clips"]["train"] == 2
 
 
-def test_without_a_step_it_is_the_model_that_it_went_on_from(start, words, tmp_path):
+def test_without_an_update_it_is_the_model_that_it_started_from(start, words, tmp_path):
     workspace = Workspace(tmp_path / "data", tmp_path / "features", tmp_path / "runs")
-    name = finetune.prepare(
+    name = prepare(
         str(words.write()),
         "dominant_hand",
         workspace,
@@ -96,7 +100,7 @@ def test_without_a_step_it_is_the_model_that_it_went_on_from(start, words, tmp_p
     assert np.array_equal(signclip.load(folder).embed_pose(clip), model.embed_pose(clip))
 
 
-def test_an_experiments_row_can_go_on_from_a_model_too(start, words, tmp_path):
+def test_an_experiments_row_can_start_from_a_model_too(start, words, tmp_path):
     run(tmp_path, "E3.2", "--corpus", words.write(), "--init", start)
     tuned = signclip.load(tmp_path / "runs/E3.2/0/official")
     assert tuned.config.augment == ("affine2d",)
@@ -124,13 +128,13 @@ def test_clips_of_one_text_teach_nothing_and_are_refused(start, words, tmp_path)
     assert "all training clips have one text" in done
 
 
-def test_texts_that_the_models_vocabulary_cannot_tell_apart_are_refused(start, words, tmp_path):
+def test_texts_that_the_models_vocabulary_cannot_distinguish_are_refused(start, words, tmp_path):
     for row in words.rows:
         row["text"] = {"water": "水", "tea": "茶"}.get(row["text"], row["text"])
     done = refused(tmp_path, "--corpus", words.write(), "--init", start)
     assert "水" in done
     assert "茶" in done
-    assert "are the same" in done
+    assert "have the same tokens" in done
 
 
 def test_a_folder_does_not_replace_another_corpus_of_its_name(start, words, tmp_path):
@@ -148,3 +152,36 @@ def test_a_corpus_that_is_neither_built_nor_a_folder_is_named(start, tmp_path):
     done = CliRunner().invoke(app, ["train", "--corpus", "nowhere", "--init", str(start)])
     assert isinstance(done.exception, ConfigError)
     assert "nowhere" in str(done.exception)
+
+
+def test_by_default_runs_fine_tuned_from_different_models_have_different_folders(
+    start, released_file, given, vocabulary, tmp_path
+):
+    released, imported = released_file("fingerclip.pt"), tmp_path / "imported"
+    inference.import_checkpoint(released, imported, tokenizer=vocabulary, **given)
+    assert [
+        finetune.default_runs(Path("runs"), "mine", init) for init in (start, released, imported)
+    ] == [
+        Path("runs/finetune/mine-E3.1-0-letters-0"),
+        Path("runs/finetune/mine-fingerclip"),
+        Path("runs/finetune/mine-imported"),
+    ]
+
+
+def test_fine_tuning_a_second_model_keeps_the_runs_of_the_first(
+    start, workspace, smoke_config, words, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    other = train.train(smoke_config("E3.1", seed=1), workspace.replace(runs=tmp_path / "other"))
+    tables = [
+        f"--experiments={ROOT / 'benchmarks/experiments.yaml'}",
+        f"--params={ROOT / 'params.yaml'}",
+    ]
+    root = words.write()
+    for init in (start, other):
+        command = ["train", "--corpus", str(root), "--init", str(init), "--profile", "smoke"]
+        done = CliRunner().invoke(app, [*command, "--jobs", "1", *tables])
+        assert done.exit_code == 0, (done.output, done.exception)
+    runs = [Path(f"runs/finetune/{root.name}-E3.1-{seed}-letters-0") for seed in (0, 1)]
+    origins = [signclip.load(run / "finetune/0/official").config.init_run for run in runs]
+    assert origins == [str(start), str(other)]

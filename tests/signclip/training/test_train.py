@@ -13,7 +13,7 @@ from signclip.core.errors import ConfigError, RunError, StoreError
 from signclip.corpora import manifest, splits
 from signclip.experiments.config import Compute
 from signclip.features import store
-from signclip.training import contrastive, curves, finetune, launch, train
+from signclip.training import contrastive, curves, examples, finetune, launch, train
 
 NAME = "spreadthesign-fingerspelling"
 
@@ -214,26 +214,26 @@ PAIR = "<en> <{sign_language}> {label}"
 def test_a_prompt_in_parts_is_trained_by_them_and_asked_whole(smoke_config, embedded):
     clips = embedded.manifest.set_index("id", drop=False).loc[["ase-a", "ase-b", "gsg-b"]]
     whole, parts = (smoke_config(prompt=PAIR, split_prompt=split) for split in (False, True))
-    assert [x.texts for x in train.examples_of(whole, clips)] == [
+    assert [x.texts for x in examples.make_examples(whole, clips)] == [
         ("<en> <ase> a",),
         ("<en> <ase> b",),
         ("<en> <gsg> b",),
     ]
-    assert [x.texts for x in train.examples_of(parts, clips)] == [
+    assert [x.texts for x in examples.make_examples(parts, clips)] == [
         ("<en> <ase>", "<en> a"),
         ("<en> <ase>", "<en> b"),
         ("<en> <gsg>", "<en> b"),
     ]
-    assert train.templates_asked(parts) == (PAIR, "<en> {label}")
-    assert train.templates_asked(whole) == (PAIR,)
+    assert examples.query_templates(parts) == (PAIR, "<en> {label}")
+    assert examples.query_templates(whole) == (PAIR,)
 
 
 def test_of_two_texts_one_that_all_clips_share_teaches_nothing(smoke_config, embedded):
     clips = embedded.manifest.set_index("id", drop=False)
     config = smoke_config(prompt=PAIR, split_prompt=True)
-    american = train.examples_of(config, clips.loc[["ase-a", "ase-b"]])
+    american = examples.make_examples(config, clips.loc[["ase-a", "ase-b"]])
     assert [x.texts for x in american] == [("<en> a",), ("<en> b",)]
-    one = train.examples_of(config, clips.loc[["ase-a"]])
+    one = examples.make_examples(config, clips.loc[["ase-a"]])
     assert [x.texts for x in one] == [("<en> <ase>",)]
 
 
@@ -241,7 +241,7 @@ def test_a_spoken_language_with_a_space_comes_apart_too(smoke_config, embedded):
     clips = embedded.manifest.set_index("id", drop=False).loc[["ase-a", "gsg-b"]]
     clips = clips.assign(spoken_language=["en", "Swiss German"])
     config = smoke_config(prompt="<{spoken_language}> <{sign_language}> {text}", split_prompt=True)
-    assert [len(x.texts) for x in train.examples_of(config, clips)] == [2, 2]
+    assert [len(x.texts) for x in examples.make_examples(config, clips)] == [2, 2]
 
 
 def test_what_validates_a_run_in_parts_is_its_whole_prompts_and_its_labels(
