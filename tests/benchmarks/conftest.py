@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.results import Cost, Result, Score
 from signclip import corpora, text
-from signclip.corpora import splits
 from signclip.core.workspace import RunId, Workspace
+from signclip.corpora import splits
 from signclip.experiments.table import resolve
 from signclip.features import store
 from signclip.training import train

@@ -1,9 +1,10 @@
-"""Iconicity: made-up spaces in which the answer is known, and tiny runs."""
+"""Iconicity: made-up embeddings for which the answer is known, and tiny runs."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from benchmarks.evaluation.context import opened
+from benchmarks import report
 from benchmarks.report.tables import iconicity
 from signclip.core.errors import ConfigError
 
@@ -39,23 +40,11 @@ def test_other_numbers_of_labels_and_clips_are_refused():
         iconicity.shares(np.ones((3, 2)), list("abcd"))
 
 
-def test_the_table_is_written_from_runs(folders, tmp_path):
-    asked = [
-        opened(
-            name,
-            profile="smoke",
-            corpus=NAME,
-            split="in_domain",
-            seeds=[0],
-            **folders,
-            embeddings=tmp_path / "embeddings",
-        )
-        for name in ("E7.2", "X")
-    ]
-    frame = iconicity.write(
-        asked, features=folders["features"], results_folder=tmp_path / "results"
-    )
+def test_the_table_is_written_from_runs(trained, tmp_path):
+    workspace = trained.replace(embeddings=tmp_path / "embeddings", results=tmp_path / "results")
+    path = report.write_table("iconicity", workspace, profile="smoke", corpus=NAME, seed=0)
+    frame = pd.read_csv(path.with_suffix(".csv"))
     assert set(frame["space"]) == {"E7.2", "X", iconicity.SHAPE}
     assert frame["clips"].between(10, 16).all()
-    text = (tmp_path / "results/tables/iconicity.md").read_text()
-    assert "| letter   | languages   | E7.2" in text
+    assert "| letter   | languages   | E7.2" in path.read_text()
+    assert not (tmp_path / "results/costs").exists()

@@ -1,54 +1,58 @@
-"""The table of protocols: Spreadthesign's rows where there are any, and nothing said without."""
+"""The table of protocols: Spreadthesign's rows where there are any, and no word of it without."""
 
+import io
+
+import pandas as pd
 import pytest
 
+from benchmarks import suites, tasks
 from benchmarks.report.tables import protocols
-from benchmarks.results import Score
 from signclip.core.errors import ConfigError
 
-SCORES = {metric: Score(value=0.5, low=0.4, high=0.6, chance=0.1) for metric in protocols.METRICS}
-ROWS = ("E7.2", "X")
+ROWS = suites.expand(["everywhere"])
+RANKS = {f"clip-{i}": [1] for i in range(4)}
+PAPERS = dict(group="pretraining-spreadthesign", corpus="spreadthesign", ranks=RANKS)
 
 
 @pytest.fixture
-def board(result, tmp_path):
-    """Made-up results of what the pipeline asks; and a writer of more."""
+def board(measured):
+    """Made-up results of what the pipeline measures."""
+    for need in protocols.needs():
+        for name in ROWS:
+            measured(name, need.task, need.split, ranks=RANKS)
 
-    def write(name: str, task: str, split: str, corpus: str = "letters-corpus", **more) -> None:
-        given = dict(encoder=name, task=task, split=split, corpus=corpus, scores=SCORES)
-        ranks = {f"clip-{i}": [1] for i in range(4)}
-        result(**given, ranks=ranks, **more).write(tmp_path / "leaderboard")
 
+def read(text: str) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+
+
+def test_every_split_has_recognition_and_in_domain_the_tasks_on_languages(board, written):
+    frame = read(written(protocols.TABLE)["csv"])
+    recognition, language = tasks.names_of("recognition"), tasks.names_of("language")
     for split in protocols.SPLITS:
-        for task in protocols.expected(split):
-            for name in ROWS:
-                write(name, task, split)
-    return write
+        expected = (*recognition, *language) if split == "in_domain" else recognition
+        here = frame[frame["split"] == split]
+        assert tuple(dict.fromkeys(here["protocol"])) == expected
+        assert list(here["id"]) == [*ROWS] * len(expected)
+    assert set(frame["minus"]) == {"", ROWS[0]}
 
 
-def written(folder):
-    frame = protocols.write(revision="cpu", corpus="letters-corpus", results_folder=folder)
-    return frame, (folder / "tables/protocols.md").read_text()
-
-
-def test_spreadthesign_stands_in_rows_of_its_own_where_it_is(board, tmp_path):
-    without, text = written(tmp_path)
-    assert "spreadthesign" not in text
-    assert set(without["split"]) == set(protocols.SPLITS)
+def test_spreadthesign_stands_in_rows_of_its_own_where_it_is(board, written, measured):
+    before = written(protocols.TABLE)
+    assert "spreadthesign" not in before["md"]
     for name in ROWS:
-        board(name, "identification", "official", "spreadthesign", revision="paper")
-        board(name, "identification_oracle", "official", "spreadthesign", revision="smoke")
-    frame, text = written(tmp_path)
-    rows = len(without)
-    assert frame[:rows].equals(without)
+        measured(name, "identification", "official", revision="paper", **PAPERS)
+        measured(name, "identification_oracle", "official", revision="smoke", **PAPERS)
+    after = written(protocols.TABLE)
+    frame, rows = read(after["csv"]), len(read(before["csv"]))
+    assert frame[:rows].equals(read(before["csv"]))
     assert frame[rows:][["split", "protocol", "id"]].to_numpy().tolist() == [
-        [protocols.THERE, "identification", name] for name in ROWS
+        [protocols.ON_PAPERS_CORPUS, "identification", name] for name in ROWS
     ]
-    assert "*spreadthesign, official*: the paper's corpus, profile `paper`" in text
+    assert "*spreadthesign, official*: the paper's corpus, profile `paper`" in after["md"]
 
 
-def test_a_result_that_the_pipeline_makes_must_be_there(board, tmp_path):
-    missing = next((tmp_path / "leaderboard").rglob("analogies*"))
-    missing.unlink()
-    with pytest.raises(ConfigError):
-        written(tmp_path)
+def test_a_result_that_the_pipeline_makes_must_be_there(board, written, workspace):
+    next(workspace.leaderboard.rglob("analogies*")).unlink()
+    with pytest.raises(ConfigError, match=r"analogies.*no result here"):
+        written(protocols.TABLE)

@@ -1,0 +1,112 @@
+"""Made-up results of a whole pipeline, and a report that reads them."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import report, results, suites
+from benchmarks.evaluation.galleries import RETRIEVAL, TAGGED_RETRIEVAL
+from benchmarks.report import page
+from benchmarks.report.cells import ALL_RETRIEVAL_METRICS
+from benchmarks.report.source import Source
+from benchmarks.results import Result, Score
+from signclip.core.workspace import Workspace
+
+ROOT = Path(__file__).parents[3]
+CORPUS = "c"
+CLIPS = [f"clip-{i:03d}" for i in range(40)]
+TITLES = {"nearest-neighbour": "1-nearest-neighbour"}
+METRICS = (
+    *ALL_RETRIEVAL_METRICS,
+    *("V2T_R@20", "V2T_MRR", "V2T_DCG", "V2T_MeanR"),
+)
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Workspace:
+    """A project below ``tmp_path`` with this repository's parameters."""
+    names = ("data", "features", "runs", "embeddings", "predictions", "results")
+    return Workspace(**{name: tmp_path / name for name in names}, params=ROOT / "params.yaml")
+
+
+@pytest.fixture
+def source(workspace) -> Source:
+    """What the pipeline's tables read; it reads the results once, so write them first."""
+    return report.source_of(workspace, profile="cpu", corpus=CORPUS)
+
+
+@pytest.fixture
+def measured(result, workspace) -> Callable[..., Result]:
+    """Writes a made-up result of an encoder; keyword arguments replace fields."""
+
+    def write(encoder: str, task: str, split: str, *, value: float = 0.5, **changes) -> Result:
+        scores = {name: Score(value=0.5, low=0.4, high=0.6, chance=0.1) for name in METRICS}
+        scores["V2T_R@1"] = Score(value=value, low=value, high=value, chance=0.01)
+        where = dict(encoder=encoder, task=task, split=split, scores=scores)
+        made = result(**{"corpus": CORPUS, **where, **changes})
+        made.write(workspace.leaderboard)
+        return made
+
+    return write
+
+
+@pytest.fixture
+def board(measured) -> Callable[..., None]:
+    """Writes made-up retrieval results of all that the pipeline evaluates."""
+
+    def write(
+        *, group: str = results.REPRO, seeds: Iterable[int] = (0,), leave: Iterable[str] = ()
+    ) -> None:
+        seeds = list(seeds)
+        for split in (suites.LETTERS, suites.IN_DOMAIN, suites.UNSEEN):
+            for task in (RETRIEVAL, TAGGED_RETRIEVAL)[: 2 - (split == suites.LETTERS)]:
+                for number, name in enumerate(suites.evaluated(split)):
+                    if name in leave:
+                        continue
+                    skill = 0.2 + 0.02 * number - 0.1 * (task == TAGGED_RETRIEVAL)
+                    skill += 0.3 * (name == "X")
+                    about = [number, *split.encode(), *task.encode()]
+                    draws = [
+                        np.random.default_rng([*about, seed]).random(len(CLIPS)) for seed in seeds
+                    ]
+                    hits = np.stack(draws, axis=1) < skill
+                    measured(
+                        *(name, task, split),
+                        value=float(hits.mean()),
+                        group=group,
+                        title=TITLES.get(name, f"the change of {name}"),
+                        seeds=seeds,
+                        n_evaluated=len(CLIPS),
+                        ranks={
+                            clip: [1 if hit else 7 for hit in of_clip]
+                            for clip, of_clip in zip(CLIPS, hits, strict=True)
+                        },
+                    )
+
+    return write
+
+
+@pytest.fixture
+def stored(workspace) -> Callable[..., Result]:
+    """Reads a result back."""
+
+    def read(encoder, task, split, group=results.REPRO) -> Result:
+        where = (workspace.leaderboard, group, encoder, "cpu", task, CORPUS, split)
+        return results.read(results.path_of(*where))
+
+    return read
+
+
+@pytest.fixture
+def written(workspace) -> Callable[..., dict[str, str]]:
+    """Writes a table from the results that there are; returns its files by suffix."""
+
+    def write(table: page.Table) -> dict[str, str]:
+        fresh = report.source_of(workspace, profile="cpu", corpus=CORPUS)
+        folder = workspace.results / "tables"
+        page.write(table, fresh, folder, workspace.results / "costs" / f"{table.name}.csv")
+        return {suffix: (folder / f"{table.name}.{suffix}").read_text() for suffix in page.SUFFIXES}
+
+    return write

@@ -1,0 +1,65 @@
+"""Generated blocks of documents: replaced as a whole, made from results."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.report import blocks
+from signclip.core.errors import ConfigError
+
+DOCUMENT = "before\n<!-- generated: a -->\nold\n<!-- end: a -->\nafter\n"
+
+
+@pytest.fixture
+def document(tmp_path) -> Path:
+    path = tmp_path / "README.md"
+    path.write_text(DOCUMENT)
+    return path
+
+
+def test_a_block_is_replaced_as_a_whole_and_then_current(document):
+    assert not blocks.is_current(document, "a", "new\n")
+    assert blocks.update_block(document, "a", "new\n| x |\n")
+    assert document.read_text() == DOCUMENT.replace("old", "new\n| x |")
+    assert blocks.is_current(document, "a", "new\n| x |")
+    assert not blocks.update_block(document, "a", "new\n| x |\n")
+
+
+def test_a_document_without_the_block_is_current_and_cannot_be_updated(document):
+    assert blocks.is_current(document, "b", "text")
+    with pytest.raises(ConfigError, match="no block 'b'"):
+        blocks.update_block(document, "b", "text")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace("<!-- end: a -->", ""),
+        lambda text: text + text,
+        lambda text: text.replace("generated: a", "x").replace("end: a", "generated: a"),
+    ],
+)
+def test_a_marker_that_is_missing_or_repeated_is_an_error(document, damage):
+    document.write_text(damage(DOCUMENT))
+    with pytest.raises(ConfigError, match="needs one"):
+        blocks.is_current(document, "a", "text")
+
+
+def test_a_block_that_nothing_makes_is_an_error(document, source):
+    with pytest.raises(ConfigError, match="'a' is none of headline, fingerclip"):
+        blocks.update(document, source)
+
+
+def test_the_blocks_are_made_from_results(board, source, document, stored):
+    board()
+    text = "".join(DOCUMENT.replace(": a ", f": {name} ") for name in blocks.BLOCKS)
+    document.write_text(text)
+    assert blocks.update(document, source) == list(blocks.BLOCKS)
+    assert blocks.update(document, source) == []
+    best = stored("X", "retrieval", "letters").scores["V2T_R@1"]
+    made = document.read_text()
+    assert f"| {best.value:.2f} [{best.low:.2f}, {best.high:.2f}] " in made
+    line = next(x for x in made.splitlines() if x.startswith("| E3.2 "))
+    assert line.endswith("| 0.93                       |")  # the published one
+    floor = next(x for x in made.splitlines() if x.startswith("| 1-NN"))
+    assert [cell.strip() for cell in floor.split("|")][-2] == "–"
