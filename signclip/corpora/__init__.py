@@ -11,6 +11,7 @@ among the loaders then, so that commands, the pipeline and scripts find the same
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -125,7 +126,11 @@ def enable(
     chosen = loader or local.loader_for(name)
     if chosen not in LOADERS:
         raise ConfigError(f"unknown loader {chosen!r}; there are {', '.join(LOADERS)}")
-    check_folder(name, Path(path), LOADERS[chosen])
+    try:
+        check_folder(name, Path(path), LOADERS[chosen])
+    except ConfigError as error:
+        near = difflib.get_close_matches(name, LOADERS, n=1) if chosen != name else []
+        raise ConfigError(f"{error}" + "".join(f" (or is it {one}?)" for one in near)) from None
     return local.enable(name, path, loader=chosen, use=use, params=params)
 
 

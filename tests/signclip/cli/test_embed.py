@@ -185,7 +185,7 @@ def test_what_a_released_files_shapes_do_not_tell_is_given_as_for_importing(
     assert np.array_equal(written["text_embeddings"], opened.embed_text(["abcdefghijkl"]))
     with pytest.raises(ConfigError, match="max_frames belong to released files"):
         run(model, clips, "--out", out, "--max-frames", "12")
-    with pytest.raises(ConfigError, match="max_frames is 0"):
+    with pytest.raises(ConfigError, match=r"max_frames: .* not 0"):
         run(path, clips, "--out", out, "--max-frames", "0")
 
 

@@ -207,6 +207,8 @@ def test_a_folder_that_is_not_there_or_holds_something_else_is_not_registered(pa
     assert "enable" not in str(error.value)  # that is what the user has just done
     with pytest.raises(ConfigError, match=rf"wlasl: {tmp_path} holds no WLASL_v0\.3\.json"):
         corpora.enable("wlasl", tmp_path, params=params)
+    with pytest.raises(ConfigError, match=r"asl-citzen: .* \(or is it asl-citizen\?\)"):
+        corpora.enable("asl-citzen", tmp_path, params=params)
     with pytest.raises(ConfigError, match="unknown loader 'flder'"):
         corpora.enable("wlasl", tmp_path, loader="flder", params=params)
     assert params.read_text() == PARAMS
