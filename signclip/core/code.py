@@ -1,9 +1,9 @@
 """Hashing the code that decides a result, so that a change of it is noticed.
 
-Decision: what is hashed is packages (or single modules), never a list of files: whatever is added
-to a package counts. Comments, docstrings and layout do not, so an edited sentence trains nothing
-anew; data files of a package (tables, constants) count byte by byte. Cost: parsing each file once a
-process, 0.2 s for all of ``signclip``.
+Decision: packages (or single modules) are hashed, never lists of files, so that every file added to
+a package counts. Comments, docstrings and layout do not count, so that editing them retrains
+nothing; the data files of a package (tables, constants) count byte by byte. Cost: each file is
+parsed once a process, 0.2 s for all of ``signclip``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from signclip.core.files import sha256_bytes, sha256_file
 
 
 def fingerprint_code(names: Iterable[str]) -> dict[str, str]:
-    """Module or package name -> hex digest of what its code does.
+    """Hash modules and packages: name -> hex digest of its code and data files.
 
     Raises:
         ModuleNotFoundError: there is no such module.
@@ -44,7 +44,7 @@ def _of_module(name: str) -> str:
 
 
 def sha256_code(path: Path | str) -> str:
-    """Hex digest of what a Python file does, or of any other file's content."""
+    """Hex digest of a Python file's syntax tree, or of any other file's content."""
     path = Path(path)
     if path.suffix != ".py":
         return sha256_file(path)
@@ -52,8 +52,11 @@ def sha256_code(path: Path | str) -> str:
 
 
 def _sha256_source(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            node.value.value = None  # a docstring, or another constant that does nothing
-    return sha256_bytes(ast.dump(tree).encode())
+    return sha256_bytes(ast.dump(_WithoutDocstrings().visit(ast.parse(source))).encode())
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Removes docstrings, and other constants that stand alone and have no effect."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from signclip.core.errors import BusyError, ConfigError, SignCLIPError
 
 HOLDER = """
 import sys, time
-from signclip import files
+from signclip.core import files
 with files.writing(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
@@ -143,6 +145,23 @@ def test_a_lock_dies_with_its_process(tmp_path):
             holder.kill()
     with files.writing(tmp_path / "out"):
         pass
+
+
+def test_of_many_writers_one_at_a_time_holds_the_lock_and_nothing_stays(tmp_path):
+    inside, turns = [], []
+
+    def write(number: int) -> None:
+        for _ in range(50):
+            with suppress(BusyError), files.writing(tmp_path / "out"):
+                inside.append(number)
+                time.sleep(0.001)
+                assert inside == [number]
+                turns.append(inside.pop())
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert turns
+    assert names(tmp_path) == []
 
 
 def test_errors_name_the_sample_and_the_reason():
