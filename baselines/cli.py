@@ -1,7 +1,7 @@
 """``python -m baselines``: exchange with MMAction2, for users with configurations of their own.
 
-Our own models are trained by ``python -m benchmarks train skeletons`` and evaluated by
-``python -m benchmarks evaluate skeletons``.
+Our own models are trained by ``signbench train skeletons`` and evaluated by
+``signbench evaluate skeletons``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from signclip.core.errors import SignCLIPError
-from signclip.core.workspace import RunId, Workspace
+from signclip.core.workspace import LOCAL, RunId, Workspace
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -96,12 +96,12 @@ def import_(
     corpus: Annotated[str, typer.Option(help="Name of the corpus, a folder of --data.")] = CORPUS,
     data: Data = DEFAULT.data,
     features: FeaturesFolder = DEFAULT.features,
-    runs: Runs = DEFAULT.runs,
+    runs: Runs = DEFAULT.runs / LOCAL,
 ) -> None:
     """Make a run of a checkpoint that was trained on an exported fold, for evaluation.
 
-    Give the same points and hand reach as for the export, and import every fold of the split; then
-    run python -m benchmarks evaluate NAME --split SPLIT.
+    Give the same points and hand reach as for the export, and import every fold of the split. Then
+    evaluate it with signbench evaluate NAME --split SPLIT.
 
     Example: python -m baselines import my_stgcn.py epoch_16.pth my-stgcn --split letters --fold 0
     """

@@ -1,8 +1,8 @@
 """Import of a user's MMAction2 configuration and checkpoint, to be evaluated like our models.
 
 Decisions
-* A checkpoint becomes a run folder (``runs/<name>/<seed>/<split>[-<fold>]``) with weights as
-  safetensors, where ``python -m benchmarks evaluate <name>`` finds it. The configuration is Python
+* A checkpoint becomes a run folder (``runs/local/<name>/<seed>/<split>[-<fold>]``) with weights as
+  safetensors, where ``signbench evaluate <name>`` finds it. The configuration is Python
   code and is executed once, at the import; its model and test pipeline are stored as data.
 * Test clips pass through the configuration's own test pipeline one by one, from the annotations
   that :mod:`baselines.skeletons.annotations` exports.

@@ -102,7 +102,7 @@ def test_a_skeleton_model_has_no_embeddings(open_encoder):
     with pytest.raises(ConfigError, match="stgcn has no embeddings"):
         context.embed(["clip-24"])
     with pytest.raises(ConfigError, match="no task makes sense here"):
-        runner.run_tasks(context, ["few_shot"])
+        runner.run_tasks(context, ["linear_probe"])
 
 
 def test_confusions_curves_and_costs_are_drawn_from_its_files(
