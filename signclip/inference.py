@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ from signclip.text import (
 )
 from signclip.text import prompt as fill
 
-PoseLike = Pose | Path | str | np.ndarray | torch.Tensor
+PoseLike: TypeAlias = Pose | Path | str | np.ndarray | torch.Tensor
 # What is done with a clip of more than max_frames frames; see SignCLIPModel.embed_pose.
 LongPolicy = Literal["truncate", "drop", "windows"]
 _CHUNK = 256  # clips
@@ -276,13 +276,9 @@ class SignCLIPModel:
         for start in range(0, len(texts), batch_size):
             chosen = texts[start : start + batch_size]
             tokens = tokenizer.encode(chosen, max_tokens=self.model.config.max_tokens)
-            out[start : start + len(chosen)] = (
-                self.model.text_embeddings(
-                    *(torch.from_numpy(array).to(self.device) for array in tokens)
-                )
-                .cpu()
-                .numpy()
-            )
+            ids, mask = (torch.from_numpy(array).to(self.device) for array in tokens)
+            embeddings = self.model.text_embeddings(ids, mask)
+            out[start : start + len(chosen)] = embeddings.cpu().numpy()
         return out
 
     def vocabulary(self) -> Tokenizer:
@@ -378,8 +374,11 @@ def load(
         raise ConfigError(f"{path}: a run; its tokenizer, variant and prompt are fixed")
     if tokenizer is not None and not isinstance(tokenizer, Tokenizer):
         tokenizer = Tokenizer.from_pretrained(tokenizer)
-    given = {"tokenizer": tokenizer, "variant": variant, "prompt": prompt}
-    run = run._replace(**{name: value for name, value in given.items() if value is not None})
+    run = run._replace(
+        tokenizer=tokenizer or run.tokenizer,
+        variant=run.variant if variant is None else variant,
+        prompt=run.prompt if prompt is None else prompt,
+    )
     if run.config is None:  # training has filled a run's prompt for every clip
         fill(run.prompt, text="house", sign_language="ase", spoken_language="en")
     return SignCLIPModel(run)

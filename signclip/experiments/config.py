@@ -30,7 +30,7 @@ class Towers(Strict):
     max_frames: int
     max_tokens: int
     position_embeddings: int
-    dropout: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
 class Compute(Strict):
@@ -38,7 +38,7 @@ class Compute(Strict):
 
     padding: Literal["limit", "batch", "none"] = "batch"  # see signclip.training.data
     group_ratio: float = Field(
-        1.0, ge=0, le=1
+        default=1.0, ge=0, le=1
     )  # of padding none, see signclip.model.packed_attention
     precision: Literal["float32", "bfloat16"] = "float32"  # of the towers' products
     # fused; as written; or all sequences in one call, where there is a GPU (else as sdpa)
@@ -46,8 +46,10 @@ class Compute(Strict):
     # torch.compile of the towers' layers; needs a C++ compiler on a CPU. What is compiled depends
     # on the lengths seen first, so a run that was killed may go on with other last bits
     compile: bool = False
-    loaders: int = Field(0, ge=0)  # processes that read and augment clips ahead
-    chunk: int | None = Field(None, gt=0)  # clips embedded at a time: memory for a second forward
+    loaders: int = Field(default=0, ge=0)  # processes that read and augment clips ahead
+    chunk: int | None = Field(
+        default=None, gt=0
+    )  # clips embedded at a time: memory for a second forward
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -78,8 +80,10 @@ class RunConfig(Strict):
     cased: bool
     augment: tuple[Step, ...] = ()
     loss: Loss = "contrastive"
-    label_smoothing: float = Field(0.0, ge=0, lt=1)  # of loss gallery
-    gallery_texts: int = Field(1024, gt=0)  # of loss gallery: a batch's own and random others
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)  # of loss gallery
+    gallery_texts: int = Field(
+        default=1024, gt=0
+    )  # of loss gallery: a batch's own and random others
     # rounds: batches are cut from rounds over the labels, each label once a round (FingerCLIP);
     # shuffled: from all clips in random order (pretraining);
     # languages: as many clips of each sign language an epoch
@@ -90,8 +94,8 @@ class RunConfig(Strict):
     temperature: bool = False  # learned, of the scores
     frame_input: Literal["plain", "hands"] = "plain"  # see signclip.model.hands
     pooling: Literal["mean", "attention"] = "mean"
-    body_dims: int = Field(0, ge=0)  # of the embedding, from the body alone
-    weight_decay: float = Field(0.0, ge=0)
+    body_dims: int = Field(default=0, ge=0)  # of the embedding, from the body alone
+    weight_decay: float = Field(default=0.0, ge=0)
     # the profile's numbers
     towers: Towers
     init: str | None = None  # a BERT to start both towers from: hub name or directory
@@ -102,21 +106,25 @@ class RunConfig(Strict):
     learning_rate: float = Field(gt=0)
     warmup_updates: int = Field(ge=0)
     decay_updates: int | None = Field(
-        None, gt=0
+        default=None, gt=0
     )  # updates at which the rate is 0; None: at the end
-    clip_norm: float = Field(2.0, gt=0)
+    clip_norm: float = Field(default=2.0, gt=0)
     select: Literal["last", "lowest_validation_loss"] = "last"
     validate_every: int = Field(gt=0)  # epochs
     # what validation clips are asked: the prompts of training and validation, or of these alone
     # (as the paper does in its tests; a corpus of 450,000 prompts would take longer than an epoch)
     validation_gallery: Literal["all", "validation"] = "all"
-    threads: int = Field(1, gt=0)  # CPU threads of one run; part of what decides the last bits
-    save_every: int = Field(200, gt=0)  # updates between two states that a killed run goes on from
+    threads: int = Field(
+        default=1, gt=0
+    )  # CPU threads of one run; part of what decides the last bits
+    save_every: int = Field(
+        default=200, gt=0
+    )  # updates between two states that a killed run goes on from
     compute: Compute = Compute()
     # where and which
     corpus: str
     split: str
-    fold: int | None = Field(None, ge=0)  # None: the split has one fold
+    fold: int | None = Field(default=None, ge=0)  # None: the split has one fold
     seed: int
 
     @model_validator(mode="after")

@@ -53,6 +53,14 @@ class HandFeatures(nn.Module):
     The frame before a clip's first one is zeros.
     """
 
+    # constant indices, as buffers so that they move to the device of the model
+    parent: Tensor
+    pairs: Tensor
+    bends: Tensor
+    before_bend: Tensor
+    tips: Tensor
+    moving: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         first, second = np.triu_indices(HAND_POINTS, 1)

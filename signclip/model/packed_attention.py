@@ -49,7 +49,7 @@ def takes_flash(device: torch.device, size: int) -> bool:
     return works
 
 
-def groups_of(lengths: Sequence[int], ratio: float) -> list[slice]:
+def groups_of(lengths: Sequence[int] | np.ndarray, ratio: float) -> list[slice]:
     """Group descending lengths into slices: ``ratio`` 0 gives one group, 1 one for each length."""
     starts = [0]
     for position, length in enumerate(lengths):
@@ -133,10 +133,18 @@ class Layout:
     ) -> Tensor:
         """(heads, n, size) each -> (n, heads, size)."""
         if self.flash:
-            sides = (side.transpose(0, 1) for side in (query, key, value))
+            packed = (side.transpose(0, 1) for side in (query, key, value))
             longest = int(self.lengths[0])
             return torch.ops.aten._flash_attention_forward(
-                *sides, self.ends, self.ends, longest, longest, dropout, False, False, scale=scaling
+                *packed,
+                self.ends,
+                self.ends,
+                longest,
+                longest,
+                dropout,
+                False,
+                False,
+                scale=scaling,
             )[0]
         # split, not slices: the gradient of a slice is as large as the whole tensor
         sizes = [group.tokens for group in self.groups]

@@ -182,10 +182,11 @@ class PoseTower(nn.Module):
         if self.config.conv_layers:
             frames = self.videoconv(frames)
         ends = self.bert.embeddings.word_embeddings(self.end_ids)
-        if layout is None:
-            pooled = self._padded(frames, mask, ends)
-        else:
+        if layout is not None:
             pooled = self._packed(frames, ends, layout)
+        else:
+            assert mask is not None
+            pooled = self._padded(frames, mask, ends)
         if not self.config.body_dims:
             return pooled
         of_hands = pooled[:, : -self.config.body_dims]

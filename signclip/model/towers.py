@@ -117,7 +117,10 @@ class SignCLIP(nn.Module):
         token_mask: Tensor | None = None,
     ) -> Embeddings:
         """Embed poses, texts or both. Masks: True = valid. Shapes as in the two methods above."""
-        return Embeddings(
-            None if frames is None else self.pose_embeddings(frames, frame_mask),
-            None if token_ids is None else self.text_embeddings(token_ids, token_mask),
-        )
+        poses = texts = None
+        if frames is not None:
+            poses = self.pose_embeddings(frames, frame_mask)
+        if token_ids is not None:
+            assert token_mask is not None, "token_ids need a token_mask"
+            texts = self.text_embeddings(token_ids, token_mask)
+        return Embeddings(poses, texts)

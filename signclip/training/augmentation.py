@@ -24,7 +24,7 @@ import threading
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -54,7 +54,7 @@ def generators(seed: int, clips: Sequence[tuple[int, str]]) -> list[np.random.Ge
     ):  # numpy would split larger ones
         return [generator(seed, epoch, clip) for epoch, clip in clips]
     states = _seed_states(np.array(words, dtype=np.uint32).reshape(-1, 3))
-    return [np.random.Generator(np.random.PCG64(_Seed(state))) for state in states]
+    return [np.random.Generator(np.random.PCG64(cast(Any, _Seed(state)))) for state in states]
 
 
 class _Seed(ISeedSequence):
@@ -63,7 +63,7 @@ class _Seed(ISeedSequence):
     def __init__(self, state: np.ndarray):
         self.state = state
 
-    def generate_state(self, n_words: int, dtype: type = np.uint32) -> np.ndarray:
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> np.ndarray:
         return self.state
 
 
@@ -217,7 +217,8 @@ class _Scratch(threading.local):
                 self.room = np.empty(size, dtype=np.float32)
                 self.made.clear()  # frees the smaller buffer
             both = self.room[:size].reshape(frames, 2, dims)
-            self.made[frames, dims] = both, *torch.from_numpy(both).unbind(1)
+            start, end = torch.from_numpy(both).unbind(1)
+            self.made[frames, dims] = both, start, end
         return self.made[frames, dims]
 
 
@@ -286,7 +287,7 @@ def _runs_of_equal_validity(valid: np.ndarray) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
-def draw_noise(rng: np.random.Generator, shape: tuple[int, int], std: float = 0.001) -> np.ndarray:
+def draw_noise(rng: np.random.Generator, shape: tuple[int, ...], std: float = 0.001) -> np.ndarray:
     """Draw the noise of :func:`gaussian_noise`: N(0, std) in shoulder widths, float32."""
     return rng.standard_normal(shape, dtype=np.float32) * np.float32(std)
 

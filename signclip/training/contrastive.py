@@ -102,7 +102,7 @@ class ContrastiveModel(BaseModel):
             self.bias = nn.Parameter(torch.tensor(FIRST_BIAS))
         self.ratio = compute.group_ratio if compute.padding == "none" else None
         self.bfloat16, self.flash = compute.precision == "bfloat16", compute.attention == "flash"
-        attention = compute.attention
+        attention: str = compute.attention
         if self.ratio is not None:
             attention = (
                 packed_attention.attention_compiled()
@@ -189,6 +189,7 @@ class ContrastiveModel(BaseModel):
         parts = []
         for start in range(0, len(counts), self.chunk):
             rows = slice(start, start + self.chunk)
+            part: tuple[Tensor, Tensor | None]
             if mask is None:
                 before = sum(counts[:start])
                 part = values[before : before + sum(counts[rows])], None
@@ -254,7 +255,7 @@ class Validation:
         for chosen in self._parts(order):
             frames, mask = pad_frames([self.clips[i] for i in chosen], self.towers.max_frames)
             poses[chosen] = model.pose_embeddings(frames.to(device), mask.to(device))
-        row = {}
+        row: dict[str, float] = {}
         for name, gallery in self.galleries.items():
             logits = poses @ self._embedded(model, gallery.texts).T * model.scale()
             target = gallery.target.to(device)
@@ -272,7 +273,8 @@ class Validation:
         device, parts = next(model.parameters()).device, []
         for chosen in self._parts(texts):
             tokens = self.tokenizer.encode(chosen, max_tokens=self.towers.max_tokens)
-            parts.append(model.text_embeddings(*(torch.from_numpy(x).to(device) for x in tokens)))
+            ids, mask = (torch.from_numpy(array).to(device) for array in tokens)
+            parts.append(model.text_embeddings(ids, mask))
         return torch.cat(parts)
 
     def _parts(self, items: Sequence) -> Iterator[Sequence]:

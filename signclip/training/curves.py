@@ -50,7 +50,7 @@ class Curves(Hook):
     def __init__(
         self,
         model: nn.Module,
-        measure: Callable[[nn.Module], dict[str, float]],
+        measure: Callable[[Any], dict[str, float]],
         *,
         every: int,
         best: str | None,
@@ -101,6 +101,7 @@ class Curves(Hook):
         epoch = runner.epoch + 1
         if epoch % self.every and epoch != runner.max_epochs:
             return
+        assert self._start is not None, "an epoch has an update"
         seconds = time.perf_counter() - self._start
         row = {
             "epoch": epoch,

@@ -93,8 +93,10 @@ class Augmentation:
     def frames(self, frames: int, draws: Draws, *, fps: float) -> int:
         """The number of frames that a clip will have after augmentation."""
         if draws.ratio is not None:
-            limits = dict(fps=fps, max_frames=self.max_frames)
-            frames = augmentation.temporal_frames(frames, draws.ratio, **limits) or frames
+            played = augmentation.temporal_frames(
+                frames, draws.ratio, fps=fps, max_frames=self.max_frames
+            )
+            frames = played or frames
         return frames if draws.crop is None else int(draws.crop.kept(frames).sum())
 
     def __call__(
@@ -108,15 +110,16 @@ class Augmentation:
         """
         # The authors' code hides legs without masking them; its next step masks them again.
         legs_disturbed = True
-        if draws.flipped:
+        if draws.flipped and self.swap is not None:
             clip, legs_disturbed = augmentation.flip(clip, self.swap), False
         if draws.affine is not None:
             values = augmentation.augment2d(clip.values, draws.affine)
             clip, legs_disturbed = clip._replace(values=values), False
         if draws.ratio is not None:
-            before, limits = clip, dict(fps=fps, max_frames=self.max_frames)
-            out = None if draws.crop else out
-            clip = augmentation.augment_temporal(clip, draws.ratio, **limits, out=out)
+            before, out = clip, None if draws.crop else out
+            clip = augmentation.augment_temporal(
+                clip, draws.ratio, fps=fps, max_frames=self.max_frames, out=out
+            )
             legs_disturbed &= clip is before
         if draws.crop is not None:
             kept = draws.crop.kept(len(clip.values))
@@ -146,8 +149,9 @@ class Batch(list[tuple[Example, np.ndarray]]):
     def __init__(
         self, examples: Iterable[Example], counts: Sequence[int], dims: int, *, packed: bool
     ):
+        self.mask: Tensor | None = None
         if packed:
-            frames, self.mask = np.empty((sum(counts), dims), dtype=np.float32), None
+            frames = np.empty((sum(counts), dims), dtype=np.float32)
             places = np.split(frames, np.cumsum(counts)[:-1])
         else:
             frames = zero_padded(counts, max(counts), dims)
@@ -220,7 +224,7 @@ class ClipDataset(Dataset):
             return [(count, None) for count in frames]
         clips = [(epoch, self.examples[position].clip) for epoch, position in keys]
         rngs = augmentation.generators(self.seed, clips)
-        drawn = []
+        drawn: list[tuple[int, Draws | None]] = []
         for (_, clip), count, rng in zip(clips, frames, rngs, strict=True):
             draws = self.augmentation.draw(rng)
             drawn.append((self.augmentation.frames(count, draws, fps=self.store.fps(clip)), draws))
@@ -228,7 +232,7 @@ class ClipDataset(Dataset):
 
     def _values(self, clip: str, draws: Draws | None, out: np.ndarray | None) -> np.ndarray:
         """A clip's augmented values, not yet cut, in ``out`` or a new array."""
-        if draws is None:
+        if draws is None or self.augmentation is None:
             return self.store.values(clip)
         fps = self.store.fps(clip)
         return self.augmentation(self.store[clip], draws, fps=fps, out=out).values
@@ -277,7 +281,7 @@ class Collate:
                 return {"frames": items.frames}
             return {"frames": torch.from_numpy(np.concatenate(clips, dtype=np.float32))}
         length = self.max_frames if self.padding == "limit" else max(counts)
-        if isinstance(items, Batch) and items.frames.shape[:-1] == (len(counts), length):
+        if isinstance(items, Batch) and items.mask is not None and items.mask.shape[1] == length:
             return {"frames": items.frames, "frame_mask": items.mask}
         frames, mask = pad_frames(clips, self.max_frames, length=length)
         return {"frames": frames, "frame_mask": mask}

@@ -46,9 +46,14 @@ def fill(templates: Sequence[str], clips: pd.DataFrame) -> list[tuple[str, ...]]
     Args:
         clips: rows of a manifest.
     """
-    names = ["text", "sign_language", "spoken_language"]
-    rows = clips[names].to_dict("records")
-    return [tuple(prompt(template, **row) for template in templates) for row in rows]
+    rows = zip(clips["text"], clips["sign_language"], clips["spoken_language"], strict=True)
+    return [
+        tuple(
+            prompt(template, text=text, sign_language=sign, spoken_language=spoken)
+            for template in templates
+        )
+        for text, sign, spoken in rows
+    ]
 
 
 def make_examples(config: RunConfig, clips: pd.DataFrame) -> list[Example]:

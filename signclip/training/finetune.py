@@ -23,7 +23,7 @@ from signclip.corpora import manifest
 from signclip.experiments.config import Towers
 from signclip.experiments.run_folder import read_config
 from signclip.model.config import SWITCHES
-from signclip.text import prompt
+from signclip.training.examples import fill
 
 RECIPE = "finetune"
 
@@ -95,11 +95,11 @@ def check_texts(model: inference.SignCLIPModel, corpus: Path) -> None:
             script and both are unknown.
     """
     columns = ("text", "sign_language", "spoken_language")
-    rows = manifest.read(corpus, columns).drop_duplicates().to_dict("records")
-    prompts = list(dict.fromkeys(prompt(model.prompt, **row) for row in rows))
+    clips = manifest.read(corpus, columns).drop_duplicates()
+    prompts = [text for (text,) in fill([model.prompt], clips)]
     limit = model.model.config.max_tokens
     first: dict[bytes, str] = {}
-    for text in prompts:
+    for text in dict.fromkeys(prompts):
         tokens = model.vocabulary().encode([text], max_tokens=limit)[0].tobytes()
         earlier = first.setdefault(tokens, text)
         # texts that differ only in case may be the same word

@@ -71,7 +71,8 @@ class Crop(NamedTuple):
 
 def draw_crop(rng: np.random.Generator) -> Crop:
     """Draw a :class:`Crop`: both shares uniform up to ``CROPPED``."""
-    return Crop(*rng.uniform(0, CROPPED, size=2), rng.random(DRAWS))
+    start, end = rng.uniform(0, CROPPED, size=2)
+    return Crop(start, end, rng.random(DRAWS))
 
 
 def rotation(angles: np.ndarray) -> np.ndarray:

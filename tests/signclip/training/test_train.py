@@ -10,6 +10,7 @@ import torch
 import signclip
 from signclip import checkpoint, corpora
 from signclip.core.errors import ConfigError, RunError, StoreError
+from signclip.core.workspace import Workspace
 from signclip.corpora import manifest, splits
 from signclip.experiments.config import Compute
 from signclip.features import store
@@ -167,9 +168,13 @@ def test_a_number_that_is_none_in_the_store_is_named_before_the_model_sees_it(
 
 
 def test_a_run_on_another_corpus_is_not_overwritten(workspace, tmp_path, smoke_config):
-    train.train(smoke_config(), workspace.replace(runs=tmp_path))
+    train.train(smoke_config(), workspace.replace(runs=tmp_path / "runs"))
+    for part in ("data", "features"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "mine").symlink_to(getattr(workspace, part) / NAME)
+    mine = Workspace(tmp_path / "data", tmp_path / "features", tmp_path / "runs")
     with pytest.raises(ConfigError, match="holds a run on corpus"):
-        train.train(smoke_config(corpus="mine"), workspace.replace(runs=tmp_path))
+        train.train(smoke_config(corpus="mine"), mine)
 
 
 def test_one_failing_fold_does_not_cost_the_others(workspace, tmp_path, smoke_config):
