@@ -1,1 +1,1 @@
-"""Speed as ratios and scale, measured side by side in one run; never a timed test."""
+"""Speed measurements: ratios and scale, measured side by side in one run; never a timed test."""

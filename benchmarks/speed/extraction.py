@@ -1,15 +1,17 @@
-"""How fast ``signclip extract`` is beside pose-format on the same videos.
+"""Speed of ``signclip extract`` beside pose-format on the same videos.
 
-Decides:
-- Three ways to the same bytes: pose-format's command ``video_to_pose``, once a video; its function
-  in one process, so that nobody is credited with saved imports; ``signclip extract``.
-- They take turns, for several rounds, because others may use the machine; what counts is the ratio
-  within a round, and its median. CPU seconds are those of the whole family of processes; what all
-  other processes of the machine used meanwhile stands beside them. Where that is more than a few
-  per cent of the wall seconds, wall speeds tell of the others.
-- The poses are compared, so a way that is fast because it does something else is no way.
+    python -m benchmarks.speed.extraction VIDEOS...
 
-Costs: three times the extraction, a round. ``python -m benchmarks.speed.extraction VIDEOS...``
+Decisions:
+- Three ways to the same bytes: pose-format's command ``video_to_pose``, once per video; its
+  function in one process, so that saved imports are not counted as our gain; ``signclip extract``.
+- The ways take turns for several rounds, because others may use the machine. The result is the
+  ratio within a round, and its median. CPU seconds include all child processes. The CPU seconds of
+  all other processes are reported too: where they exceed a few per cent of the wall seconds, wall
+  speeds are not comparable.
+- The poses are compared, so that no way is faster by doing something else.
+
+Cost: three extractions per round.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ for video, pose in zip(sys.argv[1::2], sys.argv[2::2]):
 
 
 class Seconds(NamedTuple):
-    """What a way took."""
+    """Time that a way took."""
 
     wall: float
     cpu: float  # of its processes and all their descendants
@@ -51,24 +53,24 @@ class Seconds(NamedTuple):
 
 
 def _busy() -> float:
-    """CPU seconds that all processes of the machine have used since it started (Linux)."""
+    """CPU seconds used by all processes since the machine started (Linux)."""
     fields = [int(field) for field in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
     user, nice, system, _, _, irq, softirq, *_ = fields
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def run(commands: Sequence[Sequence[str]]) -> Seconds:
-    """What commands take one after another.
+    """Run commands one after another and measure their time.
 
     Raises:
-        subprocess.CalledProcessError: one failed.
+        subprocess.CalledProcessError: a command failed.
     """
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     busy = _busy()
     for command in commands:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wall, busy = time.perf_counter() - start, _busy() - busy
-    while True:  # a fork server ends by itself; as its reaper we hear of it, and of its CPU time
+    while True:  # a fork server ends later; as its reaper, this process gets its CPU time
         try:
             os.wait()
         except ChildProcessError:
@@ -79,7 +81,7 @@ def run(commands: Sequence[Sequence[str]]) -> Seconds:
 
 
 def ways(videos: Sequence[Path], folder: Path, jobs: int) -> dict[str, list[list[str]]]:
-    """The commands of each way; poses go to ``folder``/<way>/."""
+    """The commands of each way; poses are written to ``folder/<way>/``."""
     pairs = {
         way: [(str(video), str(folder / way / f"{video.stem}.pose")) for video in videos]
         for way in (COMMAND, FUNCTION)
@@ -95,10 +97,10 @@ def ways(videos: Sequence[Path], folder: Path, jobs: int) -> dict[str, list[list
 
 
 def measure(videos: Sequence[Path], *, rounds: int, jobs: int) -> pd.DataFrame:
-    """A row for each round and way: wall and CPU seconds, and the ratios to pose-format's command.
+    """Wall and CPU seconds, and ratios to pose-format's command: a row for each round and way.
 
     Raises:
-        RuntimeError: the command and ours gave different poses.
+        RuntimeError: ``signclip extract`` and pose-format's command wrote different poses.
     """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     rows = []
@@ -134,14 +136,14 @@ def measure(videos: Sequence[Path], *, rounds: int, jobs: int) -> pd.DataFrame:
 
 
 def main(
-    videos: Annotated[list[Path], typer.Argument(help="Video files, of different names.")],
-    rounds: Annotated[int, typer.Option(help="How often each way is measured.")] = 3,
+    videos: Annotated[list[Path], typer.Argument(help="Video files with different names.")],
+    rounds: Annotated[int, typer.Option(help="Rounds; each measures every way once.")] = 3,
     jobs: Annotated[int, typer.Option(help="Processes of `signclip extract`.")] = 2,
-    out: Annotated[Path, typer.Option(help="Where the measurements go.")] = Path(
+    out: Annotated[Path, typer.Option(help="The file that is written.")] = Path(
         "results/speed/extraction.csv"
     ),
 ) -> None:
-    """Measure extraction beside pose-format.
+    """Measure extraction beside pose-format; write results/speed/extraction.csv.
 
     Example: python -m benchmarks.speed.extraction a.mp4 b.mp4
     """

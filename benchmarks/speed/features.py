@@ -2,39 +2,43 @@
 
     python -m benchmarks.speed.features [--poses house.pose]
 
-* The reference's way: pose-format reads the file, selects 203 points, normalises by the shoulders,
+Decisions:
+- The reference reads each file with pose-format, selects 203 points, normalises by the shoulders,
   hides the legs and, for temporal augmentation, interpolates point by point.
-* Ours: a batch from the memory map, its clips augmented from their validity bits, padded.
+- The store's way reads a batch from the memory map, augments its clips by their validity bits and
+  pads them.
+- Both run on one thread with files in the page cache, on the same 32 clips in turn; each draws its
+  own tempo. The clips of a batch have similar lengths, so that a time belongs to a length: those of
+  the embedded corpus nearest its median, and 32 variants of each given file, in which every
+  detected point is moved by about a tenth of a pixel.
 
-Both on one thread, files in the page cache, the same 32 clips by either road in turn, each with a
-tempo of its own. The clips of a batch are of like length, so that a time belongs to a length: those
-of the embedded corpus nearest its median, and 32 variants of each of your files, in which each
-point that was seen is moved by about a tenth of a pixel and the others are missing as before.
 Cost: half a minute.
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import torch
+import typer
 from pose_format import Pose
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.speed import report
+from benchmarks.speed import command, report
 from signclip import corpora, poses
 from signclip.core import files
 from signclip.features import store
 from signclip.poses.landmarks import FACE_CONTOURS
 from signclip.training import data
+from signclip.training.examples import Example
 
 CORPUS, VARIANT = "spreadthesign-fingerspelling", "reduced_face"
 COMPONENTS = ("POSE_LANDMARKS", "FACE_LANDMARKS", "LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS")
@@ -48,7 +52,7 @@ SHIFT = 0.1  # pixels, standard deviation between a file and its variants
 
 
 def reference_way(path: Path, rng: np.random.Generator, temporal: bool) -> np.ndarray:
-    """One file to float32 (frames, 609), with pose-format's own functions."""
+    """Read one file with pose-format's functions: float32 (frames, 609)."""
     pose = Pose.read(path.read_bytes())
     contours = {"FACE_LANDMARKS": [str(point) for point in FACE_CONTOURS]}
     pose = pose.get_components(list(COMPONENTS), contours)
@@ -65,14 +69,14 @@ def reference_way(path: Path, rng: np.random.Generator, temporal: bool) -> np.nd
 
 
 def timed(call: Callable[[], object]) -> float:
-    """CPU seconds of a call: what a busy machine adds does not count."""
+    """CPU seconds of a call, which do not count other programs."""
     start = time.process_time()
     call()
     return time.process_time() - start
 
 
 def variants(path: Path, folder: Path) -> pd.DataFrame:
-    """A batch of files like one, as rows of a manifest: seen points move by about ``SHIFT``."""
+    """A batch of files like ``path``, as rows of a manifest; detected points move by ``SHIFT``."""
     rng = np.random.default_rng(0)
     rows = []
     for number in range(BATCH):
@@ -81,18 +85,18 @@ def variants(path: Path, folder: Path) -> pd.DataFrame:
         shift = rng.normal(0, SHIFT, pose.body.data.shape) * seen
         pose.body.data = pose.body.data + shift.astype(np.float32)
         file = folder / f"{path.stem}-{number}.pose"
-        with open(file, "wb") as opened:
-            pose.write(opened)
+        with open(file, "wb") as stream:
+            pose.write(stream)
         row = {"id": file.stem, "path": str(file), "sha256": files.sha256_file(file)}
         rows.append(row | {"frames": len(pose.body.data), "fps": pose.body.fps})
     return pd.DataFrame(rows)
 
 
-def measure(poses_: list[Path], repeats: int) -> list[dict]:
-    """One row a batch of clips and kind of augmentation, medians over repeats, a clip's share.
+def measure(extra: list[Path], repeats: int) -> list[dict]:
+    """Median milliseconds per clip: a row for each batch of clips and kind of augmentation.
 
     Args:
-        poses_: files whose :func:`variants` are measured beside the embedded corpus.
+        extra: files whose :func:`variants` are measured beside the embedded corpus.
     """
     torch.set_num_threads(1)
     clips, _ = corpora.build(CORPUS, progress=False)
@@ -102,7 +106,7 @@ def measure(poses_: list[Path], repeats: int) -> list[dict]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         batches = {"embedded": clips.iloc[off.argsort(kind="stable")[:BATCH]]}
-        for path in poses_:
+        for path in extra:
             made = variants(path, folder)
             unchanged = {key: clips.iloc[0][key] for key in clips.columns.difference(made.columns)}
             batches[f"{BATCH} variants of {path.name}"] = made.assign(**unchanged)
@@ -127,17 +131,17 @@ def measure(poses_: list[Path], repeats: int) -> list[dict]:
 
 
 def _times(clips, root: Path, packed, steps, repeats: int) -> list[tuple[float, float]]:
-    """CPU seconds of the whole batch by either road, a pair a round."""
+    """CPU seconds of the whole batch in both ways: a pair for each round."""
     rng = np.random.default_rng(0)
     paths = [root / row["path"] for row in clips]
     source = data.ClipDataset(
-        [data.Example(row["id"], "", ("",)) for row in clips],
+        [Example(row["id"], "", ("",)) for row in clips],
         packed,
         augmentations=steps,
         max_frames=MAX_FRAMES,
         seed=0,
     )
-    if not steps:  # the same numbers, by both roads
+    if not steps:  # both ways give the same numbers
         for position, path in enumerate(paths):
             difference = np.abs(source[0, position][1] - reference_way(path, rng, False)).max()
             assert difference < 1e-5, (path, difference)
@@ -153,22 +157,19 @@ def _times(clips, root: Path, packed, steps, repeats: int) -> list[tuple[float, 
     return times[1:]  # the first round warms caches
 
 
-def main() -> None:
-    """Measure, print, write results/speed/features.csv."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--poses",
-        type=Path,
-        nargs="*",
-        default=[],
-        help="more .pose files, a batch of variants each",
-    )
-    parser.add_argument("--repeats", type=int, default=7, help="rounds over each batch")
-    parser.add_argument("--out", type=Path, default=report.RESULTS, help="folder of the table")
-    given = parser.parse_args()
-    rows = measure(given.poses, given.repeats)
+def main(
+    pose_files: Annotated[
+        list[Path] | None,
+        typer.Option("--poses", help="More .pose files; a batch of variants of each is measured."),
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="Rounds over each batch.")] = 7,
+    out: Annotated[Path, typer.Option(help="Folder of the table.")] = report.RESULTS,
+) -> None:
+    """Measure features from the store beside .pose files; write results/speed/features.csv.
+
+    Example: python -m benchmarks.speed.features --repeats 11 --poses house.pose
+    """
+    rows = measure(pose_files or [], repeats)
     table = Table("clips", "frames", "augmentation", "reference, ms", "ours, ms", "ratio")
     for row in rows:
         table.add_row(
@@ -180,8 +181,10 @@ def main() -> None:
             f"{row['ratio']:.0f}",
         )
     Console().print(table)
-    print(report.write("features", rows, device="cpu", out=given.out))
+    typer.echo(report.write("features", rows, device="cpu", out=out))
 
+
+app = command.application(main)
 
 if __name__ == "__main__":
-    main()
+    app()

@@ -1,7 +1,7 @@
-"""What every measurement of speed states: the machine, the versions, the day; and its table.
+"""The table of a speed measurement, with the machine, versions and date in each row.
 
-Decision: a table is one CSV a measurement and machine kind (``results/speed/<name>.csv``), replaced
-by the next run of the same command; ratios are what counts, seconds are there to be checked.
+Decision: a measurement writes one CSV per kind of machine (``results/speed/<name>.csv``), which the
+next run of the same command replaces. Ratios are the result; seconds are given for checking.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ RESULTS = Path("results/speed")
 
 
 def has_bfloat16() -> bool:
-    """Does the processor multiply in bfloat16? Emulated, it is many times slower than float32."""
+    """Whether the processor multiplies in bfloat16; emulated, it is much slower than float32."""
     flags = of_processor("flags") or of_processor("Features") or ""
     return any(flag in ("avx512_bf16", "amx_bf16", "bf16") for flag in flags.split())
 
 
 def device_name(device: str) -> str:
-    """The device in words: the GPU's name, or the processor and its number of cores."""
+    """The GPU's name, or the processor's and its number of cores."""
     if device != "cpu":
         return torch.cuda.get_device_name()
     return f"{processor()}, {workers.cores()} cores"
 
 
 def commit() -> str:
-    """The commit measured, ``-dirty`` where the working tree differs; empty outside git."""
+    """The current commit, with ``-dirty`` where the working tree differs; empty outside git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     done = subprocess.run(command, capture_output=True, text=True)
     return done.stdout.strip()
 
 
 def write(name: str, rows: Sequence[dict[str, Any]], *, device: str, out: Path = RESULTS) -> Path:
-    """Write the rows with the machine beside each; returns the file."""
+    """Write the rows, each with the machine, to ``out/<name>.csv``; returns that path."""
     stated = {
         "device": device_name(device),
         "torch": version("torch"),

@@ -1,18 +1,20 @@
-"""Does a store of half a million clips hurt? Build, open and read one, and print what it takes.
+"""The cost of a feature store of half a million clips: build, open and read one.
 
-``python -m benchmarks.speed.store_scale`` makes a synthetic corpus with the lengths of
-Spreadthesign's poses (``--lengths``: a CSV of frames and clips), one point a frame, and writes
-``results/speed/store_scale.json``. Bars: the store is built in a minute, opened in a second, and
-reading clips at random does not grow in memory.
+    python -m benchmarks.speed.store_scale
 
-Decision: features are made up beforehand, because making them (1 to 5 ms a clip) is another cost.
-Memory is the process's own and what it has mapped, as the operating system counts them. Cost: about
-a minute and 1 GB of disk.
+Writes ``results/speed/store_scale.json``. Bars: the store is built within a minute, opens within
+a second, and reading clips at random does not grow in memory.
+
+Decisions:
+- The corpus is made up, with the lengths of Spreadthesign's poses and one point per frame. Its
+  features are generated beforehand, because computing them (1 to 5 ms per clip) is another cost.
+- Memory is the process's own and what it has mapped, as the operating system counts them.
+
+Cost: about a minute and 1 GB of disk.
 """
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,10 +22,10 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import pandas as pd
 import typer
 
 from benchmarks.results import hardware
+from benchmarks.speed import made_up
 from signclip.core import files
 from signclip.corpora import manifest, splits
 from signclip.features import store
@@ -34,35 +36,8 @@ BARS = {"build_seconds": 60.0, "open_seconds": 1.0, "random_access_growth_mib": 
 SEED = 0
 
 
-def lengths(table: Path, clips: int) -> np.ndarray:
-    """int (clips,): frames of each clip, drawn from a table of columns frames and clips."""
-    known = pd.read_csv(table)
-    share = known["clips"] / known["clips"].sum()
-    return np.random.default_rng(SEED).choice(known["frames"], size=clips, p=share)
-
-
-def made_up(frames: np.ndarray) -> pd.DataFrame:
-    """A manifest of as many clips, with ids and hashes as long as real ones."""
-    count = len(frames)
-    digests = [hashlib.sha256(b"%d" % i).hexdigest() for i in range(count)]
-    return pd.DataFrame(
-        {
-            "id": [str(i) for i in range(count)],
-            "path": [f"sign-mt-poses/{digest}.pose" for digest in digests],
-            "sha256": digests,
-            "text": [f"concept {i % 18_423}" for i in range(count)],
-            "sign_language": "ase",
-            "spoken_language": "en",
-            "signer": "",
-            "split": np.where(np.arange(count) % 100 == 0, "test", "train"),
-            "frames": frames,
-            "fps": 25.0,
-        }
-    )
-
-
 def features(frames: np.ndarray) -> Iterator[Features]:
-    """Numbers of that many frames, clip by clip."""
+    """Random features with these numbers of frames, clip by clip."""
     values = np.random.default_rng(SEED).random((int(frames.max()), DIMS), dtype=np.float32)
     valid = np.ones((len(values), DIMS // 3), dtype=bool)
     for count in frames:
@@ -76,10 +51,10 @@ def memory() -> dict[str, float]:
     return {"own": int(kib["RssAnon"]) / 1024, "mapped": int(kib["RssFile"]) / 1024}
 
 
-def measure(table: Path, clips: int, folder: Path) -> dict[str, float]:
-    """Build, open and read a store below ``folder``."""
-    frames = lengths(table, clips)
-    rows = made_up(frames)
+def measure(table: Path | None, clips: int, folder: Path) -> dict[str, float]:
+    """Build, open and read a store below ``folder``; lengths are drawn from ``table``."""
+    frames = made_up.draw_lengths(table, clips, np.random.default_rng(SEED))
+    rows = made_up.manifest_rows(frames)
     figures: dict[str, float] = {"clips": clips, "frames": int(frames.sum())}
 
     def timed(name: str, start: float) -> None:
@@ -99,7 +74,7 @@ def measure(table: Path, clips: int, folder: Path) -> dict[str, float]:
     manifest.counts(corpus)
     timed("count_manifest_seconds", start)
     start = time.perf_counter()
-    opened = store.FeatureStore(folder / "store")
+    reader = store.FeatureStore(folder / "store")
     timed("open_seconds", start)
     start = time.perf_counter()
     whole = manifest.read(corpus)
@@ -109,13 +84,13 @@ def measure(table: Path, clips: int, folder: Path) -> dict[str, float]:
     timed("open_for_manifest_seconds", start)
 
     chosen = np.random.default_rng(SEED + 1).integers(0, clips, READS)
-    ids = opened.index["id"].to_numpy()[chosen].tolist()
+    ids = reader.index["id"].to_numpy()[chosen].tolist()
     for clip in ids[:1000]:
-        opened[clip]
+        reader[clip]
     before, most = memory(), memory()
     start = time.perf_counter()
     for number, clip in enumerate(ids):
-        opened[clip]
+        reader[clip]
         if number % 1000 == 0:
             most = {kind: max(most[kind], now) for kind, now in memory().items()}
     figures["random_access_microseconds"] = round(1e6 * (time.perf_counter() - start) / READS, 1)
@@ -127,17 +102,21 @@ def measure(table: Path, clips: int, folder: Path) -> dict[str, float]:
 
 
 def main(
-    table: Annotated[Path, typer.Option("--lengths", help="CSV: frames, clips.")] = Path(
-        "../shared/paper/spreadthesign_pose_lengths.csv"
-    ),
-    clips: Annotated[int, typer.Option(help="How many.")] = CLIPS,
-    out: Annotated[Path, typer.Option(help="Where the figures go.")] = Path(
+    lengths: Annotated[
+        Path | None,
+        typer.Option(help="CSV of frames and clips. Default: Spreadthesign's quantiles."),
+    ] = None,
+    clips: Annotated[int, typer.Option(help="Number of clips.")] = CLIPS,
+    out: Annotated[Path, typer.Option(help="The file that is written.")] = Path(
         "results/speed/store_scale.json"
     ),
 ) -> None:
-    """Measure and write the figures; exit status 1 where a bar is missed."""
+    """Build, open and read a large feature store; exit status 1 where a bar is missed.
+
+    Example: python -m benchmarks.speed.store_scale --clips 100000
+    """
     with tempfile.TemporaryDirectory() as folder:
-        figures = measure(table, clips, Path(folder))
+        figures = measure(lengths, clips, Path(folder))
     missed = [name for name, bar in BARS.items() if figures[name] > bar]
     for name, value in figures.items():
         bar = f"  (bar: {BARS[name]:g})" if name in BARS else ""

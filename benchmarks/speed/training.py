@@ -1,24 +1,26 @@
-"""A training step with little padding beside the reference's, which pads every clip to 256 frames.
+"""Time of a training step: packed sequences beside the padding of the authors' code.
 
     python -m benchmarks.speed.training                  # the paper's towers on a CPU
     python -m benchmarks.speed.training --device cuda    # on a GPU, the published batch of 448
+    python -m benchmarks.speed.training --ways reference unpadded --rounds 3 --steps 1
 
-All ways have the same weights, the same batches (lengths drawn from Spreadthesign's own, texts of
-about nine tokens) and the same loss; dropout and the optimiser's step are in. Each way runs in a
-process of its own, so that its peak memory is its own; they take turns, and a ratio is that of
-medians. Seconds on a CPU are given as they passed and as the processor spent them: the second kind
-does not count what other programs took. The table is written after every round, so a measurement
-that is stopped has one; a way that fails (out of memory, say) is told and left out. Unless they are
-asked for, bfloat16 is left out on a processor that has none.
+Decisions:
+- All ways have the same weights, the same batches (lengths drawn from Spreadthesign's, texts of
+  about nine tokens) and the same loss. Dropout and the optimiser's step are included.
+- Each way runs in a process of its own, so that its peak memory is its own. The ways take turns,
+  and ratios are ratios of medians. On a CPU, both wall and CPU seconds are reported; CPU seconds do
+  not include what other programs used.
+- The table is written after every round, so an interrupted measurement leaves one. A way that fails
+  (out of memory, for example) is reported and left out. Ways in bfloat16 are left out on a
+  processor without bfloat16, unless they are named.
+- The batch is on the device already. :mod:`benchmarks.speed.engine` measures a whole training, in
+  which clips are read and augmented.
 
-Here a batch lies on the device already; what a whole training makes of it, clips read and augmented
-on the way, is :mod:`benchmarks.speed.engine`'s to measure. Cost: on two cores about 15 minutes and
-16 GB.
+Cost: on two cores about 15 minutes and 16 GB.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -26,18 +28,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
 import torch
+import typer
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.speed import report
+from benchmarks.speed import command, made_up, report
 from signclip.core.progress import bar
 from signclip.experiments.config import Compute
 from signclip.model.config import ModelConfig
@@ -46,7 +48,7 @@ from signclip.model.towers import SignCLIP
 from signclip.training.contrastive import ContrastiveModel
 from signclip.training.optim import FairseqAdam
 
-# E7.2 but for the word table of its pose tower, of which two rows are used: 194 million parameters
+# E7.2, except that the word table of the pose tower has its two used rows: 194 million parameters
 PAPER = ModelConfig(frame_dims=609, vocab_size=28996)
 WAYS = {
     "reference": Compute(padding="limit"),
@@ -63,7 +65,7 @@ WAYS = {
         padding="none", precision="bfloat16", attention="flash", compile=True
     ),
 }
-# float32 at the published batch would not fit a GPU, padded as it is there
+# On a GPU, float32 with the reference's padding would not fit in memory at the published batch.
 DEFAULTS = {
     "cpu": dict(batch=32, warmup=1, steps=2, ways=["reference", "unpadded", "unpadded-bfloat16"]),
     "cuda": dict(
@@ -73,26 +75,37 @@ DEFAULTS = {
         ways=["reference-bfloat16", "unpadded-grouped-bfloat16", "flash", "flash-compiled"],
     ),
 }
-CLIPS, EPOCHS = 453_261, 25  # of one row of the pretraining table (facts 1.4, 1.5)
 # dense bfloat16 operations a second, from the makers' data sheets
 PEAK = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
 
 
-def lengths(path: Path | None, batch: int, rng: np.random.Generator) -> np.ndarray:
-    """Frames of a batch's clips: from a table of ``frames, clips``, or its known quantiles."""
-    if path is not None:
-        table = pd.read_csv(path)
-        share = table["clips"] / table["clips"].sum()
-        return rng.choice(table["frames"].to_numpy(), size=batch, p=share)
-    # facts 1.5: p5, median, p95, p99 and the limit
-    at, frames = [0, 0.05, 0.5, 0.95, 0.99, 1], [14, 52, 89, 172, 226, 256]
-    return np.interp(rng.random(batch), at, frames).round().astype(int)
+@dataclass(frozen=True)
+class Settings:
+    """What is measured. None stands for the device's default, see :data:`DEFAULTS`."""
+
+    device: str = "cpu"
+    batch: int | None = None  # clips
+    layers: int = 12  # of each tower
+    threads: int = 2  # of the CPU
+    warmup: int | None = None  # steps that are not counted
+    steps: int | None = None  # counted, per process
+    rounds: int = 3  # processes per way
+    lengths: Path | None = None  # CSV of frames and clips
+    ways: list[str] | None = None  # the first is the base of the ratios
+    seed: int = 0
+
+    def resolved(self) -> Settings:
+        """These settings with the device's defaults in place of None."""
+        chosen = {key: x for key, x in DEFAULTS[self.device].items() if getattr(self, key) is None}
+        if "ways" in chosen and self.device == "cpu" and not report.has_bfloat16():
+            chosen["ways"] = [way for way in chosen["ways"] if WAYS[way].precision == "float32"]
+        return replace(self, **chosen)
 
 
 def make_batch(
     sizes: ModelConfig, frames: np.ndarray, rng: np.random.Generator, padding: str
 ) -> dict[str, Any]:
-    """Random features and texts of about nine tokens, padded the way that is asked for."""
+    """Random features and texts of about nine tokens, with the given padding."""
     tokens = rng.integers(7, 12, len(frames)) + 2  # with [CLS] and [SEP]
     token_width = sizes.max_tokens - 1 if padding == "limit" else tokens.max()
     ids = np.zeros((len(frames), token_width), dtype=np.int64)
@@ -118,31 +131,32 @@ def make_batch(
 
 
 def operations(sizes: ModelConfig, batch: dict[str, Any]) -> float:
-    """Floating-point operations of an update that the real tokens need, without padding."""
+    """Floating-point operations that an update needs for the real tokens, without padding."""
     d, inner = sizes.hidden_size, sizes.intermediate_size
-    a_layer = 4 * d * d + 2 * d * inner  # weights that each token meets
+    per_layer = 4 * d * d + 2 * d * inner  # weights that each token is multiplied with
     total = 0.0
     for layers, counts, extra in (
         (sizes.pose_layers, [n + 2 for n in batch["frame_counts"]], sizes.frame_dims * d + d * d),
         (sizes.text_layers, batch["token_counts"], 0),
     ):
         tokens, squares = sum(counts), sum(n * n for n in counts)
-        total += 6 * tokens * (layers * a_layer + extra) + 12 * layers * d * squares
+        total += 6 * tokens * (layers * per_layer + extra) + 12 * layers * d * squares
     return total
 
 
-def run_way(way: str, given: argparse.Namespace) -> dict[str, Any]:
-    """Steps of one way in this process: seconds, memory, and the loss without dropout."""
+def run_way(way: str, given: Settings) -> dict[str, Any]:
+    """Train some steps in this process: seconds, memory, and the loss without dropout."""
     torch.set_num_threads(given.threads)
     device = torch.device(given.device)
     compute = WAYS[way]
     torch.manual_seed(0)
     with device:
-        model = SignCLIP(replace(PAPER, pose_layers=given.layers, text_layers=given.layers))
+        sizes = {"pose_layers": given.layers, "text_layers": given.layers}
+        model = SignCLIP(PAPER.model_copy(update=sizes))
     wrapped = ContrastiveModel(model, compute)
     optimiser = FairseqAdam(model.parameters(), lr=5e-5, betas=(0.9, 0.98), fused=True)
     rng = np.random.default_rng(given.seed)
-    frames = lengths(given.lengths, given.batch, rng)
+    frames = made_up.draw_lengths(given.lengths, given.batch, rng)
     batch = make_batch(model.config, frames, rng, compute.padding)
     flops = operations(model.config, batch)
     moved = {key: x.to(device) if isinstance(x, Tensor) else x for key, x in batch.items()}
@@ -177,12 +191,12 @@ def run_way(way: str, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def in_its_own_process(way: str, round_: int) -> dict[str, Any] | None:
-    """What :func:`run_way` finds in a process of its own; None where it fails, which is told."""
-    command = [sys.executable, "-m", "benchmarks.speed.training", "--way", way]
-    command += [*sys.argv[1:], "--seed", str(round_)]
+    """The result of :func:`run_way` in a new process; None where it fails, with a message."""
+    words = [sys.executable, "-m", "benchmarks.speed.training", "--way", way]
+    words += [*sys.argv[1:], "--seed", str(round_)]
     # threads that spin while they wait would count as work
     quiet = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run(command, env=quiet, capture_output=True, text=True)
+    done = subprocess.run(words, env=quiet, capture_output=True, text=True)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
         print(f"{way} is left out: {last[0]}", file=sys.stderr)
@@ -190,8 +204,8 @@ def in_its_own_process(way: str, round_: int) -> dict[str, Any] | None:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(given: argparse.Namespace) -> Iterator[list[dict[str, Any]]]:
-    """After each round a row a way; see :func:`summary`.
+def measure(given: Settings) -> Iterator[list[dict[str, Any]]]:
+    """Measure all ways in turns; after each round, yield the table so far (:func:`summary`).
 
     Raises:
         SystemExit: all ways fail.
@@ -211,31 +225,29 @@ def measure(given: argparse.Namespace) -> Iterator[list[dict[str, Any]]]:
             yield summary(found, given)
 
 
-def summary(
-    found: dict[str, list[dict[str, Any]]], given: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """One row a way: medians over its turns, ratios to the first of those that ran."""
+def summary(found: dict[str, list[dict[str, Any]]], given: Settings) -> list[dict[str, Any]]:
+    """One row per way: medians over its turns, and ratios to the first way that ran."""
     rows = []
-    for way, turns_of_way in found.items():
+    for way, turns in found.items():
         seconds = {
-            kind: float(np.median([x for turn in turns_of_way for x in turn[kind]]))
+            kind: float(np.median([x for turn in turns for x in turn[kind]]))
             for kind in ("wall", "cpu")
         }
-        clips_a_second = given.batch / seconds["wall"]
+        clips_per_second = given.batch / seconds["wall"]
         rows.append(
             {
                 "way": way,
                 "batch": given.batch,
                 "layers": given.layers,
-                "steps": sum(len(turn["wall"]) for turn in turns_of_way),
-                "mean_frames": float(np.mean([turn["mean_frames"] for turn in turns_of_way])),
+                "steps": sum(len(turn["wall"]) for turn in turns),
+                "mean_frames": float(np.mean([turn["mean_frames"] for turn in turns])),
                 "seconds": seconds["wall"],
                 "cpu_seconds": seconds["cpu"],
-                "clips_per_second": clips_a_second,
-                "memory_GB": max(turn["memory"] for turn in turns_of_way) / 1e9,
-                "loss": turns_of_way[0]["loss"],
-                "row_hours": CLIPS * EPOCHS / clips_a_second / 3600,
-                "utilisation": _utilisation(turns_of_way, seconds["wall"], given.device),
+                "clips_per_second": clips_per_second,
+                "memory_GB": max(turn["memory"] for turn in turns) / 1e9,
+                "loss": turns[0]["loss"],
+                "row_hours": made_up.CLIPS * made_up.EPOCHS / clips_per_second / 3600,
+                "utilisation": _utilisation(turns, seconds["wall"], given.device),
             }
         )
     first = rows[0]
@@ -247,7 +259,7 @@ def summary(
 
 
 def _utilisation(turns: list[dict[str, Any]], seconds: float, device: str) -> float | None:
-    """Share of the device's peak that the real tokens' operations make; None where unknown."""
+    """Operations on real tokens as a share of the device's peak; None where it is unknown."""
     if device != "cuda":
         return None
     name = torch.cuda.get_device_name()
@@ -259,51 +271,70 @@ def _utilisation(turns: list[dict[str, Any]], seconds: float, device: str) -> fl
     )
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--batch", type=int, help="clips; default: 32, on a GPU 448")
-    parser.add_argument("--layers", type=int, default=12, help="of each tower")
-    parser.add_argument("--threads", type=int, default=2, help="of the CPU")
-    parser.add_argument("--warmup", type=int, help="steps that are not counted")
-    parser.add_argument("--steps", type=int, help="steps a process")
-    parser.add_argument("--rounds", type=int, default=3, help="processes a way")
-    parser.add_argument(
-        "--lengths",
-        type=Path,
-        help="CSV of frames and clips; default: by Spreadthesign's quantiles",
-    )
-    parser.add_argument(
-        "--ways",
-        nargs="+",
-        choices=WAYS,
-        help="the first one is what the others are compared with",
-    )
-    parser.add_argument("--out", type=Path, default=report.RESULTS, help="folder of the table")
-    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
-    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    asked = given.ways
-    for name, value in DEFAULTS[given.device].items():
-        if getattr(given, name) is None:
-            setattr(given, name, value)
-    if asked is None and given.device == "cpu" and not report.has_bfloat16():
-        given.ways = [way for way in given.ways if WAYS[way].precision == "float32"]
-    return given
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the steps run.")]
+Batch = Annotated[int | None, typer.Option(help="Clips. Default: 32, on a GPU 448.")]
+Layers = Annotated[int, typer.Option(help="Layers of each tower.")]
+Threads = Annotated[int, typer.Option(help="CPU threads.")]
+Warmup = Annotated[int | None, typer.Option(help="Steps before the counted ones.")]
+Steps = Annotated[int | None, typer.Option(help="Counted steps of each process.")]
+Rounds = Annotated[int, typer.Option(help="Processes of each way.")]
+Lengths = Annotated[
+    Path | None,
+    typer.Option(help="CSV of frames and clips. Default: Spreadthesign's quantiles."),
+]
+Ways = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What is compared; ratios are to the first. One or more of: " + ", ".join(WAYS)
+    ),
+]
+Out = Annotated[Path, typer.Option(help="Folder of the table.")]
+Way = Annotated[str | None, typer.Option(hidden=True, help="Run this way in this process.")]
+Seed = Annotated[int, typer.Option(hidden=True, help="Of the batch.")]
 
 
-def main() -> None:
-    """Measure, print, write results/speed/training-<device>.csv."""
-    given = arguments()
-    if given.way:
-        print(json.dumps(run_way(given.way, given)))
+def main(
+    device: Device = "cpu",
+    batch: Batch = None,
+    layers: Layers = 12,
+    threads: Threads = 2,
+    warmup: Warmup = None,
+    steps: Steps = None,
+    rounds: Rounds = 3,
+    lengths: Lengths = None,
+    ways: Ways = None,
+    out: Out = report.RESULTS,
+    way: Way = None,
+    seed: Seed = 0,
+) -> None:
+    """Measure a training step in several ways; write results/speed/training-<device>.csv.
+
+    Example: python -m benchmarks.speed.training --ways reference unpadded --rounds 3 --steps 1
+    """
+    if unknown := [name for name in (*(ways or ()), way or "reference") if name not in WAYS]:
+        raise typer.BadParameter(f"unknown way {unknown[0]!r}; there are {', '.join(WAYS)}")
+    given = Settings(
+        device=device,
+        batch=batch,
+        layers=layers,
+        threads=threads,
+        warmup=warmup,
+        steps=steps,
+        rounds=rounds,
+        lengths=lengths,
+        ways=ways or None,
+        seed=seed,
+    ).resolved()
+    if way:
+        typer.echo(json.dumps(run_way(way, given)))
         return
     for rows in measure(given):
-        name = f"training-{given.device}"
-        written = report.write(name, rows, device=given.device, out=given.out)
+        written = report.write(f"training-{device}", rows, device=device, out=out)
+    _print(rows)
+    typer.echo(written)
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
     columns = {
         "way": ("way", "{}"),
         "seconds": ("s", "{:.2f}"),
@@ -324,8 +355,9 @@ def main() -> None:
     for row in rows:
         table.add_row(*(form.format(row[name]) for name, (_, form) in columns.items()))
     Console().print(table)
-    print(written)
 
+
+app = command.application(main)
 
 if __name__ == "__main__":
-    main()
+    app()

@@ -1,4 +1,4 @@
-"""The measurement of large stores, on a small one: does it measure what it says?"""
+"""The measurement of large stores, on a small one."""
 
 import json
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import typer
 
-from benchmarks.speed import store_scale
+from benchmarks.speed import made_up, store_scale
 from signclip.core import files
 from signclip.features import store
 
@@ -20,11 +20,25 @@ def table(tmp_path):
 
 
 def test_lengths_follow_the_table(table):
-    drawn = store_scale.lengths(table, 5_000)
+    drawn = made_up.draw_lengths(table, 5_000, np.random.default_rng(0))
     counts = pd.Series(drawn).value_counts(normalize=True)
     assert set(counts.index) == {1, 90, 200}
     assert counts[90] == pytest.approx(0.7, abs=0.03)
-    assert np.array_equal(drawn, store_scale.lengths(table, 5_000))
+    again = made_up.draw_lengths(table, 5_000, np.random.default_rng(0))
+    assert np.array_equal(drawn, again)
+
+
+def test_without_a_table_lengths_follow_the_quantiles():
+    drawn = made_up.draw_lengths(None, 5_000, np.random.default_rng(0))
+    found = np.quantile(drawn, made_up.QUANTILES[1:-1])
+    assert found == pytest.approx(made_up.FRAMES[1:-1], rel=0.05)
+    assert drawn.min() >= 14
+    assert drawn.max() <= 256
+
+
+@pytest.fixture(autouse=True)
+def few_reads(monkeypatch):
+    monkeypatch.setattr(store_scale, "READS", 2_000)
 
 
 def test_a_small_store_is_measured_and_reported(table, tmp_path, capsys):
@@ -45,9 +59,9 @@ def test_a_missed_bar_fails(table, tmp_path, monkeypatch):
 
 
 def test_the_made_up_store_holds_the_clips_of_its_manifest(table, tmp_path):
-    frames = store_scale.lengths(table, 40)
-    rows = store_scale.made_up(frames)
+    frames = made_up.draw_lengths(table, 40, np.random.default_rng(0))
+    rows = made_up.manifest_rows(frames)
     made = store_scale.features(frames)
     store.write_features(rows, made, "synthetic", tmp_path / "store", progress=False)
-    opened = store.FeatureStore.of(rows, tmp_path / "store")
-    assert [len(opened[clip].values) for clip in rows["id"]] == frames.tolist()
+    reader = store.FeatureStore.of(rows, tmp_path / "store")
+    assert [len(reader[clip].values) for clip in rows["id"]] == frames.tolist()

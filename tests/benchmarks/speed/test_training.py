@@ -1,16 +1,14 @@
-"""The measurement of a training step: do all ways compute the same, and is what fails told?"""
-
-import argparse
-from dataclasses import replace
+"""The measurement of a training step: all ways have one loss, and failures are reported."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from benchmarks.speed import training
+from signclip.model.config import ModelConfig
 
-SMALL = replace(
-    training.PAPER,
+SMALL = ModelConfig(
     frame_dims=9,
     vocab_size=50,
     hidden_size=16,
@@ -20,9 +18,9 @@ SMALL = replace(
 )
 
 
-def given(**changes) -> argparse.Namespace:
-    values = dict(device="cpu", batch=6, layers=1, threads=1, warmup=1, steps=2, rounds=2, seed=0)
-    return argparse.Namespace(**(values | dict(lengths=None, ways=["reference"]) | changes))
+def given(**changes) -> training.Settings:
+    values = dict(batch=6, layers=1, threads=1, warmup=1, steps=2, rounds=2, ways=["reference"])
+    return training.Settings(**(values | changes))
 
 
 def test_all_ways_have_one_loss(monkeypatch):
@@ -73,15 +71,31 @@ def test_where_the_first_way_fails_the_next_is_compared_with(monkeypatch):
 
 
 def test_a_process_that_fails_says_why(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["training", "--device", "cpu", "--batch", "0"])
+    monkeypatch.setattr("sys.argv", ["training", "--layers", "1", "--batch", "0"])
     assert training.in_its_own_process("unpadded", 0) is None
     assert "unpadded is left out: " in capsys.readouterr().err
+
+
+def test_an_unknown_way_is_refused():
+    done = CliRunner().invoke(training.app, ["--ways", "reference", "fastest"])
+    assert done.exit_code == 2
+    assert "unknown way 'fastest'; there are reference, " in " ".join(done.output.split())
+
+
+def test_a_device_has_its_defaults(monkeypatch):
+    monkeypatch.setattr(training.report, "has_bfloat16", lambda: False)
+    found = training.Settings(warmup=0, steps=1).resolved()
+    assert (found.batch, found.warmup, found.steps) == (32, 0, 1)
+    assert found.ways == ["reference", "unpadded"]  # not those in bfloat16
+    assert training.Settings("cuda").resolved().batch == 448
+    monkeypatch.setattr(training.report, "has_bfloat16", lambda: True)
+    assert training.Settings().resolved().ways == training.DEFAULTS["cpu"]["ways"]
 
 
 def test_operations_are_those_of_real_tokens():
     frames = np.array([10, 30])
     batch = {"frame_counts": frames.tolist(), "token_counts": [9, 11]}
-    sizes = replace(SMALL, pose_layers=1, text_layers=1)
+    sizes = SMALL.model_copy(update={"pose_layers": 1, "text_layers": 1})
     weights = 4 * 16 * 16 + 2 * 16 * 32
     expected = 6 * 44 * (weights + 9 * 16 + 16 * 16) + 12 * 16 * (12**2 + 32**2)
     expected += 6 * 20 * weights + 12 * 16 * (9**2 + 11**2)
