@@ -20,12 +20,8 @@ from signclip.core.errors import SignCLIPError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
 app.add_typer(corpora.app, name="corpora")
-app.command()(extract.extract)
-app.command()(pack.pack)
-app.command()(train.train)
-app.command()(embed.embed)
-app.command("import-checkpoint")(embed.import_checkpoint)
-app.command()(verify.verify)
+for module in (extract, pack, train, embed, verify):
+    app.add_typer(module.app)
 
 
 @app.callback()

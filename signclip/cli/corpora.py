@@ -20,10 +20,11 @@ Name = Annotated[
 def list_corpora(
     context: typer.Context, data: Data = DEFAULT.data, params: Params = DEFAULT.params
 ) -> None:
-    """List all corpora: whether the files are here, how many clips, languages and signers, where.
+    """Register, build, fetch and describe corpora; without a command: list them.
 
-    First the local corpora of params.yaml, then the layouts that can be loaded. Counts in brackets
-    are published ones (?: not known), the others those of the built corpus.
+    The list has the local corpora of params.yaml and the layouts that can be loaded: whether the
+    files are here, the number of clips, languages and signers, the folder and its use. Counts in
+    brackets are published ones (?: not known), the others those of the built corpus.
 
     Example: `signclip corpora`
     """

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from signclip.inference import LongPolicy
 
 
+app = typer.Typer()
+
+
+@app.command("import-checkpoint")
 def import_checkpoint(
     released: Annotated[Path, typer.Argument(help="A checkpoint released by the authors.")],
     out: Annotated[Path, typer.Argument(help="A new folder, which `signclip.load` opens.")],
@@ -65,6 +69,7 @@ def import_checkpoint(
     )
 
 
+@app.command()
 def embed(
     model: Annotated[
         Path, typer.Argument(help="A run, an imported model, or a released checkpoint.")
@@ -100,7 +105,7 @@ def embed(
 ) -> None:
     """Embed poses and texts into one file.
 
-    Clips that cannot be used are listed in `<out>.dropped.csv` with the reason; the others are
+    Clips that cannot be used are listed in `OUT.dropped.csv` with the reason; the others are
     still written, and the exit status is 1.
 
     Example: `signclip embed models/E7.2 clips/ --text "<en> <ase> house" --out house.npz`

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from signclip.extraction.extract import Engine
 
 
+app = typer.Typer()
+
+
+@app.command()
 def extract(
     videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of them.")],
     out: Annotated[

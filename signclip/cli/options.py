@@ -22,7 +22,7 @@ class Use(StrEnum):
 
 
 Data = Annotated[Path, typer.Option(help="Folder of built corpora, one folder each.")]
-Features = Annotated[Path, typer.Option(help="Folder of feature stores, <corpus>/<variant>.")]
+Features = Annotated[Path, typer.Option(help="Folder of feature stores, CORPUS/VARIANT.")]
 Params = Annotated[
     Path, typer.Option(help="File with the profiles and the local corpora (params.yaml).")
 ]

@@ -8,7 +8,10 @@ import typer
 
 from signclip.cli.options import DEFAULT, CorpusPath, Data, Features, Jobs, Params
 
+app = typer.Typer()
 
+
+@app.command()
 def pack(
     corpus: Annotated[str, typer.Argument(help="A built corpus, or its loader.")],
     variant: Annotated[

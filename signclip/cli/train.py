@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from signclip.core.workspace import Workspace
 
 
+app = typer.Typer()
+
+
+@app.command()
 def train(
     context: typer.Context,
     experiment: Annotated[
@@ -58,7 +62,7 @@ def train(
     runs: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the runs. Default: runs, with --init runs/finetune/<corpus>-<origin>."
+            help="Folder for the runs. Default: runs, with --init runs/finetune/CORPUS-ORIGIN."
         ),
     ] = None,
 ) -> None:

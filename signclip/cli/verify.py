@@ -10,7 +10,10 @@ import typer
 from signclip.cli.options import DEFAULT
 from signclip.core.errors import ConfigError
 
+app = typer.Typer()
 
+
+@app.command()
 def verify(
     folders: Annotated[
         list[Path] | None, typer.Argument(help="Default: data, features, runs and results.")

@@ -38,7 +38,9 @@ def built_name(given: str, workspace: Workspace) -> str:
     registered = local.entries(workspace.params)
     if name in registered or (name in corpora.LOADERS and name != corpora.FOLDER):
         raise ConfigError(f"{folder}: not built yet; `signclip corpora build {name}` builds it")
-    raise ConfigError(f"{folder}: no such corpus, and {given} is no folder with manifest.csv")
+    if path.name != given:
+        raise ConfigError(f"{given}: not a folder with manifest.csv, nor a corpus below data")
+    raise ConfigError(f"{folder}: no such corpus, and {given} is not a folder with manifest.csv")
 
 
 def prepare(given: str, variant: str, workspace: Workspace, *, jobs: int) -> str:

@@ -1,0 +1,100 @@
+"""`signclip train`: a corpus by name or as a folder; errors come before slow imports."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import signclip
+from signclip import cli
+from signclip.core.errors import ConfigError, SignCLIPError
+from signclip.core.workspace import Workspace
+from signclip.corpora import prepare
+
+ROOT = Path(__file__).parents[3]
+SMOKE = ("--params", ROOT / "params.yaml", "--profile", "smoke", "--jobs", "1")
+
+
+@pytest.fixture
+def words(folder_corpus, make_pose, pose_bytes) -> Path:
+    """A folder of three words, three clips each."""
+    for number in range(9):
+        split = ("train", "validation", "test")[number // 3]
+        content = pose_bytes(make_pose(seed=number, frames=4))
+        text = ("water", "tea", "coffee")[number % 3]
+        folder_corpus.add(f"clip-{number}", content, text=text, split=split)
+    return folder_corpus.write()
+
+
+def run(tmp_path, monkeypatch, *arguments) -> str:
+    """Output of ``signclip train`` in a folder; errors come as the library raises them."""
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli.app, ["train", *map(str, arguments)])
+    if isinstance(result.exception, SignCLIPError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_an_experiment_trains_on_a_folder_of_clips(words, tmp_path, monkeypatch):
+    output = run(tmp_path, monkeypatch, "E3.2", "--corpus", words, *SMOKE)
+    assert "runs/E3.2/0/official" in output
+    trained = signclip.load(tmp_path / "runs/E3.2/0/official")
+    assert trained.config.corpus == words.name
+    assert (tmp_path / "features" / words.name / trained.variant).is_dir()
+    for given in (words.name, f"data/{words.name}", tmp_path / "data" / words.name):
+        assert prepare.built_name(str(given), Workspace()) == words.name
+
+
+@pytest.mark.parametrize("init", [(), ("--init", "nowhere")])
+@pytest.mark.parametrize(
+    ("corpus", "message"),
+    [
+        ("nowhere", "data/nowhere: no such corpus, and nowhere is not a folder with manifest.csv"),
+        ("./empty", "./empty: not a folder with manifest.csv, nor a corpus below data"),
+        ("wlasl", "data/wlasl: not built yet; `signclip corpora build wlasl` builds it"),
+        ("mine", "data/mine: not built yet; `signclip corpora build mine` builds it"),
+    ],
+)
+def test_a_corpus_that_cannot_be_trained_on_is_named_first(
+    tmp_path, monkeypatch, corpus, message, init
+):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "params.yaml").write_text(
+        f"experiments: {ROOT}/benchmarks/experiments.yaml\n"
+        "corpora: {mine: {loader: folder, path: x}}\n"
+    )
+    with pytest.raises(ConfigError) as error:
+        run(tmp_path, monkeypatch, "E3.2", "--corpus", corpus, *init)
+    assert str(error.value) == message
+
+
+def test_an_unknown_experiment_is_named(words, tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match=r"E99"):
+        run(tmp_path, monkeypatch, "E99", "--corpus", words, *SMOKE)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_wrong_corpus_is_refused_without_importing_torch(tmp_path):
+    code = f"""if True:
+        import sys
+        from signclip import cli
+        sys.argv = ["signclip", "train", "E3.2", "--corpus", "../x", "--params",
+                    "{ROOT}/params.yaml"]
+        try:
+            cli.main()
+        except SystemExit as end:
+            print(end.code, "torch" in sys.modules)
+    """
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "2 False\n"
+    assert done.stderr == (
+        "signclip: ../x: not a folder with manifest.csv, nor a corpus below data\n"
+    )
