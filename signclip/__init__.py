@@ -1,4 +1,4 @@
-"""SignCLIP: one space for sign-language poses and spoken-language text.
+"""SignCLIP: one embedding space for sign-language poses and spoken-language text.
 
 >>> import signclip
 >>> model = signclip.load("runs/E3.2/0/letters-0")

@@ -14,13 +14,13 @@ from signclip.core.config import Strict
 from signclip.core.workspace import RunId
 
 ALL_FOLDS = "all"
-# of the augmentation, see signclip.training.data
+# Augmentation steps; see signclip.training.data.
 Step = Literal["flip", "affine2d", "temporal", "noise", "affine3d", "bones", "jitter", "crop"]
 Loss = Literal["contrastive", "multi_positive", "sigmoid", "gallery"]  # see signclip.model.losses
 
 
 class Towers(Strict):
-    """Sizes of the two towers (see :class:`signclip.model.towers.ModelConfig`)."""
+    """Sizes of the two towers (see :class:`signclip.model.config.ModelConfig`)."""
 
     hidden_size: int
     attention_heads: int
@@ -34,22 +34,21 @@ class Towers(Strict):
 
 
 class Compute(Strict):
-    """How a loss is computed: the same result up to rounding, and to what dropout draws."""
+    """How a loss is computed; changes the result only by rounding and by the draws of dropout."""
 
     padding: Literal["limit", "batch", "none"] = "batch"  # see signclip.training.data
-    group_ratio: float = Field(
-        default=1.0, ge=0, le=1
-    )  # of padding none, see signclip.model.packed_attention
-    precision: Literal["float32", "bfloat16"] = "float32"  # of the towers' products
-    # fused; as written; or all sequences in one call, where there is a GPU (else as sdpa)
+    # with padding none, see signclip.model.packed_attention
+    group_ratio: float = Field(default=1.0, ge=0, le=1)
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the towers' matrix products
+    # sdpa: torch's fused kernel; eager: step by step; flash: all sequences in one call on a GPU,
+    # elsewhere as sdpa
     attention: Literal["sdpa", "eager", "flash"] = "sdpa"
-    # torch.compile of the towers' layers; needs a C++ compiler on a CPU. What is compiled depends
-    # on the lengths seen first, so a run that was killed may go on with other last bits
+    # torch.compile of the towers' layers; needs a C++ compiler on a CPU. The compiled code depends
+    # on the first lengths, so a resumed run may differ from an uninterrupted one in the last bits
     compile: bool = False
-    loaders: int = Field(default=0, ge=0)  # processes that read and augment clips ahead
-    chunk: int | None = Field(
-        default=None, gt=0
-    )  # clips embedded at a time: memory for a second forward
+    loaders: int = Field(default=0, ge=0)  # processes that read and augment clips in advance
+    # clips embedded at a time: less memory, for a second forward pass
+    chunk: int | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -71,9 +70,9 @@ class RunConfig(Strict):
     profile: str
     # the experiment's row
     title: str
-    variant: str  # of the features, signclip.poses.VARIANTS
+    variant: str  # of the features, see signclip.poses.VARIANTS
     prompt: str  # template of a clip's text
-    label_prompt: str | None = None  # of a second, language-free text that a clip is trained with
+    label_prompt: str | None = None  # template of a second training text without a language
     # embed a prompt's sign language and the rest of it as two texts; the prompt's embedding is
     # their mean (see signclip.text)
     split_prompt: bool = False
@@ -81,45 +80,38 @@ class RunConfig(Strict):
     augment: tuple[Step, ...] = ()
     loss: Loss = "contrastive"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)  # of loss gallery
-    gallery_texts: int = Field(
-        default=1024, gt=0
-    )  # of loss gallery: a batch's own and random others
-    # rounds: batches are cut from rounds over the labels, each label once a round (FingerCLIP);
-    # shuffled: from all clips in random order (pretraining);
-    # languages: as many clips of each sign language an epoch
+    gallery_texts: int = Field(default=1024, gt=0)  # of loss gallery: the batch's and random others
+    # rounds: rounds over the labels, each label once a round (FingerCLIP);
+    # shuffled: all clips in random order (pretraining);
+    # languages: the same number of clips of each sign language an epoch
     batching: Literal["rounds", "shuffled", "languages"] = "rounds"
-    reshuffle: bool = False  # False: a batch has the same members every epoch, as in the reference
+    reshuffle: bool = False  # False: batches keep their members, as in the authors' code
     projection: bool = False
     normalise: bool = False
-    temperature: bool = False  # learned, of the scores
+    temperature: bool = False  # multiply scores by a learned scale
     frame_input: Literal["plain", "hands"] = "plain"  # see signclip.model.hands
     pooling: Literal["mean", "attention"] = "mean"
-    body_dims: int = Field(default=0, ge=0)  # of the embedding, from the body alone
+    body_dims: int = Field(default=0, ge=0)  # dims of the embedding from the body alone
     weight_decay: float = Field(default=0.0, ge=0)
     # the profile's numbers
     towers: Towers
     init: str | None = None  # a BERT to start both towers from: hub name or directory
-    init_run: str | None = None  # or a model to go on from, see signclip.training.finetune
-    init_sha256: str | None = None  # of its weights
+    init_run: str | None = None  # or a model to start from, see signclip.training.finetune
+    init_sha256: str | None = None  # of that model's weights
     batch_size: int = Field(gt=0)
     epochs: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
     warmup_updates: int = Field(ge=0)
-    decay_updates: int | None = Field(
-        default=None, gt=0
-    )  # updates at which the rate is 0; None: at the end
+    # the learning rate reaches 0 after this number of updates; None: at the end
+    decay_updates: int | None = Field(default=None, gt=0)
     clip_norm: float = Field(default=2.0, gt=0)
     select: Literal["last", "lowest_validation_loss"] = "last"
     validate_every: int = Field(gt=0)  # epochs
-    # what validation clips are asked: the prompts of training and validation, or of these alone
-    # (as the paper does in its tests; a corpus of 450,000 prompts would take longer than an epoch)
+    # prompts that validation clips are compared with: all, or those of validation clips (with all
+    # 450,000 prompts of a large corpus, validation would take longer than an epoch)
     validation_gallery: Literal["all", "validation"] = "all"
-    threads: int = Field(
-        default=1, gt=0
-    )  # CPU threads of one run; part of what decides the last bits
-    save_every: int = Field(
-        default=200, gt=0
-    )  # updates between two states that a killed run goes on from
+    threads: int = Field(default=1, gt=0)  # CPU threads of one run; changes the last bits
+    save_every: int = Field(default=200, gt=0)  # updates between two saved states
     compute: Compute = Compute()
     # where and which
     corpus: str

@@ -126,7 +126,7 @@ class _Gather(torch.autograd.Function):
         padded[: len(rows)] = rows
         parts = [torch.empty_like(padded) for _ in counts]
         distributed.all_gather(parts, padded)
-        context.own = slice(sum(counts[: rank()]), sum(counts[: rank() + 1]))
+        context.rows = slice(sum(counts[: rank()]), sum(counts[: rank() + 1]))
         return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
     @staticmethod
@@ -135,7 +135,7 @@ class _Gather(torch.autograd.Function):
         # DDP's mean over the weights' gradients divides by it again.
         total = gradient.contiguous().clone()
         distributed.all_reduce(total)
-        return total[context.own]
+        return total[context.rows]
 
 
 def gather(rows: Tensor) -> Tensor:

@@ -141,11 +141,11 @@ def test_long_clips_follow_the_policy_and_are_counted_and_logged(caplog):
     truncated = model.embed_pose(clips)
     assert np.abs(truncated[1] - model.embed_pose([clips[1][:LIMIT]])[0]).max() <= 1e-5
     with caplog.at_level(logging.WARNING):
-        windows = model.embed_pose(clips, long="windows")
+        segments = model.embed_pose(clips, long="windows")
     assert "1 of 3 clips have more than 16 frames: windows" in caplog.text
     parts = model.embed_pose([clips[1][:16], clips[1][16:32], clips[1][32:]])
-    assert np.abs(windows[1] - np.average(parts, axis=0, weights=[16, 16, 8])).max() <= 1e-5
-    assert np.abs(windows[[0, 2]] - truncated[[0, 2]]).max() <= 1e-5
+    assert np.abs(segments[1] - np.average(parts, axis=0, weights=[16, 16, 8])).max() <= 1e-5
+    assert np.abs(segments[[0, 2]] - truncated[[0, 2]]).max() <= 1e-5
     dropped = model.embed_pose(clips, long="drop")
     assert np.abs(dropped - truncated[[0, 2]]).max() <= 1e-5
     assert model.long_clips == {"truncate": 1, "windows": 1, "drop": 1}
@@ -291,16 +291,16 @@ def test_texts_without_a_vocabulary_say_what_is_missing(released_file, given, mo
 
 def test_a_vocabulary_is_looked_for_by_the_text_towers_size(monkeypatch):
     words = [chr(0x4E00 + i) for i in range(20_000)] + [chr(0xAC00 + i) for i in range(8_991)]
-    asked = []
+    requested = []
 
     def hub(name):
-        asked.append(name)
+        requested.append(name)
         return _tokenizer(words)
 
     monkeypatch.setattr(Tokenizer, "from_pretrained", hub)
     model = made(vocab_size=28_996)
     assert model.embed_text(["a", "b"]).shape == model.embed_text(["c", "d"]).shape == (2, 16)
-    assert asked == ["bert-base-cased"]
+    assert requested == ["bert-base-cased"]
 
 
 def _tokenizer(words: list[str]) -> Tokenizer:
@@ -356,12 +356,12 @@ def run() -> checkpoint.Run:
 def test_a_saved_run_opens_as_the_same_run(tmp_path):
     model = SignCLIPModel(run())
     out = model.save_pretrained(tmp_path / "mine")
-    opened = signclip.load(out)
+    loaded = signclip.load(out)
     features = [np.random.default_rng(0).normal(size=(9, 63))]
-    assert np.array_equal(opened.embed_pose(features), model.embed_pose(features))
-    assert np.array_equal(opened.embed_text(["a", "b"]), model.embed_text(["a", "b"]))
-    assert opened.config == model.config
-    assert opened.metrics["seconds"] == 1.5
+    assert np.array_equal(loaded.embed_pose(features), model.embed_pose(features))
+    assert np.array_equal(loaded.embed_text(["a", "b"]), model.embed_text(["a", "b"]))
+    assert loaded.config == model.config
+    assert loaded.metrics["seconds"] == 1.5
     assert "experiment E3.2" in (out / "README.md").read_text()
     checkpoint.verify(out)
     with pytest.raises(ConfigError, match="exists already"):

@@ -53,15 +53,18 @@ def test_sigmoid_is_the_mean_over_clips_of_all_their_decisions():
 def test_a_gallery_of_the_batchs_own_texts_is_the_papers_loss(sides):
     pose, text = sides
     order = torch.tensor([2, 0, 5, 1, 4, 3])
-    own = order.argsort()
+    targets = order.argsort()
     expected = losses.contrastive(pose, text)
-    assert losses.gallery(pose, text[order], own).item() == pytest.approx(expected.item())
+    assert losses.gallery(pose, text[order], targets).item() == pytest.approx(expected.item())
 
 
 def test_texts_that_no_clip_of_the_batch_has_are_negatives_of_clips_only(sides):
     pose, text = sides
-    own = torch.tensor([0, 1, 1])
-    alone, among = losses.gallery(pose[:3], text[:2], own), losses.gallery(pose[:3], text, own)
+    targets = torch.tensor([0, 1, 1])
+    alone, among = (
+        losses.gallery(pose[:3], text[:2], targets),
+        losses.gallery(pose[:3], text, targets),
+    )
     logits = pose[:3] @ text.T
     more = (logits.logsumexp(dim=1) - logits[:, :2].logsumexp(dim=1)).mean()
     assert (among - alone).item() == pytest.approx(more.item())
@@ -69,8 +72,8 @@ def test_texts_that_no_clip_of_the_batch_has_are_negatives_of_clips_only(sides):
 
 def test_smoothing_spreads_a_share_of_the_target(sides):
     pose, text = sides
-    own = torch.arange(6)
-    plain, smooth = (losses.gallery(pose, text, own, share) for share in (0.0, 0.3))
+    targets = torch.arange(6)
+    plain, smooth = (losses.gallery(pose, text, targets, share) for share in (0.0, 0.3))
     logits = pose @ text.T
     even = -logits.log_softmax(dim=1).mean()
     exact = -logits.log_softmax(dim=1).diagonal().mean()

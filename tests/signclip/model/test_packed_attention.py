@@ -61,11 +61,11 @@ def test_attention_is_each_sequences_own(ratio):
     out, _ = packed_attention.attend(None, query, key, value, None, layout=layout)
     start = 0
     for length in layout.lengths:
-        own = slice(start, start + length)
+        rows = slice(start, start + length)
         alone = torch.nn.functional.scaled_dot_product_attention(
-            *(side[:, :, own] for side in (query, key, value))
+            *(side[:, :, rows] for side in (query, key, value))
         )
-        assert torch.allclose(out[:, own], alone.transpose(1, 2), atol=1e-6)
+        assert torch.allclose(out[:, rows], alone.transpose(1, 2), atol=1e-6)
         start += length
 
 
@@ -73,17 +73,17 @@ def each_sequences_own(ends, query, key, value, scale):
     """Attention, sequence after sequence: (n, heads, size) each -> (n, heads, size)."""
     parts = []
     for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
-        own = (side[start:end].transpose(0, 1) for side in (query, key, value))
-        parts.append(torch.nn.functional.scaled_dot_product_attention(*own, scale=scale))
+        parts_of = (side[start:end].transpose(0, 1) for side in (query, key, value))
+        parts.append(torch.nn.functional.scaled_dot_product_attention(*parts_of, scale=scale))
     return torch.cat(parts, dim=1).transpose(0, 1)
 
 
 @pytest.fixture
 def flash_on_a_cpu():
     """torch's operator has kernels for GPUs alone; here are slow ones with its very arguments."""
-    asked = []
+    used = []
 
-    def apart(ends, *sides):
+    def batched(ends, *sides):
         return zip(*(side.float().tensor_split(ends[1:-1].tolist()) for side in sides), strict=True)
 
     def weights(query, key, scale):
@@ -94,16 +94,16 @@ def flash_on_a_cpu():
         assert torch.equal(ends, ends_too)
         assert longest == longest_too == ends.diff().max()
         assert flags == (False, False)  # not causal, nothing returned of what was dropped
-        asked.append((query.dtype, dropout))
+        used.append((query.dtype, dropout))
         parts = [
             torch.einsum("hqk,khd->qhd", weights(q, k, scale), v)
-            for q, k, v in apart(ends, query, key, value)
+            for q, k, v in batched(ends, query, key, value)
         ]
         return torch.cat(parts).to(query.dtype), *(query.new_empty(0) for _ in range(4))
 
     def backward(gradient, query, key, value, out, statistics, ends, *rest, scale):
         parts = []
-        for g, q, k, v in apart(ends, gradient, query, key, value):
+        for g, q, k, v in batched(ends, gradient, query, key, value):
             p = weights(q, k, scale)
             by_weight = torch.einsum("qhd,khd->hqk", g, v)
             by_score = scale * p * (by_weight - (by_weight * p).sum(dim=-1, keepdim=True))
@@ -115,7 +115,7 @@ def flash_on_a_cpu():
     library = torch.library.Library("aten", "IMPL")
     library.impl("_flash_attention_forward", forward, "CPU")
     library.impl("_flash_attention_backward", backward, "CPU")
-    yield asked
+    yield used
     library._destroy()
 
 
@@ -161,10 +161,10 @@ def test_a_gpu_attends_to_all_sequences_in_one_call(batch):
     other_loss, other_gradients = computed(on_gpu, device="cuda", attention="flash", **way)
     assert other_loss == pytest.approx(loss, rel=1e-3)
     assert torch.cosine_similarity(other_gradients, gradients, dim=0) > 0.999
-    asked = torch.profiler.profile()
-    with asked:
+    used = torch.profiler.profile()
+    with used:
         computed(on_gpu, SIZES.replace(dropout=0.5), device="cuda", attention="flash", **way)
-    calls = {event.key: event.count for event in asked.key_averages()}
+    calls = {event.key: event.count for event in used.key_averages()}
     assert calls["aten::_flash_attention_forward"] == SIZES.pose_layers + SIZES.text_layers
 
 

@@ -165,11 +165,11 @@ def test_a_batch_sees_its_own_texts_and_some_others():
     keys = collate.texts(["letter c", "letter a", "letter c"])["text_keys"]
     for limit, seen in ((100, 16), (5, 5), (1, 2)):
         texts = TrainingTexts(names, collate, limit)
-        ids, mask, counts, own = texts.gallery(keys)
+        ids, mask, counts, targets = texts.gallery(keys)
         assert len(ids) == len(mask) == len(counts) == seen
         assert mask.sum(dim=1).tolist() == counts
-        assert own[0] == own[2] != own[1]
-        for row, name in zip(own, ("letter c", "letter a"), strict=False):
+        assert targets[0] == targets[2] != targets[1]
+        for row, name in zip(targets, ("letter c", "letter a"), strict=False):
             assert ids[row][mask[row]].tolist() == collate.texts([name])["token_ids"][0].tolist()
         assert torch.equal(texts.gallery(keys)[0], ids)
     drawn = [
@@ -186,13 +186,13 @@ def test_a_batch_sees_its_own_texts_and_some_others():
 def test_loss_gallery_is_that_of_its_texts(batch):
     collate = data.Collate(Tokenizer.train(["a b c d e f g h i j"], cased=False), 40, 20)
     names = [clip[-1] for clip in batch["clips"]]
-    own = {**{k: v for k, v in batch.items() if k != "second"}, **collate.texts(names)}
+    changed = {**{k: v for k, v in batch.items() if k != "second"}, **collate.texts(names)}
     texts = TrainingTexts([*"abcdefghij"], collate, 100)
     torch.manual_seed(0)
     wrapped = ContrastiveModel(SignCLIP(SIZES), Compute(), "gallery", [texts])
     signclip = wrapped.signclip
-    pose = signclip.pose_embeddings(own["frames"], own["frame_mask"])
+    pose = signclip.pose_embeddings(changed["frames"], changed["frame_mask"])
     text = signclip.text_embeddings(texts.token_ids, texts.token_mask)
-    rows = torch.searchsorted(texts.keys, own["text_keys"])
+    rows = torch.searchsorted(texts.keys, changed["text_keys"])
     expected = losses.gallery(pose, text, rows)
-    assert wrapped(**own)["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+    assert wrapped(**changed)["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
