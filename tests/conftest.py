@@ -1,25 +1,68 @@
-"""Fixtures of all tests: the embedded corpus, made-up poses, and the data beside the checkout."""
+"""Fixtures of all tests: the embedded corpus, made-up poses, and the data beside the checkout.
+
+Decisions:
+- The whole suite runs on one worker process per core, at most four; chosen files and tests run in
+  this process. ``-n`` sets another number.
+- Every process computes on one thread, so that workers do not take each other's cores.
+- What is expensive to build and only read is built once for all workers, see :func:`build_once`.
+"""
 
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when numpy and torch are imported
+
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from pose_format import Pose
 from pose_format.numpy import NumPyPoseBody
 from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
 from pose_format.utils.holistic import holistic_components
 
 from signclip import corpora
+from signclip.core import workers
 from signclip.corpora import splits
 
 EMBEDDED = "spreadthesign-fingerspelling"
 SHARED = Path(os.environ.get("SHARED") or Path(__file__).parents[2] / "shared")
 COMPONENTS = ("POSE", "FACE", "LEFT_HAND", "RIGHT_HAND")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The number of workers for ``-n auto``; 0: no workers."""
+    whole_suite = config.args_source is not pytest.Config.ArgsSource.ARGS
+    return min(workers.cores(), 4) if whole_suite else 0
+
+
+BuildOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def build_once(tmp_path_factory) -> BuildOnce:
+    """``build_once(name, build)``: the folder that ``build(folder)`` filled, once for all workers.
+
+    Not to be changed by a test.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared_base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder(name: str, build: Callable[[Path], object]) -> Path:
+        target, finished = shared_base / name, shared_base / f"{name}.finished"
+        with FileLock(shared_base / f"{name}.lock"):
+            if not finished.exists():
+                shutil.rmtree(target, ignore_errors=True)  # of a worker that failed
+                target.mkdir()
+                build(target)
+                finished.touch()
+        return target
+
+    return folder
 
 
 class Embedded(NamedTuple):
@@ -33,7 +76,7 @@ class Embedded(NamedTuple):
 
 @pytest.fixture(scope="session")
 def embedded() -> Embedded:
-    """Built once, about 1.5 s. Copy a table before you change it."""
+    """The embedded corpus, built in about 1.5 s. Copy a table before you change it."""
     manifest, dropped = corpora.build(EMBEDDED, progress=False)
     return Embedded(manifest, dropped, splits.build(manifest), corpora.root(EMBEDDED))
 
