@@ -1,7 +1,7 @@
-"""The errors a user can cause, each naming the sample and the reason.
+"""The errors that a user can cause; each names the sample and the reason.
 
-Decision: one small tree under :class:`SignCLIPError`. The command line prints such an error as one
-line and exits with 2; anything else is a bug of ours and keeps its traceback.
+Decision: one small hierarchy below :class:`SignCLIPError`. The command line prints such an error as
+one line and exits with 2; any other exception is a bug and keeps its traceback. Cost: none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ class SignCLIPError(Exception):
     """Base of every error that bad input, bad configuration or a damaged file can cause.
 
     Attributes:
-        of_one_process: of several that train together, only one has met it, and must tell it.
+        of_one_process: only one of several processes that train together met the error, so that
+            process has to print it.
     """
 
     of_one_process = False
@@ -24,7 +25,7 @@ class SampleError(SignCLIPError):
 
     Args:
         sample: the clip's id or path, as the user knows it.
-        reason: what is wrong, in words; it becomes a row of the dropped-clips table.
+        reason: what is wrong; it goes into the table of dropped clips.
     """
 
     def __init__(self, sample: str | Path, reason: str):
@@ -32,12 +33,12 @@ class SampleError(SignCLIPError):
         self.sample = str(sample)
         self.reason = reason
 
-    def __reduce__(self) -> tuple:  # out of another process
+    def __reduce__(self) -> tuple:  # pickled when it comes from another process
         return type(self), (self.sample, self.reason)
 
 
 class PoseError(SampleError):
-    """A ``.pose`` file, or a pose in memory, cannot be used."""
+    """A pose, from a file or in memory, cannot be used."""
 
 
 class VideoError(SampleError):
@@ -45,7 +46,7 @@ class VideoError(SampleError):
 
 
 class ManifestError(SampleError):
-    """A manifest (or the CSV it is made from) breaks its schema."""
+    """A manifest, or the CSV that it is made from, violates the schema."""
 
 
 class LanguageTagError(SignCLIPError):
@@ -53,27 +54,27 @@ class LanguageTagError(SignCLIPError):
 
 
 class StoreError(SignCLIPError):
-    """A feature store is missing, damaged, or made otherwise than its reader expects."""
+    """A feature store is missing, damaged, or not the one that its reader expects."""
 
 
 class RunError(SignCLIPError):
-    """A training run is missing, unfinished, or does not fit what is asked of it."""
+    """A training run is missing, unfinished, or does not fit its use."""
 
 
 class CheckpointError(SignCLIPError):
-    """A checkpoint cannot be read safely, or its keys and shapes are not those of SignCLIP."""
+    """A checkpoint cannot be read safely, or its keys or shapes are not SignCLIP's."""
 
 
 class ConfigError(SignCLIPError):
-    """A parameter, an experiment or a split does not exist or contradicts another."""
+    """A parameter, experiment or split does not exist, or contradicts another."""
 
 
 class FetchError(SignCLIPError):
-    """A download failed, or what came cannot be used.
+    """A download failed, or the downloaded file cannot be used.
 
     Args:
-        source: the address, or the archive.
-        reason: what is wrong, in words.
+        source: the address or the archive.
+        reason: what is wrong.
         by_hand: what the user can do instead.
     """
 

@@ -1,11 +1,11 @@
-"""Several runs side by side in processes that end with their parent, under one progress bar.
+"""Several trainings side by side, in processes that end with their parent, under one progress bar.
 
 Decisions
 * A fork server imports torch once; its forks start in milliseconds and hold no threads.
-* What is to be called is named and not imported here: this process only waits, and importing torch
-  twice is what small runs would take longest for.
-* MMEngine asks for GPUs when it is imported. Asked of CUDA itself, no fork of the server could use
-  one any more; asked of the driver's library (NVML), all can.
+* The training function is given by name, so that the parent process, which only waits, never
+  imports torch: for small runs that import would take longest.
+* MMEngine looks for GPUs when it is imported. If it asked CUDA, no fork of the server could use a
+  GPU; so it is told to ask the driver's library (NVML).
 
 Cost: the memory of ``jobs`` trainings at once.
 """
@@ -28,10 +28,10 @@ from signclip.core.progress import bar
 from signclip.core.workers import end_with_parent
 
 Progress = Callable[[float], None]
-# What every training imports in its course: once in the fork server, not once a process.
-LATER = ("matplotlib.backends.backend_agg", "torch._dynamo", "torch.utils.tensorboard")
+# Imported in the course of every training; here once in the fork server instead of once a process.
+PRELOADED = ("matplotlib.backends.backend_agg", "torch._dynamo", "torch.utils.tensorboard")
 
-_done: Any = None  # a worker's handle on the parent's counter
+_done: Any = None  # in a worker: the counter that it shares with its parent
 
 
 def _start_worker(counter: Any) -> None:
@@ -45,17 +45,17 @@ def _count(share: float) -> None:
         _done.value += share
 
 
-def _work(function: str, argument: Any, options: dict[str, Any]) -> Any:
+def _call(function: str, argument: Any, options: dict[str, Any]) -> Any:
     return pkgutil.resolve_name(function)(argument, **options, progress=_count)
 
 
 @contextmanager
 def epochs_bar(total: float, desc: str, **kwargs: Any) -> Iterator[tqdm]:
-    """A bar over epochs that moves with every update."""
+    """A progress bar over epochs that also shows parts of an epoch."""
     form = "{desc} {percentage:3.0f}% |{bar}| {n:.1f}/{total:.0f} epochs [{elapsed}<{remaining}]"
     with bar(total=total, desc=desc, bar_format=form, **kwargs) as shown:
         yield shown
-        shown.update(total - shown.n)  # shares of an epoch add up to it but for rounding
+        shown.update(total - shown.n)  # the parts of an epoch add up to one up to rounding
 
 
 def run_all(
@@ -68,26 +68,26 @@ def run_all(
     preload: Sequence[str] = (),
     **options: Any,
 ) -> list[Any]:
-    """``function(argument, **options, progress=...)`` for each argument, ``jobs`` at a time.
+    """Call ``function(argument, **options, progress=...)`` for each argument, ``jobs`` at a time.
 
     Args:
         function: ``module:name`` of a training; the fork server imports the module.
-        total: epochs of all together, which the calls of ``progress`` add up to.
-        preload: modules that it imports in its course, beside :data:`LATER`.
+        total: epochs of all trainings together, to which the calls of ``progress`` add up.
+        preload: modules that the function imports, in addition to :data:`PRELOADED`.
 
     Raises:
         RunError: a process was killed.
-        Whatever a call raised first; those that had finished are kept, those not begun are not.
+        The first error of a call; finished trainings stay, those not yet started are not started.
     """
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([function.partition(":")[0], *LATER, *preload])
+    context.set_forkserver_preload([function.partition(":")[0], *PRELOADED, *preload])
     counter = context.Value("d", 0.0)
     with (
         ProcessPoolExecutor(jobs, context, _start_worker, (counter,)) as pool,
         epochs_bar(total, desc) as epochs,
     ):
-        futures = [pool.submit(_work, function, argument, options) for argument in arguments]
+        futures = [pool.submit(_call, function, argument, options) for argument in arguments]
         try:
             pending = set(futures)
             while pending:
@@ -98,8 +98,8 @@ def run_all(
                         future.result()
                     except BrokenProcessPool:
                         raise RunError(
-                            "a process was killed (out of memory?); the same command goes on from "
-                            "where it was"
+                            "a process was killed (out of memory?); run the same command again to "
+                            "resume"
                         ) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)

@@ -1,10 +1,12 @@
-"""Work spread over processes, in order, with no more than a few pieces under way.
+"""A function mapped over items by several processes, in order, a few items ahead of the consumer.
 
 Decisions
-* Results come in the order of the pieces, however many processes there are: what is written from
-  them is the same, byte for byte.
+* Results come in the order of the items, however many processes there are, so that what is written
+  from them is the same, byte for byte.
+* At most ``2 * workers`` items are ahead of the consumer, so that memory stays bounded. That is why
+  the standard library is used and not joblib, whose generator runs ahead of a slow consumer.
 * Processes are spawned, not forked: a fork copies locks that another thread of the parent may hold.
-* One worker is this process: nothing is pickled, errors keep their traceback.
+* One worker means this process: nothing is pickled, errors keep their traceback.
 
 Cost: about 2 s to start the processes (they import numpy and pose-format), so small jobs are
 faster with one.
@@ -21,9 +23,10 @@ from typing import TypeVar
 
 from signclip.core.workers import end_with_parent
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
-CHUNK = 64  # clips a piece: small enough for a smooth progress bar, large enough to be worth a trip
+CHUNK = 64  # clips a task: few enough for a smooth progress bar, enough to outweigh the overhead
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -31,23 +34,23 @@ def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def ordered(function: Callable[[T], R], pieces: Iterable[T], *, workers: int) -> Iterator[R]:
-    """``function`` of each piece, in order; at most ``2 * workers`` pieces ahead of the consumer.
+def ordered(function: Callable[[T], R], items: Iterable[T], *, workers: int) -> Iterator[R]:
+    """``function`` of each item, in order; at most ``2 * workers`` items ahead of the consumer.
 
     Args:
-        function: of a module's top level (it is pickled) where ``workers`` is more than one.
+        function: at the top level of a module if ``workers`` is more than one, as it is pickled.
     """
     if workers <= 1:
-        yield from map(function, pieces)
+        yield from map(function, items)
         return
-    pieces = iter(pieces)
+    waiting = iter(items)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, end_with_parent) as pool:
-        under_way = deque(pool.submit(function, piece) for piece in islice(pieces, 2 * workers))
+        running = deque(pool.submit(function, item) for item in islice(waiting, 2 * workers))
         try:
-            while under_way:
-                yield under_way.popleft().result()
-                under_way.extend(pool.submit(function, piece) for piece in islice(pieces, 1))
+            while running:
+                yield running.popleft().result()
+                running.extend(pool.submit(function, item) for item in islice(waiting, 1))
         finally:
-            for future in under_way:
+            for future in running:
                 future.cancel()

@@ -1,7 +1,7 @@
-"""One progress bar for everything long: what runs, how far, what is left.
+"""The progress bar of everything that takes long.
 
 Decision: on a terminal it redraws smoothly; in a log file (CI, DVC's captured output) it prints at
-most one line every ten seconds.
+most one line every ten seconds. Cost: none.
 """
 
 from __future__ import annotations
@@ -13,5 +13,5 @@ from tqdm import tqdm
 
 
 def bar(*args: Any, **kwargs: Any) -> tqdm:
-    """``tqdm`` with intervals that suit where it is printed."""
+    """``tqdm`` with an interval that suits a terminal or a log file."""
     return tqdm(*args, mininterval=0.1 if sys.stderr.isatty() else 10.0, **kwargs)

@@ -1,8 +1,8 @@
-"""Finding changed bytes: every product of the pipeline lists the hashes of its files.
+"""Detecting changed bytes: every artefact of the pipeline records the hashes of its files.
 
 Decision: a folder's ``meta.json`` (corpora, stores) or ``metrics.json`` (runs) holds ``sha256``,
-file name -> digest; a result file holds ``content_sha256``, the digest of its own other content.
-DVC does not notice a changed byte in its own cache; this does. Cost: one read of everything.
+file name -> digest; a result file holds ``content_sha256``, the digest of the rest of its content.
+DVC does not notice a changed byte in its own cache; this does. Cost: reading every file once.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pathlib import Path
 from signclip.core import files
 
 LISTINGS = ("meta.json", "metrics.json")
-# A product without its listing is one that was tampered with or copied in part.
-PRODUCTS = ("manifest.parquet", "features.bin", "model.safetensors")
+# An artefact without a listing beside it was tampered with or copied incompletely.
+ARTEFACTS = ("manifest.parquet", "features.bin", "model.safetensors")
 
 
 def verify(folders: Iterable[Path]) -> tuple[int, list[str]]:
-    """Check every product below the folders: (how many were checked, what is wrong with which)."""
-    checked, damaged = 0, []
+    """Check every artefact below the folders: (number checked, problems found)."""
+    checked = 0
+    damaged: list[str] = []
     for folder in folders:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             listed = any((path.parent / listing).is_file() for listing in LISTINGS)
@@ -28,8 +29,8 @@ def verify(folders: Iterable[Path]) -> tuple[int, list[str]]:
                 problems = _check_listing(path)
             elif path.suffix == ".json" and not listed:  # a run's tokenizer is listed, not sealed
                 problems = _check_sealed(path)
-            elif path.name in PRODUCTS and not listed:
-                problems = iter([f"{path}: nothing beside it says what it should be"])
+            elif path.name in ARTEFACTS and not listed:
+                problems = iter([f"{path}: nothing beside it records its sha256"])
             else:
                 continue
             checked += 1
