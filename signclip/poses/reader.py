@@ -12,6 +12,7 @@ Arrow for the first of these.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from pose_format import Pose
@@ -41,8 +42,8 @@ def is_video(path: Path | str) -> bool:
 
 def needs_extraction(path: Path | str) -> str:
     """The reason why a video cannot be used yet, with the command that extracts its pose."""
-    folder = Path(path).parent.as_posix()
-    return f"{path} is a video: make its pose first with `signclip extract {folder}`"
+    folder = shlex.quote(Path(path).parent.as_posix())
+    return f"{path} is a video: make its pose first with `signclip extract {folder} {folder}`"
 
 
 def read_bytes(path: Path) -> bytes:
