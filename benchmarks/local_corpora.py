@@ -183,8 +183,7 @@ def transfer(name: str, workspace: Workspace, job: Job) -> None:
     zero_shot = replace(settings, run=pretrained.run)
     transferred = suites.expand(["everywhere", "tested"])
     evaluate_rows(transferred, [SPLIT], origins, zero_shot, protocols=True)
-    pages = workspace.replace(predictions=workspace.predictions / group)
-    report.write_transfer(pages, profile=job.profile, corpus=name, run=pretrained.run)
+    report.write_transfer(workspace, profile=job.profile, corpus=name, run=pretrained.run)
 
 
 def _fine_tune(

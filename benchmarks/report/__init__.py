@@ -8,9 +8,6 @@ Decisions
 * :func:`write_all` owns ``results/{tables,figures,costs}`` as whole folders: each is replaced by a
   new one when everything has been written, so an error leaves the old ones, and what is no longer
   made disappears.
-* A workspace is the project's: its ``predictions`` holds one folder per group. Only
-  :func:`write_transfer` takes the workspace of a transfer corpus, whose ``predictions`` is the
-  folder of its group.
 
 Cost: importing this package imports no table; :func:`write_all` takes half a minute.
 """
@@ -23,7 +20,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import results
 from signclip.core import files
 from signclip.core.errors import ConfigError
 from signclip.core.workspace import Workspace
@@ -109,7 +105,6 @@ def write_transfer(workspace: Workspace, *, profile: str, corpus: str, run: str)
     """Write the pages of a transfer corpus to ``results/transfer/<corpus>/``; returns the paths.
 
     Args:
-        workspace: of the corpus's group.
         run: the name of the pretrained runs that were evaluated on it.
 
     Raises:
@@ -132,9 +127,7 @@ def source_of(workspace: Workspace, *, profile: str, corpus: str, seed: int = 0)
     """What the tables and figures of the pipeline read from."""
     from benchmarks.report.source import Source
 
-    group = results.REPRO
-    inside = workspace.replace(predictions=workspace.predictions / group)
-    return Source(inside, profile, corpus, seed, group)
+    return Source(workspace, profile, corpus, seed)
 
 
 def _write_table(name: str, source: Source, out: Path | dict[str, Path]) -> list[Path]:

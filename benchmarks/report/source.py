@@ -42,10 +42,9 @@ class Source:
     """Where one report reads from.
 
     Attributes:
-        workspace: its ``predictions`` is the folder of the group.
         profile: revision of the results.
         seed: of the runs whose curves and embeddings are shown.
-        group: of the results that must exist.
+        group: of the results that must exist and of the predictions.
         run: name of the pretrained runs that a transfer corpus was evaluated with.
     """
 
@@ -130,7 +129,7 @@ class Source:
 
     def predictions(self, encoder: str, split: str) -> Path:
         """The folder of an encoder's predictions on a split."""
-        return self.workspace.predictions / encoder / split
+        return self.workspace.predictions / self.group / encoder / split
 
     def runs(self, result: Result) -> list[Path]:
         """The folders of the runs that a result was measured with, of this source's seed.

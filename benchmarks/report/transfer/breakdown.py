@@ -27,7 +27,7 @@ def build(source: Source) -> Page:
     found = read_all(source, {OFFICIAL: encoders()})
     if not found:
         raise ConfigError(
-            f"{source.workspace.predictions}: no predictions on {OFFICIAL} of {source.corpus}; "
+            f"{source.workspace.predictions / source.group}: no predictions on {OFFICIAL}; "
             f"`signbench transfer {source.corpus}` makes them"
         )
     return page(found, source, f"{source.corpus}: retrieval by text, sign language and signer")

@@ -132,11 +132,11 @@ def test_an_encoder_without_some_clips_has_a_dash_for_their_groups():
 
 
 @pytest.fixture
-def predict(workspace):
-    """Writes predictions of the four clips to an encoder's folder below another."""
+def predict():
+    """Writes an encoder's predictions of the four clips."""
 
-    def write(folder, encoder: str, split: str, seeds: int, texts: str, prefix: str = "") -> None:
-        here = folder / encoder / split
+    def write(source, encoder: str, split: str, seeds: int, texts: str, prefix: str = "") -> None:
+        here = source.predictions(encoder, split)
         here.mkdir(parents=True)
         ranks = {clip: [1, 2][:seeds] for clip in CLIPS.index}
         predicted(ranks).to_parquet(here / (prefix + CLIPS_FILE))
@@ -148,12 +148,11 @@ def predict(workspace):
 
 def test_a_transfer_corpus_shows_every_encoder_with_predictions(workspace, predict, monkeypatch):
     monkeypatch.setattr(manifest, "read", lambda folder: SIGNED.reset_index(drop=True))
-    inside = workspace.replace(predictions=workspace.predictions / "transfer-mine")
-    source = Source(inside, "cpu", "mine", group="transfer-mine")
+    source = Source(workspace, "cpu", "mine", group="transfer-mine")
     with pytest.raises(ConfigError, match="`signbench transfer mine`"):
         of_transfer.build(source)
-    predict(inside.predictions, "X-finetuned", "official", 1, "abc", TAGGED)
-    predict(inside.predictions, "dtw", "official", 1, "abc")
+    predict(source, "X-finetuned", "official", 1, "abc", TAGGED)
+    predict(source, "dtw", "official", 1, "abc")
     folder = workspace.results / "transfer/mine"
     page.write(of_transfer.TABLE, source, folder, folder / "costs.csv")
     frame = pd.read_csv(folder / "breakdown.csv")
@@ -173,13 +172,13 @@ def test_the_table_is_written_from_files_and_a_missing_one_is_named(
     monkeypatch.setattr(manifest, "read", lambda folder: CLIPS.reset_index(drop=True))
     for need in breakdown.NEEDS:
         for name in suites.expand(need.rows):
-            predict(source.workspace.predictions, name, need.split, 2, "abcdefg")
+            predict(source, name, need.split, 2, "abcdefg")
     text = written(breakdown.TABLE)["md"]
     assert "## R@1 by letter, letters" in text
     assert "posec3d" in text
     with_clips, predicted_, texts = text.split("\n| letters ")[1].split("\n")[0].split("|")[-4:-1]
     assert (with_clips.strip(), predicted_.strip(), texts.strip()) == ("2", "3", "7")
-    (source.workspace.predictions / "X/in_domain" / CLIPS_FILE).unlink()
+    (source.predictions("X", "in_domain") / CLIPS_FILE).unlink()
     with pytest.raises(ConfigError, match="X/in_domain: no predictions"):
         written(breakdown.TABLE)
 
