@@ -1,8 +1,8 @@
-"""King - man + woman, asked of an encoder's own clips.
+"""King - man + woman, with the clips of a corpus.
 
-Decision: an illustration and no measurement: all clips of the corpus stand for their labels, those
-that the run was trained on included, which lie further apart than others; of several folds the
-first one's run is asked.
+Decision: this is an illustration and not a measurement. Each label is represented by all its clips,
+including those that the run was trained on, whose labels are further apart than those of new clips.
+Of several folds the first fold's run is used.
 
 Cost: embedding the corpus once (:mod:`benchmarks.evaluation.embeddings`).
 """
@@ -11,21 +11,18 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks.evaluation.context import Opened
-from benchmarks.tasks import embedding_space
+from benchmarks.evaluation.context import EvaluationContext
+from benchmarks.metrics import embedding_space
 from signclip.text import label
 
 
-def nearest(found: Opened, king: str, man: str, woman: str) -> pd.DataFrame:
-    """Labels by how near they are to ``king - man + woman``: see :func:`embedding_space.analogy`.
+def nearest(context: EvaluationContext, king: str, man: str, woman: str) -> pd.DataFrame:
+    """Labels by their cosine with ``king - man + woman``: see :func:`embedding_space.analogy`.
 
     Raises:
         ConfigError: the encoder has no embeddings, or a label has no clip.
         SignCLIPError: the run or the store is damaged.
     """
-    found.must_embed()
-    folder, _, model = found.each[0].open_fold(found.folds[0].number)
-    ids = list(found.store.index["id"])
-    names = [label(text) for text in found.clips.loc[ids, "text"]]
-    embedded = found.cache.embed(folder, model, ids).values
-    return embedding_space.analogy(embedded, names, *map(label, (king, man, woman)))
+    ids = list(context.store.index["id"])
+    wanted = map(label, (king, man, woman))
+    return embedding_space.analogy(context.embed(ids), context.labels(ids), *wanted)

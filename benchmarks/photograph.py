@@ -1,8 +1,8 @@
-"""A short clip of a person for the pipeline's own extraction, where no video is at hand.
+"""A short clip of a person, for trying pose extraction where no video is at hand.
 
-Decision: scikit-image carries a photograph of a person (an astronaut, from NASA, in the public
-domain); a camera pans over it for a second. MediaPipe sees body and face in it and, rightly, no
-hand. It shows that extraction works here, and nothing about signing.
+Decision: scikit-image contains a photograph of a person (an astronaut, by NASA, in the public
+domain); a camera pans over it for a second. MediaPipe detects body and face and, rightly, no hand.
+The clip shows that extraction works, and nothing about signing.
 Cost: 0.2 s.
 """
 
@@ -17,11 +17,11 @@ from skimage import data
 from signclip.core import files
 
 NAME = "astronaut.mp4"
-FRAMES, FPS, SIDE = 25, 25, 448  # SIDE: pixels, of the 512 that the photograph has
+FRAMES, FPS, SIDE = 25, 25, 448  # SIDE: pixels; the photograph has 512
 
 
 def frames() -> list[np.ndarray]:
-    """uint8 (SIDE, SIDE, 3) each: the window slides to the right and back."""
+    """The frames, uint8 (SIDE, SIDE, 3): a window that slides to the right and back."""
     photograph = data.astronaut()
     room = photograph.shape[1] - SIDE
     steps = np.linspace(0, 2 * np.pi, FRAMES)
@@ -30,10 +30,11 @@ def frames() -> list[np.ndarray]:
 
 
 def write(folder: Path) -> Path:
-    """Encode the clip as ``folder``/:data:`NAME`; the same bytes each time."""
+    """Encode the clip as ``folder``/:data:`NAME`, with the same bytes each time; returns its
+    path."""
     path = folder / NAME
     with files.atomic_file(path) as partial:
-        options = {"threads": "1"}  # x264's bits depend on their number
+        options = {"threads": "1"}  # the output of x264 depends on the number of threads
         with av.open(str(partial), "w", format="mp4") as container:
             video = container.add_stream("libx264", rate=FPS, options=options)
             video.width = video.height = SIDE

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import dgs
 from signclip.core.errors import ConfigError, RunError
+from signclip.core.workspace import Workspace
 
 RUNS = ("letters-0", "letters-1")
 
@@ -41,8 +42,8 @@ def poses(tmp_path):
 
 @pytest.fixture
 def runs(monkeypatch, tmp_path):
-    """Two models that see only a file's name: the first finds its letter, the second always says
-    A; with windows the second finds it too."""
+    """Two models that read a file's name only: the first predicts its letter, the second always A;
+    with windows the second predicts the letter, too."""
 
     def load(run):
         def embed_text(prompts):
@@ -86,14 +87,14 @@ def test_views_policies_and_models_have_rows_and_the_mean_is_over_models(poses, 
     assert by.loc[("front", "truncate", "mean"), "n_over_limit"] == 26
 
 
-def test_what_is_not_measured_is_counted_with_its_reason(poses, runs, tmp_path):
+def test_dropped_videos_are_counted_with_their_reason(poses, runs, tmp_path):
     table = dgs.write(poses, runs, tmp_path / "tables").set_index(["view", "long", "model"])
     counts = ["n_total", "n_evaluated", "n_dropped", "dropped_because"]
     front, side = (table.loc[(view, "truncate", "mean"), counts].tolist() for view in dgs.VIEWS)
-    assert front == [27, 26, 1, "1: SCH is none of the 26 letters"]
+    assert front == [27, 26, 1, "1: SCH is not one of the 26 letters"]
     assert side[:3] == [27, 25, 2]
-    assert set(side[3].split("; ")) == {"1: SCH is none of the 26 letters", "1: cut short"}
-    assert "dropped 2: SCH is none of the 26 letters; 1: cut short" in (
+    assert set(side[3].split("; ")) == {"1: SCH is not one of the 26 letters", "1: cut short"}
+    assert "dropped 2: SCH is not one of the 26 letters; 1: cut short" in (
         tmp_path / "tables" / "dgs.md"
     ).read_text(encoding="utf-8")
 
@@ -108,7 +109,7 @@ def test_the_table_is_the_same_each_time(poses, runs, tmp_path):
 def test_missing_inputs_are_named(poses, runs, tmp_path):
     with pytest.raises(ConfigError, match="no such report"):
         dgs.write(tmp_path / "gone", runs, tmp_path / "tables")
-    with pytest.raises(RunError, match="no run to measure"):
+    with pytest.raises(RunError, match="no run to evaluate"):
         dgs.write(poses, [], tmp_path / "tables")
     with pytest.raises(RunError, match="several experiments"):
         dgs.write(poses, [*runs, tmp_path / "E3.1" / "letters-0"], tmp_path / "tables")
@@ -118,13 +119,23 @@ def test_missing_inputs_are_named(poses, runs, tmp_path):
         dgs.write(poses, runs, tmp_path / "tables")
 
 
-def test_published_numbers_are_what_the_readme_says():
+def test_runs_of_all_folds_are_found_in_the_folder_of_a_stage(tmp_path):
+    workspace = Workspace(runs=tmp_path)
+    for fold in (0, 1):
+        folder = tmp_path / f"fingerclip/E3.2/0/letters-{fold}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.json").write_text("{}")
+    (tmp_path / "fingerclip/E3.2/0/letters-2").mkdir()  # not finished
+    found = dgs.runs_of(workspace, "E3.2", "letters", 0)
+    assert [path.name for path in found] == list(RUNS)
+    assert dgs.runs_of(workspace, "E3.1", "letters", 0) == []
+
+
+def test_the_published_numbers_are_those_of_the_documentation():
     root = Path(__file__).parents[2]
-    rows = pd.read_csv(root / "results/tables/dgs.csv").set_index(["view", "long", "model"])
-    readme = " ".join((root / "README.md").read_text(encoding="utf-8").split())
-    shown = re.search(
-        r"models of E3.2 find (.*?) of the letters from the front and (.*?) from", readme
-    )
+    rows = pd.read_csv(root / "results/videos/dgs.csv").set_index(["view", "long", "model"])
+    text = " ".join((root / "docs/using-a-model.md").read_text(encoding="utf-8").split())
+    shown = re.search(r"reach V2T R@1 (.*?) on the frontal view and (.*?) on the side view", text)
     for view, number in zip(dgs.VIEWS, shown.groups(), strict=True):
         row = rows.loc[(view, "truncate", "mean")]
         value, low, high = (row[f"V2T_R@1{end}"] for end in ("", "_low", "_high"))

@@ -392,7 +392,7 @@ def test_with_two_takes_of_one_sign_analogies_are_skipped(protocols, monkeypatch
 
 
 def test_an_encoder_without_embeddings_has_no_protocols(protocols):
-    with pytest.raises(ConfigError, match="nearest-neighbour.*the encoder has no embeddings"):
+    with pytest.raises(ConfigError, match=r"nearest-neighbour.*the encoder has no embeddings"):
         protocols("nearest-neighbour", "letters")
 
 

@@ -1,4 +1,4 @@
-"""Tuning: every setting of a grid once, judged by validation clips, whatever the split."""
+"""Tuning: every setting of a grid once, scored on validation clips."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import yaml
 from benchmarks.tune import METRICS, tune
 from signclip import checkpoint, corpora
 from signclip.core.errors import ConfigError
+from signclip.core.workspace import Workspace
 from signclip.corpora import splits
 from signclip.features import store
 
@@ -18,14 +19,16 @@ LEARNING_RATES = [0.001, 0.01, 0.0001]
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> dict[str, Path]:
+def workspace(tmp_path_factory) -> Workspace:
     """Three languages on ``in_domain``, and a grid for E5 there."""
     folder = tmp_path_factory.mktemp("tune")
-    found = {name: folder / name for name in ("data", "features", "runs")}
+    places = {name: folder / name for name in ("data", "features", "runs", "results")}
+    tables = {"params": folder / "params.yaml", "experiments": ROOT / "benchmarks/experiments.yaml"}
+    made = Workspace(**places, **tables)
     clips, dropped = corpora.build(NAME, progress=False)
     clips = clips[clips["sign_language"].isin(["ase", "gsg", "bfi"])]
-    corpora.write(found["data"] / NAME, clips, dropped, splits.in_domain(clips))
-    out = found["features"] / NAME / "reduced_face"
+    corpora.write(made.corpus(NAME), clips, dropped, splits.in_domain(clips))
+    out = made.store(NAME, "reduced_face")
     store.write(clips, corpora.root(NAME), "reduced_face", out, progress=False)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["tuning"] = {
@@ -36,48 +39,39 @@ def folders(tmp_path_factory) -> dict[str, Path]:
             "towers.pose_layers": [1],
         }
     }
-    found["params"] = folder / "params.yaml"
-    found["params"].write_text(yaml.safe_dump(params))
-    return found
+    made.params.write_text(yaml.safe_dump(params))
+    return made
 
 
-def tuned(folders, recipe="signclip") -> pd.DataFrame:
-    return tune(
-        recipe,
-        experiments=ROOT / "benchmarks/experiments.yaml",
-        profile="smoke",
-        corpus=NAME,
-        out=folders["runs"].parent / "tuning.csv",
-        jobs=2,
-        **folders,
-    )
+def tuned(workspace, recipe="signclip") -> pd.DataFrame:
+    return tune(recipe, workspace, profile="smoke", corpus=NAME, jobs=2)
 
 
-def test_every_setting_is_tried_and_the_best_on_validation_comes_first(folders):
-    table = tuned(folders)
+def test_every_setting_is_tried_and_the_best_on_validation_comes_first(workspace):
+    table = tuned(workspace)
     assert sorted(table["learning_rate"]) == sorted(LEARNING_RATES)
     assert list(table["mean"]) == sorted(table["mean"], reverse=True)
     for row in table.to_dict("records"):
         setting = f"learning_rate={row['learning_rate']},towers.pose_layers=1"
-        run = folders["runs"] / setting / "E5/0/in_domain"
+        run = workspace.runs / setting / "E5/0/in_domain"
         config = checkpoint.read_config(run)
         assert config.learning_rate == row["learning_rate"]
         assert config.towers.pose_layers == row["towers.pose_layers"] == 1
         assert config.towers.text_layers == 1  # the profile's, like all not named
         assert checkpoint.read_metrics(run)["last"][METRICS[0]] == row["mean"] == row["E5"]
-    assert len(pd.read_csv(folders["runs"].parent / "tuning.csv")) == len(table)
+    assert len(pd.read_csv(workspace.results / "tuning/signclip.csv")) == len(table)
 
 
-def test_a_search_that_was_interrupted_goes_on_with_what_is_missing(folders):
-    tuned(folders)
-    kept = {path: path.stat().st_mtime_ns for path in folders["runs"].rglob("model.safetensors")}
-    tuned(folders)
+def test_an_interrupted_search_resumes_with_what_is_missing(workspace):
+    tuned(workspace)
+    kept = {path: path.stat().st_mtime_ns for path in workspace.runs.rglob("model.safetensors")}
+    tuned(workspace)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
-def test_a_recipe_without_a_grid_is_named(folders):
+def test_a_recipe_without_a_grid_is_named(workspace):
     with pytest.raises(ConfigError, match="no tuning grid 'fingerclip'"):
-        tuned(folders, "fingerclip")
+        tuned(workspace, "fingerclip")
 
 
 def test_the_committed_grids_name_rows_and_splits_that_exist():
