@@ -163,18 +163,14 @@ def _tables():
 
 
 def test_every_difference_in_the_findings_stands_in_a_table():
-    told = re.findall(
-        r"[+-]0\.\d{3}\s\[[+-]0\.\d{3},\s[+-]0\.\d{3}\]", TEXTS["docs/findings.md"]
-    )
+    told = re.findall(r"[+-]0\.\d{3}\s\[[+-]0\.\d{3},\s[+-]0\.\d{3}\]", TEXTS["docs/findings.md"])
     assert len(told) > 10
     tables = _tables()
     assert [x for x in map(_one_line, told) if x not in tables] == []
 
 
 def test_every_score_in_the_findings_stands_in_a_table():
-    told = re.findall(
-        r"(?<![+\-\d])0\.\d{3}\s\[0\.\d{3},\s0\.\d{3}\]", TEXTS["docs/findings.md"]
-    )
+    told = re.findall(r"(?<![+\-\d])0\.\d{3}\s\[0\.\d{3},\s0\.\d{3}\]", TEXTS["docs/findings.md"])
     assert len(told) > 10
     tables = _tables()
     assert [x for x in map(_one_line, told) if x not in tables] == []
