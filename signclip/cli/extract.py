@@ -62,7 +62,7 @@ def extract(
         limits=Limits(**{name: limit for name, limit in limits.items() if limit is not None}),
     )
     failed = [one.row for one in done if one.row["status"] == "failed"]
-    before = sum(one.before for one in done)
+    before = sum(one.reused for one in done)
     typer.echo(
         f"{out}: {len(done) - len(failed)} of {len(done)} videos have poses, {before} of them from "
         f"an earlier command; see {out / extraction.REPORT}"

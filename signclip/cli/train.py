@@ -132,7 +132,7 @@ def _corpus(
     from signclip.corpora import manifest, prepare
 
     if not prepare.is_folder(given):
-        return prepare.built_name(given, workspace)
+        return prepare.packed_name(given, variant, workspace)
     call = partial(prepare.prepare, given, variant, workspace, jobs=jobs)
     if torchrun.launched():
         from signclip.training import distributed

@@ -43,12 +43,28 @@ def built_name(given: str, workspace: Workspace) -> str:
     raise ConfigError(f"{folder}: no such corpus, and {given} is not a folder with manifest.csv")
 
 
+def packed_name(given: str, variant: str, workspace: Workspace) -> str:
+    """:func:`built_name` of a corpus that has a feature store of a variant.
+
+    Raises:
+        ConfigError: it is not built, or not packed; the message names the command.
+    """
+    name = built_name(given, workspace)
+    folder = workspace.store(name, variant)
+    if not (folder / store.META).is_file():
+        known = name in corpora.LOADERS or name in local.entries(workspace.params)
+        corpus = name if known else f"{corpora.FOLDER} --path FOLDER --name {name}"
+        command = f"signclip pack {corpus} --variant {variant}"
+        raise ConfigError(f"{folder}: no feature store here; `{command}` makes it")
+    return name
+
+
 def prepare(given: str, variant: str, workspace: Workspace, *, jobs: int) -> str:
     """Build and pack the corpus of a folder; return the name of the corpus.
 
     Args:
-        given: a folder with ``manifest.csv``, or the name of a corpus that is built already, which
-            is returned as it is.
+        given: a folder with ``manifest.csv``, or the name of a corpus that is built and packed
+            already, which is returned as it is.
         variant: of the features.
         jobs: processes that read clips.
 
@@ -57,7 +73,7 @@ def prepare(given: str, variant: str, workspace: Workspace, *, jobs: int) -> str
             same text, or a folder that would replace another corpus.
     """
     if not is_folder(given):
-        return built_name(given, workspace)
+        return packed_name(given, variant, workspace)
     root = Path(given)
     name = root.resolve().name
     registered = local.entries(workspace.params).get(name)

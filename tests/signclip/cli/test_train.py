@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import signclip
-from signclip import cli
+from signclip import cli, corpora
 from signclip.core.errors import ConfigError, SignCLIPError
 from signclip.core.workspace import Workspace
 from signclip.corpora import prepare
@@ -70,6 +70,25 @@ def test_a_corpus_that_cannot_be_trained_on_is_named_first(
     with pytest.raises(ConfigError) as error:
         run(tmp_path, monkeypatch, "E3.2", "--corpus", corpus, *init)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("clips", "signclip pack folder --path FOLDER --name clips --variant dominant_hand"),
+        ("wlasl", "signclip pack wlasl --variant dominant_hand"),
+    ],
+)
+def test_a_corpus_that_is_not_packed_is_named_with_the_command(
+    words, tmp_path, monkeypatch, name, command
+):
+    clips, dropped = corpora.build("folder", words, progress=False)
+    table = corpora.split_table("folder", clips)
+    corpora.write(tmp_path / "data" / name, clips, dropped, table)
+    with pytest.raises(ConfigError) as error:
+        run(tmp_path, monkeypatch, "E3.2", "--corpus", name, *SMOKE)
+    store = f"features/{name}/dominant_hand"
+    assert str(error.value) == f"{store}: no feature store here; `{command}` makes it"
 
 
 def test_an_unknown_experiment_is_named(words, tmp_path, monkeypatch):
