@@ -29,7 +29,7 @@ from benchmarks.report.cells import (
     seeds_of,
 )
 from benchmarks.report.page import Page, Table
-from benchmarks.report.source import Source, needed
+from benchmarks.report.source import Need, Source, needed
 from benchmarks.report.tables.pretraining import PAPER_GROUP
 from benchmarks.results import Result
 
@@ -46,7 +46,7 @@ ON_PAPERS_CORPUS = f"{paper.CORPUS}, {OFFICIAL}"  # in place of a split
 Found = Mapping[tuple[str, str], Mapping[str, Result]]  # (split, task) -> encoder -> result
 
 
-def needs() -> tuple:
+def needs() -> tuple[Need, ...]:
     """The results that the table shows, split by split."""
     of_languages = tasks.names_of("recognition", "language")
     return tuple(
