@@ -75,7 +75,7 @@ def test_a_corpus_that_cannot_be_trained_on_is_named_first(
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("clips", "signclip pack folder --path FOLDER --name clips --variant dominant_hand"),
+        ("other", "signclip pack folder --path FOLDER --name other --variant dominant_hand"),
         ("wlasl", "signclip pack wlasl --variant dominant_hand"),
     ],
 )
