@@ -1,16 +1,16 @@
-"""Poses of many videos: names, records, resuming, and the report.
+"""Extracting the poses of many videos: file names, records, resuming, and the report.
 
 Decisions
-* A video becomes a whole pose or a failure with its reason (:mod:`signclip.extraction.holistic` and
-  :mod:`signclip.extraction.video` say which). Nothing else is ever left under an output's name, nor does an
-  output outlive a change of its video or of the settings.
-* Beside the outputs lies a record of each, ``.extraction/<name>.json``: digests of video and pose,
-  settings, and its row of the report. It is written before the output is renamed into place, and
-  that renaming is the one moment at which a video becomes done: a run killed at any time goes on
-  where it was. A failure that lies in the video is remembered too; others are tried again.
-* The report ``extraction.csv`` is about the videos of this call, in their order.
+* A video results in a complete pose or in a failure with its reason (see
+  :mod:`signclip.extraction.holistic` and :mod:`signclip.extraction.video`). No other file is ever
+  left under an output's name, and an output is removed when its video or the settings change.
+* Every output has a record, ``.extraction/<name>.json``: digests of video and pose, settings, and
+  its row of the report. The record is written before the output is renamed into place, and only
+  that renaming finishes a video; so a command that is killed at any time can be resumed. Failures
+  caused by the video are recorded too; others are tried again.
+* The report ``extraction.csv`` lists the videos of this call, in their order.
 
-Cost: that of :mod:`signclip.extraction.holistic`; a video that is done costs the hashing of it and its pose.
+Cost: that of :mod:`signclip.extraction.holistic`; for a finished video, hashing it and its pose.
 """
 
 from __future__ import annotations
@@ -36,53 +36,46 @@ from signclip.poses import reader
 
 RECORDS, REPORT = ".extraction", "extraction.csv"
 COLUMNS = (
-    *(
-        "video",
-        "pose",
-        "status",
-        "reason",
-        "frames",
-        "fps",
-        "seconds",
-    ),  # seconds: the clip's length
-    *holistic.PARTS.values(),  # share of frames in which each was seen
-    "wall_seconds",  # what it cost
+    *("video", "pose", "status", "reason"),
+    *("frames", "fps", "seconds"),  # seconds: the clip's length
+    *holistic.PARTS.values(),  # share of frames in which each is detected
+    "wall_seconds",  # taken by the extraction
 )
 Engine = Literal["local", "ray"]
 
 
 class Task(NamedTuple):
-    """One video to do."""
+    """One video to extract."""
 
-    given: str  # the video, as the user calls it
+    given: str  # the video's path as the user gave it
     video: Path  # the same, absolute
     out: Path  # folder of all outputs, absolute
-    name: str  # the output, relative to it
+    name: str  # path of the output, relative to out
 
     @property
     def pose(self) -> Path:
-        """The output."""
+        """Path of the output."""
         return self.out / self.name
 
     @property
     def record(self) -> Path:
-        """What is known of the output."""
+        """Path of the output's record."""
         return self.out / RECORDS / Path(self.name).with_suffix(".json")
 
 
 class Done(NamedTuple):
-    """What became of a task: its row of the report, and whether an earlier run had done it."""
+    """A finished task: its row of the report, and whether an earlier command had finished it."""
 
     row: dict[str, Any]
-    before: bool
+    reused: bool
 
 
 def tasks(videos: Sequence[Path], out: Path) -> list[Task]:
-    """The work: each file by its name, each folder's videos by their paths below it.
+    """The tasks: files are named by their name, a folder's videos by their paths below it.
 
     Raises:
-        ConfigError: nothing is there, a folder holds no video or cannot be read, two videos have
-            the same output, or an output is one of the videos.
+        ConfigError: a path does not exist, a folder has no video or cannot be read, two videos have
+            the same output, or an output would overwrite one of the videos.
     """
     found: dict[str, Task] = {}
     out = out.resolve()
@@ -104,7 +97,7 @@ def tasks(videos: Sequence[Path], out: Path) -> list[Task]:
 
 
 def _videos(given: Path) -> Iterator[tuple[Path, Path]]:
-    """Videos with the paths that their outputs take."""
+    """A path's videos, with the relative paths of their outputs."""
     if not given.is_dir():
         if not given.is_file():
             raise ConfigError(f"{given}: no such file or folder")
@@ -120,11 +113,12 @@ def _videos(given: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
-    """Videos in a folder and its folders, in order of their paths. Links are followed; one that
-    leads nowhere is a video too, so that it becomes a failure with a name.
+    """The videos in a folder and its subfolders, in order of their paths.
+
+    Links are followed; a broken link counts as a video, so that it becomes a named failure.
 
     Args:
-        above: folders that the way led through, to know a link that leads back.
+        above: the folders on the way here, to detect a link that leads back to one of them.
     """
     here = folder.resolve()
     if here in above:
@@ -145,22 +139,23 @@ def _below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
 def extract(
     task: Task, limits: Limits, *, progress: workers.Progress = lambda frames, share: None
 ) -> workers.Result:
-    """Do one video, unless its record says that it is done: a :class:`Done`. A bad video is no
-    exception but a row that says so.
+    """Extract one video, unless its record says that it is done: a :class:`Done`.
+
+    A bad video raises no error; its row states the reason.
     """
     start = time.perf_counter()
     try:
         known = {"video_sha256": files.sha256_file(task.video), "settings": holistic.settings()}
         row = _recorded(task, known, limits)
         if row is not None:
-            return workers.Result(Done(row, before=True), 0)
-        task.pose.unlink(missing_ok=True)  # of another video, or of other settings
+            return workers.Result(Done(row, reused=True), 0)
+        task.pose.unlink(missing_ok=True)  # it belongs to another video or to other settings
         try:
             pose = holistic.pose_of(task.video, limits, progress=progress)
         except SampleError as error:
             row = failed(task, error.reason, time.perf_counter() - start)
             _write_record(task, known | {"limits": vars(limits), "row": row})
-            return workers.Result(Done(row, before=False), 0)
+            return workers.Result(Done(row, reused=False), 0)
         row = _row(task, pose, time.perf_counter() - start)
         buffer = BytesIO()
         pose.write(buffer)
@@ -168,22 +163,22 @@ def extract(
             partial.write_bytes(buffer.getvalue())
             digest = files.sha256_bytes(buffer.getvalue())
             _write_record(task, known | {"pose_sha256": digest, "row": row})
-        return workers.Result(Done(row, before=False), row["frames"])
-    except Exception as error:  # a full disk, MediaPipe, a bug: named, and tried again next time
+        return workers.Result(Done(row, reused=False), row["frames"])
+    except Exception as error:  # a full disk, MediaPipe, a bug: reported, and tried again
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
         row = failed(task, reason, time.perf_counter() - start)
-        return workers.Result(Done(row, before=False), 0)
+        return workers.Result(Done(row, reused=False), 0)
 
 
 def failed(task: Task, reason: str, wall_seconds: float | None = None) -> dict[str, Any]:
-    """The row of a video that has no pose."""
+    """The report's row of a video that has no pose."""
     wall = None if wall_seconds is None else round(wall_seconds, 3)
-    told = {"status": "failed", "reason": files.as_text(reason), "wall_seconds": wall}
-    return dict.fromkeys(COLUMNS) | _names(task) | told
+    values = {"status": "failed", "reason": files.as_text(reason), "wall_seconds": wall}
+    return dict.fromkeys(COLUMNS) | _names(task) | values
 
 
 def _names(task: Task) -> dict[str, str]:
-    """The columns that say which video this is; a file's name may be no UTF-8, the report is."""
+    """The columns that identify the video; the report is UTF-8 even where a file name is not."""
     return {"video": files.as_text(task.given), "pose": files.as_text(task.name)}
 
 
@@ -205,7 +200,7 @@ def _write_record(task: Task, values: dict[str, Any]) -> None:
 
 
 def _recorded(task: Task, known: dict[str, Any], limits: Limits) -> dict[str, Any] | None:
-    """The row of a video that was done before with these settings, and whose output is whole."""
+    """The row of a video that was finished with these settings and whose output is intact."""
     try:
         record = json.loads(task.record.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -232,25 +227,28 @@ def run(
     limits: Limits | None = None,
     progress: bool = True,
 ) -> list[Done]:
-    """Extract the videos' poses into ``out`` and write the report there; in the videos' order.
+    """Extract the videos' poses into ``out`` and write the report there, in the videos' order.
 
     Args:
         jobs: processes on this machine.
-        engine: ``ray`` does the same work on a Ray cluster, at ``address`` or, without one, here.
+        engine: ``ray`` uses a Ray cluster: the one at ``address``, else a local one.
 
     Raises:
-        ConfigError: there is nothing to do, names, engine or address are wrong, or nothing can be
+        ConfigError: there is no video, names, engine or address are wrong, or nothing can be
             written into ``out``.
         BusyError: another process is extracting into ``out``.
     """
     if engine not in get_args(Engine):
         raise ConfigError(f"engine {engine!r}; there are {', '.join(get_args(Engine))}")
     if address and engine != "ray":
-        raise ConfigError("an address is a Ray cluster's: it needs the engine ray")
+        raise ConfigError("an address belongs to a Ray cluster: it needs the engine ray")
     if jobs < 1:
         raise ConfigError(f"{jobs} jobs; at least one is needed")
     work = functools.partial(extract, limits=limits or Limits())
-    todo, out = tasks(videos, out), out.resolve()  # a lock is named after it, and "." has no name
+    todo, out = (
+        tasks(videos, out),
+        out.resolve(),
+    )  # resolved: the lock is named after it, and "." has no name
     _check_place(out / REPORT)
     with files.writing(out), _shown(len(todo), disable=not progress) as report:
         outcomes = (
@@ -261,7 +259,7 @@ def run(
             )
         )
         done = {
-            task: Done(failed(task, result), before=False)
+            task: Done(failed(task, result), reused=False)
             if isinstance(result, str)
             else result.value
             for task, result in outcomes
@@ -273,16 +271,16 @@ def run(
 
 
 def _check_place(report: Path) -> None:
-    """Refuse a folder that cannot be written into before there are poses to be lost by it."""
+    """Refuse a folder that cannot be written into, before any pose is extracted."""
     if report.is_dir():
         raise ConfigError(f"{report}: cannot be written (it is a folder)")
-    with files.writing(report):  # makes the folder, and a lock in it
+    with files.writing(report):  # creates the folder, and a lock in it
         pass
 
 
 @contextmanager
 def _shown(total: int, *, disable: bool) -> Iterator[workers.Report]:
-    """A bar whose report shows videos done, frames a second, and the time left."""
+    """A progress bar that shows finished videos, frames a second, and the remaining time."""
     start = time.perf_counter()
     layout = "{desc} |{bar}| {percentage:3.0f}% [{elapsed}<{remaining}]"
     with bar(total=total, desc=f"0/{total} videos", bar_format=layout, disable=disable) as shown:
@@ -290,7 +288,7 @@ def _shown(total: int, *, disable: bool) -> Iterator[workers.Report]:
         def report(frames: int, videos: float, ended: int) -> None:
             rate = frames / (time.perf_counter() - start)
             shown.set_description_str(f"{ended}/{total} videos, {rate:.1f} frames/s", refresh=False)
-            # a video in work counts for its part, so that the time left is right for few long ones
+            # fractions of videos count, so that the remaining time is right for a few long ones too
             shown.update(min(videos, total) - shown.n)
 
         yield report

@@ -1,16 +1,16 @@
-"""From a video to a pose: MediaPipe Holistic, with pose-format's conventions.
+"""Extracting a video's pose with MediaPipe Holistic, in pose-format's conventions.
 
 Decisions
-* pose-format runs MediaPipe and lays out the pose, so a pose is what its ``video_to_pose`` writes,
-  byte for byte: x and y in pixels, z as MediaPipe gives it, confidence (a body point's visibility;
-  1 for face and hands), zeros where nothing was seen. Model complexity 1 is the one in MediaPipe's
-  wheel; the others would be downloaded.
-* Every video gets a graph of its own. A used graph remembers the video before (tracking,
-  smoothing), and the bytes would depend on the order of work.
-* A pose in which nobody is ever seen is an error.
+* pose-format runs MediaPipe and builds the pose, so the result equals that of its
+  ``video_to_pose``, byte for byte: x and y in pixels, z as MediaPipe gives it, confidence (a body
+  point's visibility; 1 for face and hands), zeros for what was not detected. Model complexity 1 is
+  the only model in MediaPipe's wheel; the others would be downloaded.
+* Every video gets a new graph. A used graph carries state from the previous video (tracking,
+  smoothing), so that the bytes would depend on the order of the videos.
+* A video in which nobody is ever detected is an error.
 
-Cost: about 55 ms of one core a frame, nearly whatever its size; 0.25 s a video for its graph;
-memory of 52 kB a frame.
+Cost: about 55 ms of one core a frame, almost independent of the frame's size; 0.25 s a video to
+create its graph; 52 kB of memory a frame.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 from pose_format import Pose
 
 from signclip.core.errors import VideoError
-from signclip.extraction.video import Limits, opened
+from signclip.extraction.video import Limits, open_video
 from signclip.poses import check_pose
 from signclip.poses.landmarks import BODY, FACE, LEFT_HAND, RIGHT_HAND
 
@@ -36,15 +36,21 @@ HOLISTIC = {
     "min_detection_confidence": 0.5,
     "min_tracking_confidence": 0.5,
 }
-# What imports MediaPipe, for a process that wants it early.
+# The module that imports MediaPipe, for preloading.
 MEDIAPIPE = "pose_format.utils.holistic"
-_DECIDING = ("av", "mediapipe", "numpy", "opencv-contrib-python", "pose-format")
+_PACKAGES = (  # those that decide a pose's bytes
+    "av",
+    "mediapipe",
+    "numpy",
+    "opencv-contrib-python",
+    "pose-format",
+)
 PARTS = {BODY: "body", FACE: "face", LEFT_HAND: "left_hand", RIGHT_HAND: "right_hand"}
 
 
 def settings() -> dict[str, Any]:
-    """What decides a pose's bytes besides the video."""
-    return {"holistic": HOLISTIC, "versions": {name: version(name) for name in _DECIDING}}
+    """Everything besides the video that decides a pose's bytes."""
+    return {"holistic": HOLISTIC, "versions": {name: version(name) for name in _PACKAGES}}
 
 
 def pose_of(
@@ -53,20 +59,21 @@ def pose_of(
     *,
     progress: Callable[[int, float], None] = lambda frames, share: None,
 ) -> Pose:
-    """A video's pose.
+    """Extract a video's pose.
 
     Args:
         progress: called for every frame with 1 and the share of the video that it is.
 
     Raises:
-        VideoError: the video cannot be used (see :mod:`signclip.extraction.video`), or nobody is seen in it.
-        PoseError: MediaPipe gave something that is no pose.
+        VideoError: the video cannot be used (see :mod:`signclip.extraction.video`), or nobody is
+            detected in it.
+        PoseError: what MediaPipe returned is not a valid pose.
     """
-    # here: only the processes that do the work need MediaPipe, which takes a second to import
+    # imported here because only worker processes need MediaPipe, which takes a second
     from pose_format.utils.holistic import load_holistic
 
     path = Path(path)
-    with opened(path, limits or Limits()) as video:
+    with open_video(path, limits or Limits()) as video:
         pose = load_holistic(
             _counted(video.frames(), video.expected, progress),
             width=video.width,
@@ -90,12 +97,12 @@ def _counted(
 
 
 def detection_rates(pose: Pose) -> dict[str, float]:
-    """Share of frames in which body, face, left_hand and right_hand were seen."""
-    seen = np.asarray(pose.body.confidence)[:, 0] > 0  # (frames, points)
+    """Share of frames in which body, face, left_hand and right_hand are detected."""
+    detected = np.asarray(pose.body.confidence)[:, 0] > 0  # (frames, points)
     rates, start = {}, 0
     for component in pose.header.components:
         end = start + len(component.points)
         if component.name in PARTS:
-            rates[PARTS[component.name]] = float(seen[:, start:end].any(axis=1).mean())
+            rates[PARTS[component.name]] = float(detected[:, start:end].any(axis=1).mean())
         start = end
     return rates

@@ -1,18 +1,17 @@
-"""From a video file to upright RGB frames, or to the reason why not.
+"""Reading a video: upright RGB frames, or the reason why the file is refused.
 
 Decisions
-* Decoding is PyAV's (FFmpeg). It is lenient where a benchmark must not be: it conceals damage, and
-  a file cut short simply ends. So what is there is held against what the container states (bytes,
-  frames, length), and a frame that the decoder had to repair is an error: a clip is whole or
-  refused. Damage that the decoder itself takes for a picture cannot be told.
-* A cover picture is no video.
-* A rotation by quarter turns that the container asks for (phones write it) is carried out, as
-  players do; width and height are those of the upright picture. Mirrored and slanted pictures are
-  refused.
-* Sizes are checked before anything is decoded, and again on what the decoder delivers.
+* PyAV (FFmpeg) decodes. It is more lenient than a benchmark may be: it conceals damage, and a
+  truncated file simply ends early. So the file is compared with what its container states (bytes,
+  frames, length), and a frame that the decoder had to repair is an error: a clip is complete or
+  refused. Damage that the decoder itself does not notice cannot be detected.
+* A cover picture does not count as a video.
+* A rotation by quarter turns that the container requests (phones write it) is applied, as players
+  do; width and height are those of the upright picture. Mirrored and slanted pictures are refused.
+* Sizes are checked before decoding, and again on each decoded frame.
 
-Cost: decoding on one thread, one frame in memory; 4 ms a frame for VP9 of 1080 x 1080, of the 55 of
-:mod:`signclip.extraction.holistic`.
+Cost: decoding uses one thread and keeps one frame in memory; 4 ms a frame for VP9 of 1080 x 1080,
+of the 55 ms that :mod:`signclip.extraction.holistic` takes.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -29,25 +29,25 @@ from av.video.reformatter import VideoReformatter
 
 from signclip.core.errors import VideoError
 
-# The length that a container states may be rounded, or count the last frame or not.
+# The stated length may be rounded, and may include the last frame or not.
 FRAMES_OF_SLACK, SHARE_OF_SLACK = 1.5, 0.01
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Beyond these a video is refused, because one of them could use up a machine's memory."""
+    """The largest video that is accepted, since a larger one could exhaust a machine's memory."""
 
     pixels: int = 2**25  # of one frame; 8K UHD has 33.2 million
-    frames: int = 100_000  # 55 minutes at 30 a second; 5 GB on their way to a pose
+    frames: int = 100_000  # 55 minutes at 30 a second; extraction needs 5 GB for them
 
 
 class Video:
-    """An open video whose first frame has been decoded; made by :func:`opened`.
+    """An open video whose first frame has been decoded; made by :func:`open_video`.
 
     Attributes:
         width: of the upright picture, pixels.
         height: of the upright picture, pixels.
-        expected: frames to come, from what the container states; None where it states nothing.
+        expected: number of frames by the container's statement; None where it states nothing.
     """
 
     def __init__(self, path: Path, container: av.container.InputContainer, limits: Limits):
@@ -55,17 +55,18 @@ class Video:
         moving = (
             s for s in container.streams.video if Disposition.attached_pic not in s.disposition
         )
-        self._stream = next(moving, None)
-        if self._stream is None:
+        stream = next(moving, None)
+        if stream is None:
             raise VideoError(path, "no video in this file")
+        self._stream: av.VideoStream = stream
         if self._stream.codec_context is None:
-            raise VideoError(path, "its video is of a kind that no decoder here knows")
-        self._stream.thread_type = "NONE"  # the cores are busy with other videos
+            raise VideoError(path, "no decoder here knows the codec of its video")
+        self._stream.thread_type = "NONE"  # the other cores extract other videos
         self._check_pixels(self._stream.width, self._stream.height)
         self.expected = self._stated_frames()
         if self.expected is not None:
             self._check_frames(self.expected)
-        self._end = 0.0  # seconds: how far the packets of any stream reach
+        self._end = 0.0  # seconds: the end of the last packet of any stream
         self._discarded = 0  # frames that an edit list hides
         self._decoded = 0
         self._times: list[float] = []  # of the first and the last frame, seconds
@@ -79,25 +80,24 @@ class Video:
 
     @property
     def fps(self) -> float:
-        """Frames a second as the file states them; where it does not, as its frames' times say,
-        which is known once all frames are read.
+        """Frames a second: as the file states, else by the times of its frames once all are read.
 
         Raises:
-            VideoError: there is neither.
+            VideoError: the file has neither.
         """
         if self._stream.average_rate:
             return float(self._stream.average_rate)
         if self._decoded > 1 and self._times[-1] > self._times[0]:
             return (self._decoded - 1) / (self._times[-1] - self._times[0])
-        raise VideoError(self.path, "no frame rate in this file, and no times to tell it by")
+        raise VideoError(self.path, "no frame rate in this file, and no frame times to compute it")
 
     def frames(self) -> Iterator[np.ndarray]:
-        """uint8 (height, width, 3), RGB, upright; once, in order of showing.
+        """uint8 (height, width, 3), RGB, upright, in display order; to be iterated once.
 
         Raises:
-            VideoError: the video turns out damaged, cut short, too long, or of changing size.
+            VideoError: the video is damaged, truncated or too long, or its size changes.
         """
-        reformatter = VideoReformatter()  # keeps its tables from frame to frame
+        reformatter = VideoReformatter()  # reuses its tables for all frames
         frame = self._first
         self._first = None
         while frame is not None:
@@ -111,11 +111,9 @@ class Video:
         self._check_whole()
 
     def _decode(self) -> Iterator[av.VideoFrame]:
-        """Decoded frames, and a tally of the packets that they came from."""
+        """Decode the frames, and keep account of the packets that they come from."""
         try:
-            for (
-                packet
-            ) in self._container.demux():  # every stream: the longest one states the length
+            for packet in self._container.demux():  # all streams: the longest decides the length
                 if packet.pts is not None:
                     end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
                     self._end = max(self._end, end)
@@ -124,7 +122,7 @@ class Video:
                 if packet.is_corrupt:
                     self._fail("damaged data")
                 self._discarded += packet.is_discard
-                for frame in packet.decode():
+                for frame in self._stream.decode(packet):
                     self._check_pixels(frame.width, frame.height)
                     if frame.is_corrupt:
                         self._fail(f"damaged frame, number {self._decoded}")
@@ -132,7 +130,7 @@ class Video:
                         self._times = [*self._times[:1], frame.time]
                     yield frame
         except av.FFmpegError as error:
-            self._fail(f"cannot be decoded behind frame {self._decoded} ({error.strerror})")
+            self._fail(f"cannot be decoded after frame {self._decoded} ({error.strerror})")
 
     def _stated_frames(self) -> int | None:
         if self._stream.frames:
@@ -163,8 +161,8 @@ class Video:
             self._fail(f"{frames:,} frames or more; the limit is {self._limits.frames:,}")
 
     def _quarter_turns(self, frame: av.VideoFrame) -> int:
-        """How often the picture is to be turned by 90 degrees, counter-clockwise."""
-        matrix = frame.side_data.get("DISPLAYMATRIX")
+        """Number of rotations by 90 degrees, counter-clockwise, that make the picture upright."""
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
         if matrix is not None:
             a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(float)
             if a * d - b * c < 0:
@@ -177,7 +175,7 @@ class Video:
         raise VideoError(self.path, reason)
 
 
-# The outermost elements of a file: what else stands there is none, and says nothing of its length.
+# Names of the outermost elements of a container file; anything else there has no known length.
 _EBML = (b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67")  # Matroska and WebM: header, segment
 _BOXES = frozenset(  # MP4 and MOV
     (
@@ -188,7 +186,7 @@ _BOXES = frozenset(  # MP4 and MOV
 
 
 def missing_bytes(path: Path) -> int:
-    """By how much a file is shorter than its outermost elements say; 0 where they do not say."""
+    """How much shorter a file is than its outermost elements state; 0 where they state nothing."""
     size, end = path.stat().st_size, 0
     with open(path, "rb") as file:
         while end < size:
@@ -201,9 +199,9 @@ def missing_bytes(path: Path) -> int:
 
 
 def _element_length(header: bytes) -> int | None:
-    """Bytes of an element with its header; None where the header is none or leaves them open."""
+    """Bytes of an element with its header; None where this is no header or states no length."""
     if header[:4] in _EBML and len(header) > 4 and header[4]:
-        digits = 9 - header[4].bit_length()  # 1 to 8; as many bits say so, the rest is the number
+        digits = 9 - header[4].bit_length()  # length of the number, 1 to 8, told by its first bits
         unknown = (1 << 7 * digits) - 1
         content = int.from_bytes(header[4 : 4 + digits]) & unknown
         return None if content == unknown else 4 + digits + content
@@ -211,18 +209,18 @@ def _element_length(header: bytes) -> int | None:
         return 8 + int.from_bytes(header[4:8], "little")
     if header[4:8] in _BOXES:
         length = int.from_bytes(header[:4])
-        if length == 1:  # a number of 64 bits follows
+        if length == 1:  # the length follows as a 64-bit number
             length = int.from_bytes(header[8:16])
         return length if length >= 8 else None
     return None
 
 
 @contextmanager
-def opened(path: Path, limits: Limits) -> Iterator[Video]:
+def open_video(path: Path, limits: Limits) -> Iterator[Video]:
     """Open a video file.
 
     Raises:
-        VideoError: it is no video, is beyond the limits, or its first frame cannot be decoded.
+        VideoError: not a video, over the limits, or its first frame cannot be decoded.
     """
     try:
         if missing := missing_bytes(path):

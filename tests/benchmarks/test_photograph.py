@@ -4,13 +4,13 @@ import numpy as np
 
 from benchmarks import photograph
 from signclip.extraction import extract
-from signclip.extraction.video import Limits, opened
+from signclip.extraction.video import Limits, open_video
 
 
 def test_the_clip_is_the_same_each_time_and_whole(tmp_path):
     first, second = (photograph.write(tmp_path / name) for name in "ab")
     assert first.read_bytes() == second.read_bytes()
-    with opened(first, Limits()) as video:
+    with open_video(first, Limits()) as video:
         frames = list(video.frames())
         assert video.fps == photograph.FPS
     assert len(frames) == photograph.FRAMES

@@ -173,7 +173,7 @@ def test_a_rotated_video_gives_upright_poses(clips, encode, photograph, extracte
 
 def test_what_is_done_is_not_done_again(task, made_up):
     first = do(task)
-    assert (first.before, do(task)) == (False, extract.Done(first.row, before=True))
+    assert (first.reused, do(task)) == (False, extract.Done(first.row, reused=True))
     assert made_up == [task.video]
 
 
@@ -190,10 +190,10 @@ def test_a_changed_video_pose_or_setting_is_done_again(task, made_up, monkeypatc
     }
     for times, (what, change) in enumerate(changes.items(), start=2):
         change()
-        assert not do(task).before, what
+        assert not do(task).reused, what
         assert len(made_up) == times, what
         poses.read_pose(task.pose)
-    assert do(task).before
+    assert do(task).reused
 
 
 def test_a_failure_of_the_video_is_remembered_until_something_changes(
@@ -208,7 +208,7 @@ def test_a_failure_of_the_video_is_remembered_until_something_changes(
     monkeypatch.setattr(holistic, "pose_of", nobody)
     first = do(task)
     assert first.row["reason"] == "no person seen in any of 4 frames"
-    assert do(task) == extract.Done(first.row, before=True)
+    assert do(task) == extract.Done(first.row, reused=True)
     do(task, Limits(frames=1000))
     assert len(calls) == 2
     shutil.copy(clips / "more" / "b.webm", task.video)
@@ -225,7 +225,7 @@ def test_other_failures_are_tried_again(task, monkeypatch, make_pose):
     assert not task.pose.exists()
     monkeypatch.setattr(holistic, "pose_of", lambda video, limits, progress: make_pose())
     done = do(task)
-    assert (done.row["status"], done.before) == ("extracted", False)
+    assert (done.row["status"], done.reused) == ("extracted", False)
 
 
 def test_a_pose_does_not_outlive_its_video(task, made_up, monkeypatch):
@@ -252,8 +252,8 @@ def test_a_kill_between_record_and_output_loses_nothing(task, made_up, monkeypat
             do(task)
     assert task.record.exists()
     assert not task.pose.exists()
-    assert not do(task).before
-    assert do(task).before
+    assert not do(task).reused
+    assert do(task).reused
 
 
 @pytest.fixture
@@ -314,7 +314,7 @@ def test_an_ended_run_leaves_nothing_half_done_and_goes_on(long_clips, tmp_path,
     for path in there:
         poses.read_pose(path)
     done = extract.run([long_clips / "0.mp4"], out, jobs=1, progress=False)
-    assert [one.before for one in done] == [True]
+    assert [one.reused for one in done] == [True]
     assert {path: path.stat().st_mtime_ns for path in there} == there
 
 
@@ -429,7 +429,8 @@ def test_a_video_is_embedded_as_its_extracted_pose_is(clips, extracted):
     import torch
 
     from signclip import checkpoint, inference
-    from signclip.model.towers import ModelConfig, SignCLIP
+    from signclip.model.config import ModelConfig
+    from signclip.model.towers import SignCLIP
 
     torch.manual_seed(0)
     sizes = ModelConfig(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from signclip.core.errors import VideoError
-from signclip.extraction.video import Limits, opened
+from signclip.extraction.video import Limits, open_video
 
 FRAMES, FPS, HEIGHT, WIDTH = 12, 25, 48, 64
 
@@ -35,7 +35,7 @@ def film(tmp_path, encode):
 
 def read(path, limits=None):
     """(frames, fps, width, height) of a whole video."""
-    with opened(path, limits or Limits()) as video:
+    with open_video(path, limits or Limits()) as video:
         frames = list(video.frames())
         return frames, video.fps, video.width, video.height
 
@@ -188,7 +188,7 @@ def test_too_large_videos_are_refused_before_any_frame_is_decoded(film, monkeypa
 def test_limits_are_inclusive_and_hold_where_the_container_states_nothing(film):
     assert len(read(film(), Limits(pixels=WIDTH * HEIGHT, frames=FRAMES))[0]) == FRAMES
     path = film("film.mkv", options={"live": "1"})
-    with opened(path, Limits()) as video:
+    with open_video(path, Limits()) as video:
         assert video.expected is None
     assert "the limit is 11" in reason(path, Limits(frames=FRAMES - 1))
 
@@ -205,7 +205,7 @@ def test_a_picture_that_changes_its_size_is_refused(tmp_path, encode):
 def test_frames_hidden_by_an_edit_list_are_not_missing(shared):
     """A real recording: 241 frames are stored, and an edit list hides 4 of them."""
     path = shared("data/signing-videos/example_2.mp4")
-    with opened(path, Limits()) as video:
+    with open_video(path, Limits()) as video:
         assert video.expected == 241
         assert sum(1 for _ in video.frames()) == 237
 
@@ -218,5 +218,5 @@ def test_sound_that_outlasts_the_picture_is_no_cut(tmp_path, encode):
 
 
 def test_frames_come_one_by_one(film):
-    with opened(film(), Limits()) as video:
+    with open_video(film(), Limits()) as video:
         assert len(list(itertools.islice(video.frames(), 3))) == 3

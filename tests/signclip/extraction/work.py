@@ -1,4 +1,4 @@
-"""Work for the tests of :mod:`signclip.core.workers`, in a module that worker processes can import."""
+"""Work for the tests of :mod:`signclip.core.workers`; worker processes can import this module."""
 
 import os
 import signal
