@@ -60,7 +60,7 @@ def run_tasks(
     for name, why in skipped.items():
         _log.info("%s, %s: %s is skipped: %s", context.encoder, context.split, name, why)
     wanted = [task for name, task in chosen.items() if name not in skipped]
-    ranks, seconds = _ranks(context, wanted) if wanted else ({}, 1.0)
+    ranks, seconds = _ranks(context, wanted) if wanted else ({}, 0.0)
     done = [task for task in wanted if any(one.ids for one in ranks[task.name][0])]
     skipped |= {task.name: task.dropped for task in wanted if task not in done}
     for name in skipped:

@@ -153,12 +153,12 @@ class EvaluationContext:
         """The fields of :class:`benchmarks.results.Result` that all tasks share.
 
         Args:
-            seconds: time that the encoders took to score the test clips.
+            seconds: time that the encoders took to score the test clips; 0: no task scored any.
         """
         runs: dict[str, str] = {}
         for encoder in self.encoders:
             runs |= encoder.runs
-        evaluated = sum(len(fold.test) for fold in self.folds)
+        scored = len(self.seeds) * sum(len(fold.test) for fold in self.folds)
         refused = manifest.read_dropped(self.workspace.corpus(self.corpus))["reason"]
         return dict(
             group=self.group,
@@ -178,7 +178,7 @@ class EvaluationContext:
             cost=results.Cost(
                 parameters=self.first_encoder.parameters,
                 training_seconds=sum(encoder.training_seconds for encoder in self.encoders),
-                evaluation_clips_per_second=len(self.seeds) * evaluated / seconds,
+                evaluation_clips_per_second=scored / seconds if seconds else 0.0,
             ),
             git_commit=results.git_commit(),
             packages=results.packages(),

@@ -62,8 +62,8 @@ RUNS = [  # experiment, split, fold, seed
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory) -> Workspace:
-    """The Latin letters of the embedded corpus, packed, with tiny runs: :data:`RUNS`."""
+def packed(tmp_path_factory) -> Workspace:
+    """The Latin letters of the embedded corpus, with the feature stores :data:`VARIANTS`."""
     folder = tmp_path_factory.mktemp("trained")
     places = {name: folder / name for name in ("data", "features", "runs")}
     tables = {"params": ROOT / "params.yaml", "experiments": ROOT / "benchmarks/experiments.yaml"}
@@ -76,14 +76,30 @@ def trained(tmp_path_factory) -> Workspace:
     corpora.write(workspace.corpus(NAME), clips, dropped, table)
     folders = {variant: workspace.store(NAME, variant) for variant in VARIANTS}
     store.write_variants(clips, corpora.root(NAME), folders, progress=False)
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def trained(packed) -> Workspace:
+    """The packed corpus with tiny runs: :data:`RUNS`."""
     for experiment, split, fold, seed in RUNS:
         run = RunId(experiment, "smoke", NAME, split, fold, seed)
-        train.train(resolve(run, workspace), workspace)
-    return workspace
+        train.train(resolve(run, packed), packed)
+    return packed
+
+
+def _own_outputs(workspace: Workspace, folder: Path) -> Workspace:
+    places = {name: folder / name for name in ("embeddings", "predictions", "results")}
+    return workspace.replace(**places)
 
 
 @pytest.fixture
 def workspace(trained, tmp_path) -> Workspace:
     """The trained runs; embeddings, predictions and results go to the test's own folder."""
-    places = {name: tmp_path / name for name in ("embeddings", "predictions", "results")}
-    return trained.replace(**places)
+    return _own_outputs(trained, tmp_path)
+
+
+@pytest.fixture
+def without_runs(packed, tmp_path) -> Workspace:
+    """The packed corpus; what is written goes to the test's own folder."""
+    return _own_outputs(packed, tmp_path)
