@@ -5,8 +5,9 @@ folder: either a local corpus, registered by name in ``params.yaml``
 (:mod:`signclip.corpora.local`), or a loader's name with a path, or the corpus of an installed
 package.
 
-Decision: every function here takes the name of a corpus, looks it up in ``params.yaml`` first and
-among the loaders then, so that commands, the pipeline and scripts find the same folder.
+Decision: every function here takes the name of a corpus and looks it up in ``params.yaml``, then
+among the loaders, so that commands, the pipeline and scripts find the same folder. Cost: parsing
+``params.yaml``, a few milliseconds per call.
 """
 
 from __future__ import annotations
@@ -36,26 +37,29 @@ def loader(name: str, *, params: Path = PARAMS) -> Loader:
     Raises:
         ConfigError: there is neither.
     """
+    return _resolve(name, None, params)[0]
+
+
+def _resolve(name: str, path: Path | str | None, params: Path) -> tuple[Loader, Path | None]:
+    """The loader of a corpus and the folder in which to look for it (None: none is named).
+
+    Raises:
+        ConfigError: there is no corpus of this name.
+    """
     registered = local.entries(params)
     if name in registered:
-        return LOADERS[registered[name].loader]
+        entry = registered[name]
+        return LOADERS[entry.loader], entry.path if path is None else Path(path)
     if name not in LOADERS:
-        there = ", ".join(dict.fromkeys([*registered, *LOADERS]))
+        known = ", ".join(dict.fromkeys([*registered, *LOADERS]))
         raise ConfigError(
-            f"unknown corpus {name!r}; there are {there}. `signclip corpora enable {name} FOLDER` "
+            f"unknown corpus {name!r}; there are {known}. `signclip corpora enable {name} FOLDER` "
             "registers a folder with manifest.csv under this name"
         )
-    return LOADERS[name]
-
-
-def _place(name: str, path: Path | str | None, params: Path) -> Path | None:
-    """The folder that a corpus should lie in; None: nobody has named one."""
-    of_name = loader(name, params=params)
+    chosen = LOADERS[name]
     if path is not None:
-        return Path(path)
-    if name in (registered := local.entries(params)):
-        return registered[name].path
-    return of_name.installed() if of_name.installed else None
+        return chosen, Path(path)
+    return chosen, chosen.installed() if chosen.installed else None
 
 
 def find(name: str, path: Path | str | None = None, *, params: Path = PARAMS) -> Path | None:
@@ -64,10 +68,8 @@ def find(name: str, path: Path | str | None = None, *, params: Path = PARAMS) ->
     Raises:
         ConfigError: there is no corpus of this name.
     """
-    folder = _place(name, path, params)
-    if folder is None or loader(name, params=params).missing(folder) is not None:
-        return None
-    return folder
+    chosen, folder = _resolve(name, path, params)
+    return folder if folder is not None and chosen.missing(folder) is None else None
 
 
 def root(name: str, path: Path | str | None = None, *, params: Path = PARAMS) -> Path:
@@ -76,13 +78,13 @@ def root(name: str, path: Path | str | None = None, *, params: Path = PARAMS) ->
     Raises:
         ConfigError: it is not there; the message names the folder, or says how to get the corpus.
     """
-    folder = _place(name, path, params)
-    about = loader(name, params=params).about
+    chosen, folder = _resolve(name, path, params)
+    about = chosen.about
     if folder is None:
         where = "it is not installed" if about.installed else f"{params} has no path for it"
         raise ConfigError(f"{name}: {where}. {about.instructions()}")
     try:
-        return check_folder(name, folder, loader(name, params=params))
+        return check_folder(name, folder, chosen)
     except ConfigError as error:
         if path is not None or about.installed:
             raise
@@ -90,18 +92,18 @@ def root(name: str, path: Path | str | None = None, *, params: Path = PARAMS) ->
         raise ConfigError(f"{error}. {advice}") from None
 
 
-def check_folder(name: str, folder: Path, of_name: Loader) -> Path:
+def check_folder(name: str, folder: Path, loader: Loader) -> Path:
     """The folder, if it holds a corpus in the layout of a loader.
 
     Raises:
         ConfigError: naming the folder and what is missing.
     """
-    missing = of_name.missing(folder)
+    missing = loader.missing(folder)
     if missing is None:
         return folder
     if not folder.exists():
         raise ConfigError(f"{name}: {folder} is not there; a folder with {missing} is expected")
-    raise ConfigError(f"{name}: {folder} holds no {missing}. Layout: {of_name.about.layout}")
+    raise ConfigError(f"{name}: {folder} holds no {missing}. Layout: {loader.about.layout}")
 
 
 def enable(
@@ -112,7 +114,7 @@ def enable(
     use: Sequence[local.Use] | None = None,
     params: Path = PARAMS,
 ) -> local.LocalCorpus:
-    """Register a local corpus in ``params``, after a look at its folder.
+    """Register a local corpus in ``params``, if its folder fits the loader.
 
     Args:
         loader: default: that of the same name, else ``folder``.
@@ -155,16 +157,16 @@ def build(
         ManifestError: its rows break the schema, none of its clips can be used, or a ``folder`` has
             the same content in two sets.
     """
-    of_name, folder = loader(name, params=params), root(name, path, params=params)
-    rows, refused = of_name.rows(folder)
+    chosen, folder = loader(name, params=params), root(name, path, params=params)
+    rows, refused = chosen.rows(folder)
     if clean_glosses:
-        rows = [row | {"text": of_name.cleaned(row["text"])} for row in rows]
+        rows = [row | {"text": chosen.cleaned(row["text"])} for row in rows]
     manifest.check_rows(pd.DataFrame(rows, columns=list(manifest.GIVEN)), source=name)
     kept, dropped = manifest.measure(
         rows,
         folder,
         source=name,
-        refuse_leaks=of_name.refuse_leaks,
+        refuse_leaks=chosen.refuse_leaks,
         workers=workers,
         progress=progress,
     )

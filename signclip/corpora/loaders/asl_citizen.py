@@ -33,7 +33,7 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
 
 
 def clean_gloss(gloss: str) -> str:
-    """Lower case, without the number that tells the signs of one word apart: WOMAN1 -> woman."""
+    """Lower case, without the number that distinguishes the signs of one word: WOMAN1 -> woman."""
     return gloss.lower().rstrip(string.digits)
 
 
