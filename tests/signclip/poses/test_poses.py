@@ -170,9 +170,7 @@ def test_missing_points_are_zero_and_not_valid(make_pose):
     pose = make_pose(frames=6)
     rng = np.random.default_rng(0)
     missing = rng.random(pose.body.confidence.shape) < 0.3
-    shoulders = [
-        pose.header.get_point_index(BODY, f"{s}_SHOULDER") for s in ("LEFT", "RIGHT")
-    ]
+    shoulders = [pose.header.get_point_index(BODY, f"{s}_SHOULDER") for s in ("LEFT", "RIGHT")]
     missing[:, :, shoulders] = False
     pose.body.confidence[missing] = 0  # the coordinates stay: what lies under the mask is no datum
     found = poses.features(pose, "holistic")
