@@ -43,6 +43,7 @@ def workspace(corpus, tmp_path) -> Workspace:
     """A workspace with a trained ST-GCN, as a stage of the pipeline leaves it."""
     names = ("runs", "embeddings", "predictions", "results")
     folders = {name: tmp_path / name for name in names}
+    folders["predictions"] /= results.LOCAL  # the group of results that is written here
     workspace = corpus.workspace.replace(**folders, params=tmp_path / "params.yaml")
     (tmp_path / "experiments.yaml").write_text("{}")
     write_params(workspace)
@@ -113,7 +114,8 @@ def test_confusions_curves_and_costs_are_drawn_from_its_files(
     monkeypatch.setattr(skeletons_confusion, "NEED", need)
     for name in ("MODELS", "SIGNCLIP_ROWS"):
         monkeypatch.setattr(skeletons_curves, name, need)
-    source = Source(workspace, profile="cpu", corpus="synthetic", group=results.LOCAL)
+    project = workspace.replace(predictions=workspace.predictions.parent)
+    source = Source(project, profile="cpu", corpus="synthetic", group=results.LOCAL)
     figures, costs = tmp_path / "figures", tmp_path / "costs"
     for module in (skeletons_confusion, skeletons_curves):
         drawing.write(module.FIGURE, source, figures, costs)
