@@ -1,4 +1,4 @@
-"""Clips: whatever form a corpus publishes, the same checked pose comes out."""
+"""The reader: every format that corpora publish becomes the same checked pose."""
 
 from io import BytesIO
 
@@ -57,20 +57,16 @@ def sem_lex(array):
     return reader.parse(npy(array), "train/a.npy", sample="a")
 
 
-def marks_of(pose):
-    return poses.to_landmarks(pose)
-
-
 # Kaggle asl-signs
 
 
 def test_kaggles_points_are_found_by_type_and_index_not_by_the_order_of_rows():
     table = kaggle_table()
-    marks = marks_of(kaggle(table))
-    shuffled = marks_of(kaggle(table.sample(frac=1, random_state=3)))
-    assert np.array_equal(marks.xyz, shuffled.xyz)
-    assert marks.xyz.shape == (4, 543, 3)
-    index = {name: i for i, name in enumerate(marks.names)}
+    landmarks = poses.to_landmarks(kaggle(table))
+    shuffled = poses.to_landmarks(kaggle(table.sample(frac=1, random_state=3)))
+    assert np.array_equal(landmarks.xyz, shuffled.xyz)
+    assert landmarks.xyz.shape == (4, 543, 3)
+    index = {name: i for i, name in enumerate(landmarks.names)}
     for kind, number, name in (
         ("pose", 12, (BODY, "RIGHT_SHOULDER")),
         ("face", 466, (FACE, "466")),
@@ -79,8 +75,8 @@ def test_kaggles_points_are_found_by_type_and_index_not_by_the_order_of_rows():
     ):
         rows = table[(table["type"] == kind) & (table["landmark_index"] == number)]
         expected = rows[["x", "y", "z"]].to_numpy()
-        assert np.allclose(marks.xyz[:, index[name]], expected, atol=1e-7)
-    assert marks.fps == 30
+        assert np.allclose(landmarks.xyz[:, index[name]], expected, atol=1e-7)
+    assert landmarks.fps == 30
 
 
 def test_kaggles_nan_is_a_missing_point_and_nothing_else_changes():
@@ -106,14 +102,14 @@ def test_one_frame_without_a_shoulder_costs_that_point_not_the_clip():
 
 def test_a_landmark_that_has_no_row_is_missing():
     table = kaggle_table()
-    marks = marks_of(kaggle(table[table["type"] != "face"]))
-    face = np.array([component == FACE for component, _ in marks.names])
-    assert not marks.valid[:, face].any()
-    assert marks.valid[:, ~face].all()
+    landmarks = poses.to_landmarks(kaggle(table[table["type"] != "face"]))
+    face = np.array([component == FACE for component, _ in landmarks.names])
+    assert not landmarks.valid[:, face].any()
+    assert landmarks.valid[:, ~face].all()
 
 
 @pytest.mark.parametrize("variant", EVERY_VARIANT)
-def test_every_variant_works_on_every_form(variant, make_pose, pose_bytes):
+def test_every_variant_works_on_every_format(variant, make_pose, pose_bytes):
     for pose in (kaggle(kaggle_table()), sem_lex(sem_lex_array())):
         found = poses.features(pose, variant)
         assert len(found.values) == 4
@@ -161,7 +157,7 @@ def test_a_broken_sequence_is_one_error_naming_the_clip(change, message):
 
 def test_sem_lex_points_are_reordered_and_scaled():
     array = sem_lex_array()
-    marks = marks_of(sem_lex(array))
+    landmarks = poses.to_landmarks(sem_lex(array))
     scaled = array * np.array([640, 480, 1])
     for component, source in (
         (BODY, slice(478, 511)),
@@ -169,10 +165,10 @@ def test_sem_lex_points_are_reordered_and_scaled():
         (LEFT_HAND, slice(511, 532)),
         (RIGHT_HAND, slice(532, 553)),
     ):
-        here = np.array([name[0] == component for name in marks.names])
-        assert np.allclose(marks.xyz[:, here], scaled[:, source], atol=1e-3)
-    assert [name[0] for name in marks.names[:34]] == [BODY] * 33 + [FACE]
-    assert marks.fps == 30
+        here = np.array([name[0] == component for name in landmarks.names])
+        assert np.allclose(landmarks.xyz[:, here], scaled[:, source], atol=1e-3)
+    assert [name[0] for name in landmarks.names[:34]] == [BODY] * 33 + [FACE]
+    assert landmarks.fps == 30
 
 
 @pytest.mark.parametrize("missing", [0.0, np.nan])
@@ -204,13 +200,21 @@ def test_a_broken_array_is_one_error_naming_the_clip_and_runs_no_code(data, mess
         reader.parse(data, "a.npy", sample="a")
 
 
-# All forms
+# All formats
 
 
-def test_a_pose_file_is_read_as_ever(make_pose, pose_bytes, tmp_path):
-    (tmp_path / "a.pose").write_bytes(pose_bytes(make_pose(seed=3)))
-    ours, direct = reader.read_pose(tmp_path / "a.pose"), poses.read_pose(tmp_path / "a.pose")
-    assert np.array_equal(ours.body.data.filled(0), direct.body.data.filled(0))
+def test_a_pose_file_is_read_by_its_suffix_in_any_case(make_pose, pose_bytes, tmp_path):
+    pose = make_pose(seed=3)
+    (tmp_path / "a.POSE").write_bytes(pose_bytes(pose))
+    found = poses.read_pose(tmp_path / "a.POSE")
+    assert np.array_equal(found.body.data.filled(0), pose.body.data.filled(0))
+
+
+def test_every_format_is_read_from_a_file(tmp_path):
+    kaggle_table().to_parquet(tmp_path / "a.parquet", index=False)
+    (tmp_path / "a.npy").write_bytes(npy(sem_lex_array()))
+    for name, points in (("a.parquet", 543), ("a.npy", 553)):
+        assert poses.read_pose(tmp_path / name).body.data.shape == (4, 1, points, 3)
 
 
 def test_a_video_is_refused_with_the_command_that_makes_its_pose():
@@ -218,7 +222,7 @@ def test_a_video_is_refused_with_the_command_that_makes_its_pose():
         reader.parse(b"", "my-clips/a/b.MP4", sample="b")
 
 
-def test_an_unknown_form_is_refused_and_the_known_ones_are_named():
+def test_an_unknown_format_is_refused_and_the_known_ones_are_named():
     with pytest.raises(PoseError, match=r"\.pose, \.parquet, \.npy"):
         reader.parse(b"", "a.csv", sample="a")
 
