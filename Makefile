@@ -69,6 +69,8 @@ smoke: $(READY)
 
 lint: $(READY)
 	ruff check . && ruff format --check .
+	mypy signclip
+	python .ci/lint.py
 
 setup: $(READY)
 

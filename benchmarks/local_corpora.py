@@ -103,8 +103,12 @@ def pack(
     if dtype is None:
         dtype = "float16" if PRETRAINING in uses else "float32"
     folders = {one: workspace.store(name, one) for one in variants(rows, workspace)}
+    if not folders:  # a corpus that the pipeline only builds
+        (workspace.features / name).mkdir(parents=True, exist_ok=True)
+        return []
     clips = manifest.read(workspace.corpus(name))
-    store.write_variants(clips, corpora.root(name), folders, dtype=dtype, workers=jobs)
+    root = corpora.root(name, params=workspace.params)
+    store.write_variants(clips, root, folders, dtype=dtype, workers=jobs)
     return list(folders.values())
 
 
