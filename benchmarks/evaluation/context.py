@@ -12,8 +12,8 @@ Cost: reading the manifest and the index of the features.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -70,8 +70,9 @@ class EvaluationContext:
 
     def named(self, *, group: str | None = None, revision: str | None = None) -> EvaluationContext:
         """The same context with results under another group or revision; None keeps them."""
-        changes = {"group": group, "custom_revision": revision}
-        return replace(self, **{name: x for name, x in changes.items() if x is not None})
+        return replace(
+            self, group=group or self.group, custom_revision=revision or self.custom_revision
+        )
 
     @property
     def folds(self) -> list[Fold]:
@@ -193,9 +194,7 @@ class FoldContext:
     context: EvaluationContext
     fold: Fold
     encoder: OpenFold
-
-    def __post_init__(self) -> None:
-        self._warned = False
+    _warned: bool = field(default=False, init=False)
 
     @property
     def embedding_fold(self) -> EmbeddingFold:
@@ -259,7 +258,7 @@ class FoldContext:
         targets = rows_of(context.labels(test), classes)
         return GalleryRanks(test, targets, classes, metrics.ranks(scores, targets))
 
-    def _warn(self, gallery: Gallery, known: Sequence[str]) -> None:
+    def _warn(self, gallery: Gallery, known: Iterable[str]) -> None:
         """Log once which labels a closed vocabulary lacks."""
         if not self._warned:
             self._warned = True

@@ -91,6 +91,7 @@ class TransferredModel(Encoder):
         self._source, self.seeded = source, seeded
         self._config: RunConfig | None = None
         self._model: SignCLIPModel | None = None
+        variant: str | None
         if _is_run(source):
             run_folder.verify(source)
             self._config = config = run_folder.read_config(source)

@@ -80,9 +80,9 @@ def oracle(
             missing.
     """
     texts, embeddings = (np.asarray(values, dtype=np.float32) for values in (texts, embeddings))
-    for name, values, rows in (("prompt", texts, prompts), ("clip", embeddings, clips)):
-        if values.ndim != 2 or len(values) != len(rows):
-            raise ConfigError(f"embeddings of shape {values.shape} for {len(rows)} {name}s")
+    for name, values, pairs in (("prompt", texts, prompts), ("clip", embeddings, clips)):
+        if values.ndim != 2 or len(values) != len(pairs):
+            raise ConfigError(f"embeddings of shape {values.shape} for {len(pairs)} {name}s")
         odd = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if len(odd):
             raise ConfigError(f"{name} {odd[0]}: an embedding is not finite")
@@ -91,22 +91,25 @@ def oracle(
         rows_of.setdefault(text, {}).setdefault(language, []).append(row)
     positions, rank, candidates, predicted = [], [], [], []
     for position, (language, text) in enumerate(clips):
-        rows = rows_of.get(text, {})
-        languages = list(rows)
-        if language not in rows:
+        of_language = rows_of.get(text, {})
+        languages = list(of_language)
+        if language not in of_language:
             raise ConfigError(f"clip {position}: no prompt for {text!r} in {language!r}")
-        if len(rows) < 2:
+        if len(languages) < 2:
             continue
         # one by one: the last bits of a matrix product depend on its number of rows
         best = np.array(
-            [max((texts[row] * embeddings[position]).sum() for row in of) for of in rows.values()]
+            [
+                max((texts[row] * embeddings[position]).sum() for row in rows)
+                for rows in of_language.values()
+            ]
         )
         if not np.isfinite(best).all():
             raise ConfigError(f"clip {position}: a score is not finite in float32")
         order = np.argsort(-best, kind="stable")
         positions.append(position)
         rank.append(int(np.flatnonzero(order == languages.index(language))[0]) + 1)
-        candidates.append(len(rows))
+        candidates.append(len(languages))
         predicted.append(languages[order[0]])
     return Oracle(
         np.array(positions, np.int64),

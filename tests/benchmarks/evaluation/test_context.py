@@ -10,7 +10,8 @@ import yaml
 from benchmarks.evaluation import folds
 from benchmarks.evaluation.context import open_context
 from benchmarks.evaluation.signclip_models import TransferredModel
-from signclip import corpora
+from benchmarks.runner import run_tasks
+from signclip import corpora, inference
 from signclip.core.errors import ConfigError, RunError
 from signclip.corpora import manifest, splits
 from signclip.features import store
@@ -129,3 +130,23 @@ def test_a_fine_tuned_run_is_not_evaluated_on_the_clips_of_its_first_run(workspa
     with pytest.raises(RunError, match="an earlier version"):
         unverified.trained_on(corpus[0], "built anew")
     assert unverified.trained_on(corpus[0].parent / "mine", "another corpus") == set()
+
+
+def test_an_imported_model_is_evaluated_by_its_folder(workspace, tmp_path):
+    model = inference.load(workspace.runs / "E7.2/0/in_domain")
+    model.config, model.metrics = None, {}  # as of a model that was not trained here
+    folder = model.save_pretrained(tmp_path / "models/imported")
+    context = context_of(workspace, str(folder), "unseen_language", seeds=[0, 1])
+    assert (context.encoder, context.seeds) == ("imported", [0])
+    assert context.first_encoder.title == "imported (released model)"
+    assert context.first_encoder.parameters > 0
+    found = run_tasks(context, ["zero_shot", "tagged_retrieval"])
+    assert found["zero_shot"].n_evaluated == found["zero_shot"].n_total - sum(
+        context.split_folds.n_dropped.values()
+    )
+    assert list((workspace.embeddings / NAME).rglob("imported.reduced_face.npz"))
+    unknown = tmp_path / "models/unknown"
+    model.variant = None
+    model.save_pretrained(unknown)
+    with pytest.raises(ConfigError, match="its variant is not known"):
+        context_of(workspace, str(unknown), "unseen_language")
