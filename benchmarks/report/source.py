@@ -4,6 +4,8 @@ Decisions
 * A table or figure declares the results that it shows as :class:`Need` objects. A need is a filter
   of the frame; which of its results must exist follows from the profile's plan (``suites.yaml``):
   what the pipeline evaluates must be there, everything else may be missing.
+* A row that the pipeline does not evaluate on a split may have been measured with one seed by
+  ``make full``; it then stands among the pipeline's results (its group is in the table's CSV).
 * The paths of predictions and runs are made here only.
 
 Cost: the frame is read once, a second for 300 results.
@@ -99,7 +101,7 @@ class Source:
         planned = self.planned(need.split, need.task)
         found = {}
         for name in suites.expand(need.rows):
-            result = self.find(name, need.task, need.split)
+            result = self.find(name, need.task, need.split) or self._one_seed(name, need)
             if result is not None:
                 found[name] = result
             elif name in planned:
@@ -118,8 +120,16 @@ class Source:
         found = {
             name: self.find(name, need.task, need.split, group=FULL)
             for name in suites.expand(need.rows)
+            if self._one_seed(name, need) is None
         }
         return {name: result for name, result in found.items() if result is not None}
+
+    def _one_seed(self, encoder: str, need: Need) -> Result | None:
+        """A row's result in the group ``full`` with this seed alone, where ``repro`` has none."""
+        if self.group != REPRO or self.find(encoder, need.task, need.split) is not None:
+            return None
+        result = self.find(encoder, need.task, need.split, group=FULL)
+        return result if result is not None and result.seeds == [self.seed] else None
 
     def _path(self, encoder: str, need: Need) -> Path:
         return results.path_of(
