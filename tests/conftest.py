@@ -9,7 +9,7 @@ Decisions:
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from pose_format.pose_header import PoseHeader, PoseHeaderDimensions
 from pose_format.utils.holistic import holistic_components
 
 from signclip import corpora
-from signclip.core import workers
+from signclip.core import jobs, workers
 from signclip.corpora import splits
 
 EMBEDDED = "spreadthesign-fingerspelling"
@@ -38,6 +38,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """The number of workers for ``-n auto``; 0: no workers."""
     whole_suite = config.args_source is not pytest.Config.ArgsSource.ARGS
     return min(workers.cores(), 4) if whole_suite else 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_fork_server() -> Iterator[None]:
+    """All trainings side by side fork one server per worker: it imports what any of them needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "PRELOADED", (*jobs.PRELOADED, "signclip.training.train"))
+        yield
 
 
 BuildOnce = Callable[[str, Callable[[Path], object]], Path]

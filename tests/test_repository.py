@@ -355,7 +355,3 @@ def test_tables_floors_and_the_parents_of_trainings_need_no_torch():
         )
         == []
     )
-
-
-def test_a_model_is_opened_without_what_trains():
-    assert imported_by("signclip.inference") == ["torch", "transformers"]
