@@ -1,8 +1,8 @@
 """Suites (named lists of rows) and plans (what a pipeline trains and evaluates): ``suites.yaml``.
 
 Decisions
-* A pipeline stage names a plan's stage and no rows, so adding a row changes ``experiments.yaml`` and
-  ``suites.yaml`` alone.
+* A pipeline stage names a plan's stage and no rows, so adding a row changes ``experiments.yaml``
+  and ``suites.yaml`` alone.
 * All runs of a stage are trained by one command, side by side: ``in_domain`` has one fold, so a
   command for each row would leave all cores but one idle. Finished runs are not trained again.
 
@@ -126,9 +126,7 @@ def train(
     recipes = [
         recipe.resolve(run, workspace.params) for run in run_ids if _is_skeleton(run.experiment)
     ]
-    configs = [
-        table.resolve(run, workspace) for run in run_ids if not _is_skeleton(run.experiment)
-    ]
+    configs = [table.resolve(run, workspace) for run in run_ids if not _is_skeleton(run.experiment)]
     # the longest first: otherwise the other processes wait for them at the end
     recipes.sort(key=lambda one: one.epochs * len(one.streams), reverse=True)
     configs.sort(key=lambda one: one.epochs, reverse=True)

@@ -78,7 +78,8 @@ def test_a_file_of_schema_version_1_loads():
 
 def test_a_result_of_another_version_of_the_suite_loads(tmp_path, result):
     old = result(suite="0.0.1")
-    assert old.signature.endswith("|suite:0.0.1") and old.signature != result().signature
+    assert old.signature.endswith("|suite:0.0.1")
+    assert old.signature != result().signature
     assert results.read(old.write(tmp_path)) == old
 
 

@@ -422,7 +422,8 @@ def test_1650_real_clips_of_three_signers_are_a_folder_corpus(shared):
 def test_a_folder_of_videos_is_one_error_naming_the_command(folder_corpus):
     for i in range(3):
         folder_corpus.add(f"v{i}", b"a video", path=f"v{i}.mp4")
-    with pytest.raises(ManifestError, match=r"all 3 clips are videos.*`signclip extract (\S+clips) \1`"):
+    message = r"all 3 clips are videos.*`signclip extract (\S+clips) \1`"
+    with pytest.raises(ManifestError, match=message):
         build("folder", folder_corpus.write())
 
 
