@@ -5,8 +5,8 @@ Decisions
   of a local corpus (``corpora`` in ``params.yaml``) name, so a row with a new variant changes no
   stage.
 * A local corpus is measured on its ``official`` split. Its runs, predictions and results lie in
-  folders of their own: ``runs/<use>/<corpus>``, ``predictions/<use>-<corpus>`` and
-  ``results/leaderboard/<use>-<corpus>``.
+  folders of their own: ``runs/<use>/<corpus>/<profile>`` (another profile's runs, which may have
+  taken days, stay), ``predictions/<use>-<corpus>`` and ``results/leaderboard/<use>-<corpus>``.
 * *Transfer* is the paper's downstream comparison: the floors, the skeleton models and the rows
   trained from scratch; the same rows evaluated zero-shot with the runs that ``pretrained`` names;
   and fine-tuned from there.
@@ -129,10 +129,10 @@ def uses_of(name: str, workspace: Workspace) -> tuple[str, ...]:
     return tuple(entries[name].use)
 
 
-def folders_of(use: str, name: str, workspace: Workspace) -> tuple[Workspace, str]:
+def folders_of(use: str, name: str, workspace: Workspace, profile: str) -> tuple[Workspace, str]:
     """The workspace and the group of results of one use of a corpus; its folders are made."""
     group = f"{use}-{name}"
-    inside = workspace.replace(runs=workspace.runs / use / name)
+    inside = workspace.replace(runs=workspace.runs / use / name / profile)
     for folder in (inside.runs, inside.predictions / group, inside.leaderboard / group):
         folder.mkdir(parents=True, exist_ok=True)
     return inside, group
@@ -146,7 +146,7 @@ def pretrain(name: str, workspace: Workspace, job: Job) -> None:
     """
     from benchmarks.evaluate import Settings, evaluate_rows
 
-    inside, group = folders_of(PRETRAINING, name, workspace)
+    inside, group = folders_of(PRETRAINING, name, workspace, job.profile)
     rows = {SPLIT: ("pretraining", BEST)}
     suites.train(rows, [job.seed], inside, profile=job.profile, corpus=name, jobs=job.jobs)
     where = (workspace.replace(runs=inside.runs), Settings(job.profile, name, (job.seed,), group))
@@ -173,7 +173,7 @@ def transfer(name: str, workspace: Workspace, job: Job) -> None:
     from benchmarks import report
     from benchmarks.evaluate import Settings, evaluate_rows
 
-    inside, group = folders_of(TRANSFER, name, workspace)
+    inside, group = folders_of(TRANSFER, name, workspace, job.profile)
     pretrained = read_pretrained(workspace.params)
     rows = {SPLIT: ("everywhere", "skeletons")}
     suites.train(rows, [job.seed], inside, profile=job.profile, corpus=name, jobs=job.jobs)

@@ -50,7 +50,7 @@ def _local_corpus(use: str, corpus: str, profile: str, seed: int, jobs: int) -> 
     workspace = Workspace()
     uses = local_corpora.uses_of(folder_name(corpus), workspace)
     if use not in uses:
-        local_corpora.folders_of(use, corpus, workspace)
+        local_corpora.folders_of(use, corpus, workspace, profile)
         if use == "transfer":  # an output of the stage, as the folders above
             (workspace.results / "transfer" / corpus).mkdir(parents=True, exist_ok=True)
         typer.echo(f"{corpus}: its uses in {workspace.params} are {list(uses)}, without {use}")

@@ -22,7 +22,7 @@ from signclip.core.errors import ConfigError
 
 # What marks a folder as a finished run; see signclip.experiments.run_folder.
 METRICS_FILE = "metrics.json"
-LOCAL = "local"  # the folder of runs that are trained by hand
+FULL, LOCAL = "full", "local"  # folders of runs: of `make full`, and trained by hand
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Workspace:
         features: feature stores, ``<corpus>/<variant>``.
         runs: finished trainings.
         embeddings: cached embeddings of clips, ``<corpus>/...``.
-        predictions: one folder an encoder, with the answer to every test clip.
+        predictions: ``<group>/<encoder>/<split>``, the ranks of every test clip.
         results: result files, tables and figures.
         params: profiles and corpora.
         experiments: table of experiments; None: the one that ``params`` names.
@@ -100,25 +100,30 @@ class Workspace:
 
 
 def find_run(runs: Path, path: Path) -> Path:
-    """``runs/path``, or ``runs/<stage>/path`` where one stage has it.
+    """``runs/<stage>/path`` where one stage has it, else ``runs/path``.
 
-    Runs that were trained by hand (``runs/local``) are only found where no stage has the run. Equal
-    runs of several stages (the same fingerprint) are one. Where there is no such run the answer is
-    ``runs/path``, so that whoever opens it reports it missing.
+    Other runs are only found where no stage has the run, so that what a pipeline evaluates is what
+    it has trained: those of ``make full`` (``runs/full``), then those that were trained by hand
+    (``runs/path``, else ``runs/local``). Equal runs of several stages (the same fingerprint) are
+    one. Where there is no such run the answer is ``runs/path``, so that whoever opens it reports it
+    missing.
 
     Raises:
         ConfigError: several stages have different runs of this name.
     """
     direct = runs / path
-    if (direct / METRICS_FILE).is_file() or not runs.is_dir():
-        return direct
-    places = [stage / path for stage in sorted(runs.iterdir())]
-    found = [place for place in places if (place / METRICS_FILE).is_file()]
-    found = [place for place in found if place != runs / LOCAL / path] or found
+    others = (runs / FULL / path, direct, runs / LOCAL / path)
+    stages = sorted(runs.iterdir()) if runs.is_dir() else []
+    places = [stage / path for stage in stages if stage.name not in (FULL, LOCAL)]
+    found = [place for place in places if _is_finished(place)]
     if len({_fingerprint(place) for place in found}) > 1:
         listed = ", ".join(map(str, found))
         raise ConfigError(f"{direct}: several runs have this name: {listed}; give one of them")
-    return found[0] if found else direct
+    return next((place for place in (*found, *others) if _is_finished(place)), direct)
+
+
+def _is_finished(run: Path) -> bool:
+    return (run / METRICS_FILE).is_file()
 
 
 def _fingerprint(run: Path) -> str:

@@ -5,6 +5,7 @@ Decisions
   last of them minus the first, paired by clip.
 * Recognition is measured on every split; tasks about sign languages need test languages that are
   in training, so they are measured on ``in_domain``.
+* A split on which the profile's plan asks none of these encoders is left out.
 * On Spreadthesign the paper identifies sign languages and concepts. Where those results are
   present (group ``pretraining-spreadthesign``, profile ``paper``), they are rows of their own. The
   authors committed no number of them, so there is no published column and no verdict.
@@ -115,7 +116,11 @@ def on_papers_corpus(source: Source) -> Found:
 
 def build(source: Source) -> Page:
     """See the module."""
-    ours = {(need.split, need.task): source.select(need) for need in needs()}
+    ours = {
+        (need.split, need.task): source.select(need)
+        for need in needs()
+        if set(suites.expand(need.rows)) & set(source.planned(need.split, need.task))
+    }
     theirs = on_papers_corpus(source)
     found = ours | theirs
     table = frame(found)

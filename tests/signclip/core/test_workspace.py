@@ -34,10 +34,13 @@ def test_a_workspaces_folders_are_relative_and_can_be_replaced():
     assert (moved.runs, moved.data) == (Path("other"), workspace.data)
 
 
-def test_a_run_directly_in_the_folder_is_found_first(tmp_path):
+def test_a_run_directly_in_the_folder_is_found_only_where_no_stage_has_it(tmp_path):
     direct = finished(tmp_path / PATH)
-    finished(tmp_path / "signclip" / PATH)
+    finished(tmp_path / LOCAL / PATH)
     assert find_run(tmp_path, PATH) == direct
+    staged = finished(tmp_path / "signclip" / PATH)
+    assert find_run(tmp_path, PATH) == staged
+    assert locate_run(tmp_path / PATH) == direct  # named by its full path
 
 
 def test_a_run_is_found_in_the_folder_of_its_stage(tmp_path):

@@ -56,3 +56,14 @@ def test_a_result_that_the_pipeline_makes_must_be_there(board, written, workspac
     next(workspace.leaderboard.rglob("analogies*")).unlink()
     with pytest.raises(ConfigError, match=r"analogies.*no result here"):
         written(protocols.TABLE)
+
+
+def test_a_split_on_which_the_plan_asks_none_of_the_encoders_is_left_out(
+    measured, written, monkeypatch
+):
+    monkeypatch.setattr(suites, "plan_of", lambda *_: suites.plan("smoke"))
+    for need in protocols.needs():
+        if need.split == suites.IN_DOMAIN:
+            for name in ROWS:
+                measured(name, need.task, need.split, ranks=RANKS)
+    assert set(read(written(protocols.TABLE)["csv"])["split"]) == {suites.IN_DOMAIN}
