@@ -53,7 +53,6 @@ LAYERS = {
         ("evaluation",),
         ("tasks",),
         ("runner",),
-        ("evaluate",),
         ("analogy", "dgs", "photograph", "speed", "tune"),
         ("report",),
         ("leaderboard", "local_corpora"),
@@ -141,7 +140,7 @@ def many_parameters(sources: Sources) -> Iterator[Violation]:
         commands = {
             argument.id
             for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("typer.run")
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("typer.run", "application")
             for argument in node.args
             if isinstance(argument, ast.Name)
         }

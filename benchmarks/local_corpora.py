@@ -144,7 +144,7 @@ def pretrain(name: str, workspace: Workspace, job: Job) -> None:
     Raises:
         SignCLIPError: the corpus, its features or a run are missing or damaged.
     """
-    from benchmarks.evaluate import Settings, evaluate_rows
+    from benchmarks.runner.rows import Settings, evaluate_rows
 
     inside, group = folders_of(PRETRAINING, name, workspace, job.profile)
     rows = {SPLIT: ("pretraining", BEST)}
@@ -171,7 +171,7 @@ def transfer(name: str, workspace: Workspace, job: Job) -> None:
         SignCLIPError: the corpus, its features, or a run are missing or damaged.
     """
     from benchmarks import report
-    from benchmarks.evaluate import Settings, evaluate_rows
+    from benchmarks.runner.rows import Settings, evaluate_rows
 
     inside, group = folders_of(TRANSFER, name, workspace, job.profile)
     pretrained = read_pretrained(workspace.params)

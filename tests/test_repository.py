@@ -176,7 +176,7 @@ for stage in lock.values():
 @pytest.fixture
 def project(tmp_path):
     """A folder with dvc.yaml and params.yaml whose commands are played; returns `dvc repro`."""
-    for name in ("dvc.yaml", "params.yaml", "constraints.txt"):
+    for name in ("dvc.yaml", "params.yaml", "constraints.txt", ".dvcignore"):
         shutil.copy(ROOT / name, tmp_path / name)
     for stage in STAGES:
         for path in paths(stage, "deps"):
@@ -243,6 +243,7 @@ def test_a_result_of_another_group_is_kept_and_trains_nothing(project):
         assert (folder / "results/leaderboard" / group / "mine.json").read_text() == group
     runs = folder / "runs/full/E5/0/letters-0"
     runs.mkdir(parents=True)
+    (folder / "results/leaderboard/local/another.json").write_text("by hand: no table reads it")
     assert repro() == []
     assert runs.is_dir()
 

@@ -7,6 +7,7 @@ that input can cause are one line on stderr and exit status 2.
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -21,11 +22,17 @@ for _part in (measure, pages, corpora, studies):
 
 @app.callback()
 def _root() -> None:
-    """The benchmark suite: training, evaluation, tables, figures. Run it in the repository."""
+    """The benchmark suite: training, evaluation, tables, figures. Run it in the repository.
+
+    Example: signbench evaluate E3.2 --split letters
+    """
 
 
 def main() -> None:
     """Entry point."""
+    # a dotted path (my_module:MyEncoder) is looked up in the current folder, as by `python -m`
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     try:
         app()
     except SignCLIPError as error:

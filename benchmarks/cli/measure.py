@@ -121,7 +121,7 @@ def evaluate(
     Example: signbench evaluate E3.2 --split letters
     """
     from benchmarks import suites
-    from benchmarks.evaluate import Settings, evaluate_plan, evaluate_rows
+    from benchmarks.runner.rows import Settings, evaluate_plan, evaluate_rows
 
     workspace = Workspace(runs=runs)
     settings = Settings(
@@ -194,7 +194,7 @@ def protocols(
     Example: signbench protocols E8 --corpus asl-citizen --split official --run in_domain
     """
     from benchmarks import suites
-    from benchmarks.evaluate import Settings, evaluate_rows
+    from benchmarks.runner.rows import Settings, evaluate_rows
 
     settings = Settings(
         profile,
@@ -217,7 +217,10 @@ def compare(
     task: Annotated[str, typer.Option(help="A task, e.g. tagged_retrieval.")] = "retrieval",
     metric: Annotated[str, typer.Option(help="V2T_R@k.")] = "V2T_R@1",
     revision: Annotated[str, typer.Option(help="Of both results.")] = "cpu",
-    group: Annotated[str, typer.Option(help="Group of both results.")] = "repro",
+    group: Annotated[
+        str | None,
+        typer.Option(help="Group of both results. Default: the first of repro, local, full."),
+    ] = None,
     corpus: Corpus = EMBEDDED,
 ) -> None:
     """Compare two evaluated encoders clip by clip.
@@ -228,12 +231,15 @@ def compare(
     from benchmarks.metrics.compare import compare as paired
 
     board = Workspace().leaderboard
-    for name in (a, b, revision, group):
+    for name in (a, b, revision, *([group] if group else [])):
         folder_name(name)
-    found = [
-        results.read(results.path_of(board, group, name, revision, task, corpus, split))
-        for name in (a, b)
-    ]
+    groups = [group] if group else [results.REPRO, results.LOCAL, results.FULL]
+    paths = {
+        one: [results.path_of(board, one, name, revision, task, corpus, split) for name in (a, b)]
+        for one in groups
+    }
+    having = (one for one, both in paths.items() if all(path.is_file() for path in both))
+    found = [results.read(path) for path in paths[next(having, groups[0])]]
     difference = paired(*found, metric)
     typer.echo(
         f"{metric} of {a} - {b}: {difference.difference:+.4f}  "

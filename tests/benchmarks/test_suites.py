@@ -116,7 +116,7 @@ def test_commands_refuse_what_they_cannot_do(arguments):
 def test_what_is_given_twice_counts_once(monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "benchmarks.evaluate.evaluate_rows", lambda *given, **_: seen.append(given)
+        "benchmarks.runner.rows.evaluate_rows", lambda *given, **_: seen.append(given)
     )
     monkeypatch.setattr(suites, "train", lambda *given, **_: seen.append(given) or [])
     twice = ["--split", "letters", "--split", "letters", "--seed", "1", "--seed", "1"]
