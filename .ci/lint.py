@@ -140,7 +140,8 @@ def many_parameters(sources: Sources) -> Iterator[Violation]:
         commands = {
             argument.id
             for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("typer.run", "application")
+            if isinstance(node, ast.Call)
+            and ast.unparse(node.func).endswith(("typer.run", "application"))
             for argument in node.args
             if isinstance(argument, ast.Name)
         }

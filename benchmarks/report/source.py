@@ -5,7 +5,8 @@ Decisions
   of the frame; which of its results must exist follows from the profile's plan (``suites.yaml``):
   what the pipeline evaluates must be there, everything else may be missing.
 * A row that the pipeline does not evaluate on a split may have been measured with one seed by
-  ``make full``; it then stands among the pipeline's results (its group is in the table's CSV).
+  ``make full``; on equal clips and split it stands among the pipeline's results (its group is in
+  the table's CSV).
 * The paths of predictions and runs are made here only.
 
 Cost: the frame is read once, a second for 300 results.
@@ -129,7 +130,18 @@ class Source:
         if self.group != REPRO or self.find(encoder, need.task, need.split) is not None:
             return None
         result = self.find(encoder, need.task, need.split, group=FULL)
-        return result if result is not None and result.seeds == [self.seed] else None
+        if result is None or result.seeds != [self.seed]:
+            return None
+        clips = (result.corpus_fingerprint, result.split_fingerprint)
+        return result if clips in self._clips_of(need.split) else None
+
+    def _clips_of(self, split: str) -> set[tuple[str, str]]:
+        """The corpus and split fingerprints of this source's own results on a split."""
+        return {
+            (one.corpus_fingerprint, one.split_fingerprint)
+            for (group, *_, corpus, where), one in self._by_key.items()
+            if (group, corpus, where) == (self.group, self.corpus, split)
+        }
 
     def _path(self, encoder: str, need: Need) -> Path:
         return results.path_of(
