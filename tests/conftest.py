@@ -7,12 +7,13 @@ Decisions:
 - What is expensive to build and only read is built once for all workers, see :func:`build_once`.
 """
 
+import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when numpy and torch are imported
 
@@ -46,6 +47,28 @@ def _one_fork_server() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "PRELOADED", (*jobs.PRELOADED, "signclip.training.train"))
         yield
+
+
+@pytest.fixture(scope="session")
+def train_in_fork() -> Callable[..., int]:
+    """``train_in_fork(folder, runs, config, where, count)``: train in a fork of the fork server.
+
+    See ``signclip/training/killed_training.py``. Returns the exit status; -9: killed.
+    """
+    context = multiprocessing.get_context("forkserver")
+
+    def train(*arguments: Any) -> int:
+        context.set_forkserver_preload(["signclip.training.train", *jobs.PRELOADED])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(Path(__file__).parent / "signclip/training")
+            import killed_training
+
+            process = context.Process(target=killed_training.train, args=arguments)
+            process.start()
+        process.join()
+        return process.exitcode
+
+    return train
 
 
 BuildOnce = Callable[[str, Callable[[Path], object]], Path]

@@ -62,30 +62,38 @@ RUNS = [  # experiment, split, fold, seed
 
 
 @pytest.fixture(scope="session")
-def packed(tmp_path_factory) -> Workspace:
+def packed(build_once, embedded) -> Workspace:
     """The Latin letters of the embedded corpus, with the feature stores :data:`VARIANTS`."""
-    folder = tmp_path_factory.mktemp("trained")
-    places = {name: folder / name for name in ("data", "features", "runs")}
-    tables = {"params": ROOT / "params.yaml", "experiments": ROOT / "benchmarks/experiments.yaml"}
-    workspace = Workspace(**places, **tables)
-    clips, dropped = corpora.build(NAME, progress=False)
-    clips = clips[clips["text"].map(text.label).isin(splits.LATIN)]
-    table = pd.concat(
-        [splits.letters(clips), splits.in_domain(clips), splits.unseen_language(clips)]
-    )
-    corpora.write(workspace.corpus(NAME), clips, dropped, table)
-    folders = {variant: workspace.store(NAME, variant) for variant in VARIANTS}
-    store.write_variants(clips, corpora.root(NAME), folders, progress=False)
-    return workspace
+
+    def workspace(folder: Path) -> Workspace:
+        places = {name: folder / name for name in ("data", "features", "runs")}
+        experiments = ROOT / "benchmarks/experiments.yaml"
+        return Workspace(**places, params=ROOT / "params.yaml", experiments=experiments)
+
+    def build(folder: Path) -> None:
+        clips = embedded.manifest
+        clips = clips[clips["text"].map(text.label).isin(splits.LATIN)]
+        table = pd.concat(
+            [splits.letters(clips), splits.in_domain(clips), splits.unseen_language(clips)]
+        )
+        made = workspace(folder)
+        corpora.write(made.corpus(NAME), clips, embedded.dropped, table)
+        folders = {variant: made.store(NAME, variant) for variant in VARIANTS}
+        store.write_variants(clips, embedded.root, folders, progress=False)
+
+    return workspace(build_once("packed", build))
 
 
 @pytest.fixture(scope="session")
-def trained(packed) -> Workspace:
+def trained(packed, build_once) -> Workspace:
     """The packed corpus with tiny runs: :data:`RUNS`."""
-    for experiment, split, fold, seed in RUNS:
-        run = RunId(experiment, "smoke", NAME, split, fold, seed)
-        train.train(resolve(run, packed), packed)
-    return packed
+
+    def build(folder: Path) -> None:
+        for experiment, split, fold, seed in RUNS:
+            run = RunId(experiment, "smoke", NAME, split, fold, seed)
+            train.train(resolve(run, packed), packed.replace(runs=folder))
+
+    return packed.replace(runs=build_once("runs", build))
 
 
 def _own_outputs(workspace: Workspace, folder: Path) -> Workspace:

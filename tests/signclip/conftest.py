@@ -196,15 +196,17 @@ def smoke_config() -> Callable[..., RunConfig]:
 
 
 @pytest.fixture(scope="session")
-def training_folder(tmp_path_factory, embedded) -> Path:
+def training_folder(build_once, embedded) -> Path:
     """``data`` and ``features`` of the 410 Latin letters of the embedded corpus, one variant."""
-    folder = tmp_path_factory.mktemp("train")
-    clips = embedded.manifest
-    clips = clips[clips["text"].map(signclip.text.label).isin(splits.LATIN)]
-    corpora.write(folder / "data" / NAME, clips, embedded.dropped, splits.letters(clips))
-    to = folder / "features" / NAME / "dominant_hand"
-    store.write(clips, embedded.root, "dominant_hand", to, progress=False)
-    return folder
+
+    def build(folder: Path) -> None:
+        clips = embedded.manifest
+        clips = clips[clips["text"].map(signclip.text.label).isin(splits.LATIN)]
+        corpora.write(folder / "data" / NAME, clips, embedded.dropped, splits.letters(clips))
+        to = folder / "features" / NAME / "dominant_hand"
+        store.write(clips, embedded.root, "dominant_hand", to, progress=False)
+
+    return build_once("training", build)
 
 
 @pytest.fixture(scope="session")

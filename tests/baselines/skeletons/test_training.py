@@ -1,10 +1,7 @@
 """Skeleton runs learn, repeat bit for bit, are reused while unchanged, and refuse nonsense."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -120,21 +117,20 @@ def test_a_run_describes_itself_and_a_changed_byte_is_detected(corpus, tmp_path,
         verify(folder)
 
 
-def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(corpus, tmp_path, make_recipe):
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
+    corpus, tmp_path, make_recipe, train_in_fork
+):
     """Statistics of batch norms and random states of dropout are part of the resumed state."""
     (tmp_path / "data").symlink_to(corpus.workspace.data)
     (tmp_path / "features").symlink_to(corpus.workspace.features)
     chosen = make_recipe("posec3d", epochs=2, save_every=2, affine_std=0.1, dropout=0.5)
-    script = Path(__file__).parents[2] / "signclip/training/killed_training.py"
 
-    def train_in_process(runs: str, *killed: str) -> int:
-        values = json.dumps(chosen.model_dump(mode="json"))
-        command = [sys.executable, script, tmp_path, tmp_path / runs, values, *killed]
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-        return subprocess.run(list(map(str, command)), env=environment).returncode
+    def train_in_process(runs: str, *killed: str | int) -> int:
+        values = chosen.model_dump(mode="json")
+        return train_in_fork(tmp_path, tmp_path / runs, values, *killed)
 
     assert train_in_process("once") == 0
-    assert train_in_process("twice", "after-update", "4") == -9
+    assert train_in_process("twice", "after-update", 4) == -9
     assert train_in_process("twice") == 0
     run = chosen.run_id.path
     for name in ("losses.csv", WEIGHTS):

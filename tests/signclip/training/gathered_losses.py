@@ -1,9 +1,6 @@
-"""Every loss of a batch shared by processes: run by test_distributed.py under torchrun, and alone.
+"""Every loss of a batch shared by processes: computed by test_distributed.py alone and by two."""
 
-``gathered_losses.py FOLDER``: each process writes its losses and gradients to ``<rank>.pt``.
-"""
-
-import sys
+from pathlib import Path
 
 import torch
 
@@ -36,21 +33,21 @@ def of_this_process(name: str) -> dict[str, torch.Tensor | list[torch.Tensor]]:
     """The loss, and its gradients by this process's rows and by a tower's weights."""
     part = dict(rank=distributed.rank(), world_size=distributed.world_size())
     rows = distributed.share(list(range(ROWS)), **part)
-    own = [side[rows].requires_grad_() for side in sides()]
-    loss = LOSSES[name](*map(distributed.gather, own))
+    mine = [side[rows].requires_grad_() for side in sides()]
+    loss = LOSSES[name](*map(distributed.gather, mine))
     loss.backward()
     trained = tower()
     several = distributed.world_size() > 1
     wrapped = torch.nn.parallel.DistributedDataParallel(trained) if several else trained
-    LOSSES[name](*(distributed.gather(wrapped(side.detach())) for side in own)).backward()
+    LOSSES[name](*(distributed.gather(wrapped(side.detach())) for side in mine)).backward()
     return {
         "loss": loss.detach(),
-        "rows": [side.grad for side in own],
+        "rows": [side.grad for side in mine],
         "weights": [weight.grad for weight in trained.parameters()],
     }
 
 
-if __name__ == "__main__":
-    with distributed.group():
-        found = {name: of_this_process(name) for name in LOSSES}
-        torch.save(found, f"{sys.argv[1]}/{distributed.rank()}.pt")
+def write(folder: Path) -> None:
+    """Each process writes its losses and gradients to ``<rank>.pt``."""
+    found = {name: of_this_process(name) for name in LOSSES}
+    torch.save(found, folder / f"{distributed.rank()}.pt")

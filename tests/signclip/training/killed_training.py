@@ -1,8 +1,10 @@
-"""A training that kills itself: run by tests in a process of its own.
+"""Trainings that tests run in processes of their own, some of which kill themselves.
 
-``killed_training.py FOLDER RUNS CONFIG [WHERE COUNT]``: train the configuration (JSON; that of a
-skeleton model names its ``model``) on the corpus and features below FOLDER; when the process comes
-to WHERE for the COUNT-th time, it sends itself SIGKILL.
+:func:`train` trains one configuration on the corpus and features below a folder. If the process
+comes to the place ``where`` for the ``count``-th time, it sends itself SIGKILL.
+
+As a command, for ``torchrun``: ``killed_training.py FOLDER RUNS CONFIG [WHERE COUNT]``, where
+CONFIG is JSON.
 """
 
 import json
@@ -10,14 +12,14 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from baselines.skeletons import training
-from baselines.skeletons.recipe import Recipe
 from signclip.core.workspace import Workspace
 from signclip.experiments.config import RunConfig
-from signclip.training import engine, train
+from signclip.training import engine
+from signclip.training import train as signclip_training
 
 
 def kill_at(owner, name: str, count: int, *, before=lambda *args: None) -> None:
@@ -45,15 +47,25 @@ WHERE = {
     "end-of-epoch": lambda n: kill_at(engine._StateHook, "after_train_epoch", n),
     "half-written": lambda n: kill_at(torch, "save", n, before=write_half),
     "before-rename": lambda n: kill_at(engine.files.os, "replace", n),
-    "finished": lambda n: kill_at(train.checkpoint, "save", n),
+    "finished": lambda n: kill_at(signclip_training.checkpoint, "save", n),
 }
 
-if __name__ == "__main__":
-    folder, runs, config = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
-    if len(sys.argv) > 4:
-        WHERE[sys.argv[4]](int(sys.argv[5]))
+
+def train(folder: Path, runs: Path, config: dict[str, Any], where: str = "", count: int = 1):
+    """Train one configuration in this process."""
+    if where:
+        WHERE[where](count)
     workspace = Workspace(folder / "data", folder / "features", runs)
     if "model" in config:
+        from baselines.skeletons import training  # takes seconds, and is needed by few
+        from baselines.skeletons.recipe import Recipe
+
         training.train(Recipe(**config), workspace)
     else:
-        train.train(RunConfig(**config), workspace)
+        signclip_training.train(RunConfig(**config), workspace)
+
+
+if __name__ == "__main__":
+    folder, runs, values, *rest = sys.argv[1:]
+    where, count = rest or ("", "1")
+    train(Path(folder), Path(runs), json.loads(values), where, int(count))

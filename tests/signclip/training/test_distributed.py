@@ -18,7 +18,7 @@ import torch
 
 from signclip.core.errors import ConfigError
 from signclip.corpora import splits
-from signclip.experiments.config import Compute
+from signclip.experiments.config import Compute, RunConfig
 from signclip.features import packing, store
 from signclip.training import curves, distributed, sampling, train
 
@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[3]
 NAME = "spreadthesign-fingerspelling"
 
 KILLED_TRAINING = ROOT / "tests/signclip/training/killed_training.py"
+BY_TWO = ROOT / "tests/signclip/training/by_two.py"
 GATHERED_LOSSES = ROOT / "tests/signclip/training/gathered_losses.py"
 TABLES = ["--experiments", ROOT / "benchmarks/experiments.yaml", "--params", ROOT / "params.yaml"]
 
@@ -45,77 +46,101 @@ def torchrun(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_losses_of_gathered_parts_and_their_gradients_are_those_of_the_whole(tmp_path):
-    done = torchrun(tmp_path, GATHERED_LOSSES, tmp_path)
+CHANGES = {
+    "plain": {},
+    "augmented": {"augment": ("affine2d", "temporal")},
+    "gallery": {"loss": "gallery", "gallery_texts": 12, "label_prompt": "{label}"},
+    "split_prompt": {
+        "loss": "gallery",
+        "prompt": "<en> <{sign_language}> {label}",
+        "split_prompt": True,
+    },
+    "sigmoid": {"loss": "sigmoid", "temperature": True, "normalise": True, "pooling": "attention"},
+    "chunks": {"compute": Compute(padding="none", group_ratio=0.85, chunk=5)},
+}
+
+
+@pytest.fixture(scope="module")
+def configs(smoke_config) -> dict[str, RunConfig]:
+    """What two processes train one after another. It takes them seconds to start."""
+    # without dropout, whose draws are each process's own
+    towers = smoke_config().towers.model_copy(update={"dropout": 0.0})
+    compute = Compute(padding="none", group_ratio=0.85)
+    return {
+        **{
+            name: smoke_config(towers=towers, batch_size=25, **{"compute": compute, **changes})
+            for name, changes in CHANGES.items()
+        },
+        "one text": smoke_config(loss="gallery", prompt="one text for all", batch_size=100),
+        "dropout": smoke_config(epochs=2, save_every=4),
+    }
+
+
+@pytest.fixture(scope="module")
+def by_two(training_folder, configs, tmp_path_factory) -> Path:
+    """What two processes wrote: gathered losses, and a folder of runs for each configuration."""
+    runs = tmp_path_factory.mktemp("by_two")
+    values = {name: config.model_dump(mode="json") for name, config in configs.items()}
+    done = torchrun(runs, BY_TWO, training_folder, runs, json.dumps(values))
     assert done.returncode == 0, done.stderr
-    parts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    return runs
+
+
+def test_losses_of_gathered_parts_and_their_gradients_are_those_of_the_whole(by_two):
+    parts = [torch.load(by_two / f"{rank}.pt") for rank in range(2)]
     spec = importlib.util.spec_from_file_location("gathered_losses", GATHERED_LOSSES)
     alone = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(alone)
     for name in alone.LOSSES:
-        whole, own = alone.of_this_process(name), [part[name] for part in parts]
-        assert [len(part["rows"][0]) for part in own] == [3, 4]
-        for part in own:
+        whole, halves = alone.of_this_process(name), [part[name] for part in parts]
+        assert [len(part["rows"][0]) for part in halves] == [3, 4]
+        for part in halves:
             assert part["loss"] == pytest.approx(whole["loss"].item(), rel=1e-6), name
             for ours, theirs in zip(part["weights"], whole["weights"], strict=True):
                 assert torch.allclose(ours, theirs, atol=1e-6), name
         for side in range(2):
             # what DDP's mean over the two processes will halve
-            ours = torch.cat([part["rows"][side] for part in own]) / 2
+            ours = torch.cat([part["rows"][side] for part in halves]) / 2
             assert torch.allclose(ours, whole["rows"][side], atol=1e-7), name
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"augment": ("affine2d", "temporal")},
-        {"loss": "gallery", "gallery_texts": 12, "label_prompt": "{label}"},
-        {"loss": "gallery", "prompt": "<en> <{sign_language}> {label}", "split_prompt": True},
-        {"loss": "sigmoid", "temperature": True, "normalise": True, "pooling": "attention"},
-        {"compute": Compute(padding="none", group_ratio=0.85, chunk=5)},
-    ],
-    ids=["plain", "augmented", "gallery", "split_prompt", "sigmoid", "chunks"],
-)
-def test_two_processes_train_as_one(training_folder, workspace, smoke_config, tmp_path, changes):
-    """Without dropout: its draws are each process's own."""
-    towers = smoke_config().towers.model_copy(update={"dropout": 0.0})
-    compute = Compute(padding="none", group_ratio=0.85)
-    config = smoke_config(towers=towers, batch_size=25, **{"compute": compute, **changes})
-    one = train.train(config, workspace.replace(runs=tmp_path / "one"))
-    values = json.dumps(config.model_dump(mode="json"))
-    done = torchrun(tmp_path, KILLED_TRAINING, training_folder, tmp_path / "two", values)
-    assert done.returncode == 0, done.stderr
-    two = tmp_path / "two" / config.run_id.path
+@pytest.mark.parametrize("name", CHANGES)
+def test_two_processes_train_as_one(by_two, configs, workspace, tmp_path, name):
+    config = configs[name]
+    one = train.train(config, workspace.replace(runs=tmp_path))
+    two = by_two / name / config.run_id.path
     trace = [pd.read_csv(run / curves.LOSSES)["loss"] for run in (one, two)]
     assert len(trace[0]) > 5
     np.testing.assert_allclose(*trace, rtol=1e-5)
     starts = json.loads((two / "metrics.json").read_text())["starts"]
     assert [start["processes"] for start in starts] == [2]
     weights = [train.checkpoint.load(run).model.state_dict() for run in (one, two)]
-    for name, weight in weights[0].items():
-        assert torch.allclose(weight, weights[1][name], atol=1e-4), name
+    for key, weight in weights[0].items():
+        assert torch.allclose(weight, weights[1][key], atol=1e-4), key
 
 
-def test_two_killed_processes_go_on_to_the_bits_of_an_uninterrupted_run(
-    training_folder, smoke_config, tmp_path
+def test_a_process_may_have_none_of_a_gallerys_texts(by_two, configs):
+    run = by_two / "one text" / configs["one text"].run_id.path
+    assert (run / "model.safetensors").is_file()
+
+
+def test_two_killed_processes_resume_to_the_bits_of_an_uninterrupted_run(
+    by_two, configs, training_folder, tmp_path
 ):
-    config = smoke_config(epochs=2, save_every=4)
+    config = configs["dropout"]
     assert config.towers.dropout > 0  # whose draws are each process's own
     values = json.dumps(config.model_dump(mode="json"))
 
-    def train_by_two(runs: Path, *killed: str) -> int:
-        return torchrun(
-            tmp_path, KILLED_TRAINING, training_folder, runs, values, *killed
-        ).returncode
+    def train_by_two(*killed: str) -> int:
+        done = torchrun(tmp_path, KILLED_TRAINING, training_folder, tmp_path, values, *killed)
+        return done.returncode
 
-    assert train_by_two(tmp_path / "once") == 0
-    assert train_by_two(tmp_path / "twice", "after-update", "7") != 0
+    assert train_by_two("after-update", "7") != 0
     run = config.run_id.path
-    assert (tmp_path / "twice" / run.with_name(f".{run.name}.work") / "state.pt").is_file()
-    assert train_by_two(tmp_path / "twice") == 0
+    assert (tmp_path / run.with_name(f".{run.name}.work") / "state.pt").is_file()
+    assert train_by_two() == 0
     for name in (curves.LOSSES, train.checkpoint.WEIGHTS):
-        once, twice = (tmp_path / part / run / name for part in ("once", "twice"))
+        once, twice = (runs / run / name for runs in (by_two / "dropout", tmp_path))
         assert once.read_bytes() == twice.read_bytes(), name
 
 
@@ -138,14 +163,6 @@ def test_a_clip_that_one_process_cannot_use_is_named_by_it(training_folder, tmp_
     told = [line for line in done.stderr.splitlines() if line.startswith("signclip: ")]
     assert told, done.stderr
     assert all(spoilt["id"] in line for line in told)
-
-
-def test_a_process_may_have_none_of_a_gallerys_texts(training_folder, smoke_config, tmp_path):
-    config = smoke_config(loss="gallery", prompt="one text for two processes", batch_size=100)
-    values = json.dumps(config.model_dump(mode="json"))
-    done = torchrun(tmp_path, KILLED_TRAINING, training_folder, tmp_path / "two", values)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "two" / config.run_id.path / "model.safetensors").is_file()
 
 
 def test_the_command_line_under_torchrun(training_folder, tmp_path):

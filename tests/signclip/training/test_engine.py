@@ -1,10 +1,7 @@
 """The engine: killed and resumed to the bit, honest about what is not finite, repeatable."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +12,7 @@ import torch
 from signclip import checkpoint
 from signclip.core.errors import RunError, StoreError
 from signclip.corpora import splits
-from signclip.experiments.config import Compute
+from signclip.experiments.config import Compute, RunConfig
 from signclip.features import store
 from signclip.training import contrastive, curves, engine, train
 
@@ -24,16 +21,16 @@ NAME = "spreadthesign-fingerspelling"
 GOLDEN = ROOT / "tests/golden/training_losses.csv"
 
 
-def killed(folder: Path, runs: Path, config, *where: str) -> int:
-    """Run killed_training.py; its exit status (-9: killed)."""
-    script = ROOT / "tests/signclip/training/killed_training.py"
-    command = [sys.executable, script, folder, runs, json.dumps(config.model_dump(mode="json"))]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        list(map(str, [*command, *where])), env=environment, capture_output=True, text=True
-    )
-    assert done.returncode in (0, -9), done.stderr
-    return done.returncode
+@pytest.fixture(scope="module")
+def killed(train_in_fork, training_folder) -> Callable[..., int]:
+    """``killed(runs, config, where, count)``: train in a process; its exit status (-9: killed)."""
+
+    def train_in_process(runs: Path, config: RunConfig, *where: str | int) -> int:
+        status = train_in_fork(training_folder, runs, config.model_dump(mode="json"), *where)
+        assert status in (0, -9)
+        return status
+
+    return train_in_process
 
 
 def assert_same_run(config, one: Path, other: Path) -> None:
@@ -58,14 +55,14 @@ def long_config(smoke_config):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(training_folder, long_config, tmp_path_factory) -> Path:
+def uninterrupted(killed, long_config, tmp_path_factory) -> Path:
     runs = tmp_path_factory.mktemp("uninterrupted")
-    assert killed(training_folder, runs, long_config) == 0
+    assert killed(runs, long_config) == 0
     return runs / long_config.run_id.path
 
 
 def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterrupted_run(
-    training_folder, long_config, uninterrupted, tmp_path
+    killed, long_config, uninterrupted, tmp_path
 ):
     losses = pd.read_csv(uninterrupted / curves.LOSSES, dtype=str)
     an_epoch = len(losses) // 3
@@ -81,14 +78,14 @@ def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterru
         ("before-update", an_epoch - 1),
         ("finished", 1),
     ):
-        assert killed(training_folder, tmp_path, long_config, where, str(count)) == -9, where
+        assert killed(tmp_path, long_config, where, count) == -9, where
         state = work / engine.STATE
         done.append(len(torch.load(state)["losses"]) if state.is_file() else 0)
         assert not (tmp_path / long_config.run_id.path).exists()
     assert done == sorted(done), done
     assert done[0] == 0
     assert done[-1] > an_epoch
-    assert killed(training_folder, tmp_path, long_config) == 0
+    assert killed(tmp_path, long_config) == 0
     resumed = tmp_path / long_config.run_id.path
     assert pd.read_csv(resumed / curves.LOSSES, dtype=str).equals(losses)
     for name in (checkpoint.WEIGHTS, checkpoint.CONFIG):
@@ -108,25 +105,25 @@ def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterru
     ],
     ids=["sigmoid", "gallery", "split_prompt"],
 )
-def test_other_losses_are_resumed_as_exactly(training_folder, smoke_config, tmp_path, changes):
+def test_other_losses_are_resumed_as_exactly(killed, smoke_config, tmp_path, changes):
     config = smoke_config("E3.2", epochs=2, save_every=4, **changes)
-    assert killed(training_folder, tmp_path / "once", config) == 0
-    assert killed(training_folder, tmp_path / "twice", config, "after-update", "7") == -9
-    assert killed(training_folder, tmp_path / "twice", config) == 0
+    assert killed(tmp_path / "once", config) == 0
+    assert killed(tmp_path / "twice", config, "after-update", 7) == -9
+    assert killed(tmp_path / "twice", config) == 0
     assert_same_run(config, tmp_path / "once", tmp_path / "twice")
 
 
 def test_a_state_of_another_configuration_is_not_gone_on_with(
-    training_folder, long_config, uninterrupted, tmp_path
+    killed, long_config, uninterrupted, tmp_path
 ):
     other = long_config.model_copy(update={"learning_rate": 0.5})
-    killed(training_folder, tmp_path, other, "after-update", "9")
+    killed(tmp_path, other, "after-update", 9)
     work = tmp_path / long_config.run_id.path
     work = work.with_name(f".{work.name}.work")
     mine = (work / engine.STATE).read_bytes()
-    assert killed(training_folder, tmp_path, long_config, "after-update", "3") == -9
+    assert killed(tmp_path, long_config, "after-update", 3) == -9
     assert (engine.aside_folder(work) / engine.STATE).read_bytes() == mine
-    assert killed(training_folder, tmp_path, long_config) == 0
+    assert killed(tmp_path, long_config) == 0
     assert not engine.aside_folder(work).exists()
     ours, theirs = (
         (runs / checkpoint.WEIGHTS).read_bytes()
@@ -184,9 +181,9 @@ def test_comments_titles_and_how_often_it_is_saved_do_not_make_another_training(
     assert fingerprint(clip_norm=1.0) != fingerprint()
 
 
-def test_what_a_run_took_is_written_down_with_its_starts(training_folder, long_config, tmp_path):
-    killed(training_folder, tmp_path, long_config, "after-update", "9")
-    killed(training_folder, tmp_path, long_config)
+def test_what_a_run_took_is_written_down_with_its_starts(killed, long_config, tmp_path):
+    killed(tmp_path, long_config, "after-update", 9)
+    killed(tmp_path, long_config)
     metrics = checkpoint.read_metrics(tmp_path / long_config.run_id.path)
     one = {"processes": 1, "device": "cuda" if torch.cuda.is_available() else "cpu"}
     assert metrics["starts"] == [{"after_update": 0, **one}, {"after_update": 8, **one}]
@@ -206,14 +203,14 @@ def test_a_clip_that_a_process_reading_ahead_cannot_use_is_named_in_one_line(
         train.train(config, workspace.replace(features=features, runs=tmp_path))
 
 
-def test_processes_that_read_ahead_change_nothing(training_folder, smoke_config, tmp_path):
+def test_processes_that_read_ahead_change_nothing(killed, smoke_config, tmp_path):
     """Killed or not: what was read ahead is read again."""
     values = dict(epochs=2, save_every=4, augment=("affine2d", "temporal"), reshuffle=True)
     config = smoke_config("E3.2", **values, compute=Compute(loaders=2, padding="none", chunk=7))
     plain = config.model_copy(update={"compute": config.compute.model_copy(update={"loaders": 0})})
-    assert killed(training_folder, tmp_path / "plain", plain) == 0
-    assert killed(training_folder, tmp_path / "ahead", config, "after-update", "7") == -9
-    assert killed(training_folder, tmp_path / "ahead", config) == 0
+    assert killed(tmp_path / "plain", plain) == 0
+    assert killed(tmp_path / "ahead", config, "after-update", 7) == -9
+    assert killed(tmp_path / "ahead", config) == 0
     assert_same_run(config, tmp_path / "plain", tmp_path / "ahead")
 
 
@@ -281,9 +278,9 @@ def test_learning_curves_are_there_as_table_events_and_picture(uninterrupted, lo
 
 
 def test_progress_adds_up_to_the_epochs_also_where_a_run_is_resumed(
-    training_folder, workspace, long_config, tmp_path
+    killed, workspace, long_config, tmp_path
 ):
-    killed(training_folder, tmp_path, long_config, "after-update", "9")
+    killed(tmp_path, long_config, "after-update", 9)
     shares: list[float] = []
     train.train(long_config, workspace.replace(runs=tmp_path), progress=shares.append)
     assert sum(shares) == pytest.approx(long_config.epochs)
