@@ -56,6 +56,7 @@ def train_in_fork() -> Callable[..., int]:
     See ``signclip/training/killed_training.py``. Returns the exit status; -9: killed.
     """
     context = multiprocessing.get_context("forkserver")
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # as in signclip.core.jobs
 
     def train(*arguments: Any) -> int:
         context.set_forkserver_preload(["signclip.training.train", *jobs.PRELOADED])

@@ -144,18 +144,18 @@ def test_every_clip_is_tested_once_and_counted(workspace):
     assert result.scores["V2T_R@1"].value == (clips["rank"] == 1).mean()
 
 
-@pytest.mark.parametrize(("name", "embedded"), [("E3.2", True), ("nearest-neighbour", False)])
-def test_predictions_contain_what_was_scored(workspace, name, embedded):
+@pytest.mark.parametrize(("name", "embeds"), [("E3.2", True), ("nearest-neighbour", False)])
+def test_predictions_contain_what_was_scored(workspace, name, embeds):
     measured(name, workspace)
     clips, texts = (
         pd.read_parquet(workspace.predictions / name / "letters" / file)
         for file in (predictions.CLIPS_FILE, predictions.GALLERY_FILE)
     )
-    assert ("embedding" in clips) == ("embedding" in texts) == embedded
-    assert ("scores" in clips) != embedded
+    assert ("embedding" in clips) == ("embedding" in texts) == embeds
+    assert ("scores" in clips) != embeds
     for fold, of_fold in clips.groupby("fold"):
         gallery = texts[texts["fold"] == fold].reset_index()
-        if embedded:
+        if embeds:
             scores = np.stack(gallery["embedding"]) @ np.stack(of_fold["embedding"]).T
         else:
             scores = np.stack(of_fold["scores"]).T

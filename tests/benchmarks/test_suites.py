@@ -138,13 +138,14 @@ def test_every_command_has_help_with_an_example(name):
     assert example in text
 
 
-def test_two_encoders_are_compared_from_their_result_files(board, tmp_path, monkeypatch):
-    board(tmp_path)
+@pytest.mark.parametrize("group", ["repro", "local"])
+def test_two_encoders_are_compared_from_their_result_files(result, tmp_path, monkeypatch, group):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "leaderboard").rename(tmp_path / "results-leaderboard")
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results-leaderboard").rename(tmp_path / "results/leaderboard")
+    for name, hits in (("X", 60), ("E7.2", 30)):
+        ranks = {f"clip-{i:02d}": [1 if i < hits else 7] for i in range(90)}
+        made = result(encoder=name, group=group, n_evaluated=90, ranks=ranks)
+        made.write(tmp_path / "results/leaderboard")
     done = CliRunner().invoke(cli.app, ["compare", "X", "E7.2", "--corpus", "c"])
     assert done.exit_code == 0, done.output
-    assert "V2T_R@1 of X - E7.2: +" in done.output
+    assert "V2T_R@1 of X - E7.2: +0.3333" in done.output
     assert "90 clips" in done.output

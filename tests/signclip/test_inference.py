@@ -390,8 +390,10 @@ def test_a_run_is_found_below_the_folder_of_its_stage(tmp_path, monkeypatch):
     assert signclip.load(tmp_path / "runs/E7.2/0/in_domain").config is not None
     with pytest.raises(RunError, match=r"^runs/E7\.2/1/in_domain: no finished run here"):
         signclip.load("runs/E7.2/1/in_domain")
-    SignCLIPModel(run()).save_pretrained("runs/full/E7.2/0/in_domain")
-    with pytest.raises(ConfigError, match=r"runs/full/E7\.2/0/in_domain, runs/signclip/E7\.2"):
+    SignCLIPModel(run()).save_pretrained("runs/pretraining/E7.2/0/in_domain")
+    with pytest.raises(
+        ConfigError, match=r"runs/pretraining/E7\.2/0/in_domain, runs/signclip/E7\.2"
+    ):
         signclip.load("runs/E7.2/0/in_domain")
 
 

@@ -53,14 +53,14 @@ def test_a_run_is_found_in_the_folder_of_its_stage(tmp_path):
 
 
 def test_different_runs_of_one_name_are_ambiguous_and_all_are_named(tmp_path):
-    for stage in ("fingerclip", "full"):
+    for stage in ("fingerclip", "signclip"):
         finished(tmp_path / stage / PATH, fingerprint=stage)
-    with pytest.raises(ConfigError, match=r"several runs.*fingerclip.*full"):
+    with pytest.raises(ConfigError, match=r"several runs.*fingerclip.*signclip"):
         find_run(tmp_path, PATH)
 
 
 def test_runs_without_a_fingerprint_are_different_runs(tmp_path):
-    for stage in ("fingerclip", "full"):
+    for stage in ("fingerclip", "signclip"):
         finished(tmp_path / stage / PATH)
     with pytest.raises(ConfigError, match="several runs"):
         find_run(tmp_path, PATH)

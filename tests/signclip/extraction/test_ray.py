@@ -31,7 +31,7 @@ def test_two_workers_of_a_ray_cluster_give_the_same_bytes(clips, tmp_path):
         assert (there / f"{i}.pose").read_bytes() == (here / f"{i}.pose").read_bytes()
     # the records are the same too: the other engine has nothing left to do
     again = extract.run([clips], there, jobs=2, progress=False)
-    assert [one.before for one in again] == [True] * 4
+    assert [one.reused for one in again] == [True] * 4
 
 
 def test_no_cluster_at_an_address_is_named(clips, tmp_path):
