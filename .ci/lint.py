@@ -53,6 +53,8 @@ LAYERS = {
         ("evaluation",),
         ("tasks",),
         ("runner",),
+        ("source",),
+        ("points",),
         ("analogy", "dgs", "photograph", "speed", "tune"),
         ("report",),
         ("leaderboard", "local_corpora"),

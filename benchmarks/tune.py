@@ -1,9 +1,15 @@
 """Tuning on validation clips: every setting of a grid is trained and its score recorded.
 
-Decision: there is one grid per recipe (``tuning`` in ``params.yaml``), trained on its rows and all
-folds of its split. The setting with the best mean validation V2T R@1 over rows and folds belongs
-into the recipe in ``params.yaml``, unless the comment there gives a reason. Test clips are not
-read. A setting inside another one is named with a dot (``towers.pose_layers``).
+Decisions
+* There is one grid per recipe (``tuning`` in ``params.yaml``), trained on its rows and all folds of
+  its splits. The setting with the best validation V2T R@1, the mean over splits of the mean over
+  rows and folds, belongs into the recipe in ``params.yaml``, unless the comment there gives a
+  reason. A setting inside another one is named with a dot (``towers.pose_layers``).
+* A run's validation is recorded twice: after its last epoch, and at its lowest validation loss,
+  since either may give the weights (``select``).
+* Test clips are not read. But the validation clips of one fold are test clips of another, so what
+  is chosen over all folds has been influenced by them; ``<recipe>-folds.csv`` has the scores fold by
+  fold, from which :mod:`benchmarks.nested` tells what that is worth.
 
 Cost: every cell of the grid is a full training, so this is not part of ``make repro``; its outcome
 is committed (``results/tuning/<recipe>.csv``). All trainings of the grid run side by side, since
@@ -26,7 +32,7 @@ from signclip.core.jobs import run_all
 from signclip.core.workspace import RunId, Workspace
 from signclip.corpora import splits
 from signclip.experiments.config import RunConfig
-from signclip.experiments.run_folder import read_metrics
+from signclip.experiments.run_folder import CURVES
 from signclip.experiments.table import resolve
 
 # Rows that are trained with two texts per clip have both metrics; the mean of the two counts.
@@ -59,9 +65,18 @@ def _nested(setting: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _score(last: Mapping[str, float]) -> float:
-    scores = [last[name] for name in METRICS if name in last]
-    return sum(scores) / len(scores)
+def _scores(curve: pd.DataFrame) -> dict[str, float]:
+    """The validation of one run: its R@1 and losses at the end, and at its lowest loss."""
+    score = curve[[name for name in METRICS if name in curve]].mean(axis=1)
+    lowest = curve["validation_loss"].idxmin()
+    return {
+        "last": score.iloc[-1],
+        "at_lowest_loss": score[lowest],
+        "lowest_loss_epoch": int(curve["epoch"][lowest]),
+        "training_loss": curve["loss"].iloc[-1],
+        "validation_loss": curve["validation_loss"].iloc[-1],
+        "lowest_validation_loss": curve["validation_loss"][lowest],
+    }
 
 
 def tune(
@@ -88,8 +103,10 @@ def tune(
             f"{workspace.params}: no tuning grid {recipe!r}; there are {', '.join(grids)}"
         )
     grid = dict(grids[recipe])
-    rows, split = grid.pop("rows"), grid.pop("split")
-    folds = splits.fold_numbers(splits.read(workspace.corpus(corpus), split))
+    rows, names = grid.pop("rows"), grid.pop("splits")
+    folds = {
+        name: splits.fold_numbers(splits.read(workspace.corpus(corpus), name)) for name in names
+    }
     settings = [dict(zip(grid, x, strict=True)) for x in itertools.product(*grid.values())]
     trials = [
         Trial(
@@ -101,7 +118,8 @@ def tune(
         )
         for number, setting in enumerate(settings)
         for row in rows
-        for fold in folds
+        for split in names
+        for fold in folds[split]
     ]
     paths = run_all(
         f"{__name__}:_train",
@@ -111,23 +129,35 @@ def tune(
         desc=f"{recipe}: {len(settings)} settings, {len(trials)} runs",
         workspace=workspace,
     )
-    scores = pd.DataFrame(
+    by_run = pd.DataFrame(
         {
-            "setting": [trial.setting for trial in trials],
-            "row": [trial.config.experiment for trial in trials],
-            "score": [_score(read_metrics(path)["last"]) for path in paths],
+            **settings[trial.setting],
+            "row": trial.config.experiment,
+            "split": trial.config.split,
+            "fold": trial.config.fold or 0,
+            "run": str(path.relative_to(workspace.runs)),
+            **_scores(pd.read_csv(path / CURVES)),
         }
+        for trial, path in zip(trials, paths, strict=True)
     )
-    table = [
-        {
-            **setting,
-            "mean": of_setting["score"].mean(),
-            **of_setting.groupby("row")["score"].mean(),
-            "runs": len(of_setting),
-        }
-        for setting, (_, of_setting) in zip(settings, scores.groupby("setting"), strict=True)
-    ]
-    result = pd.DataFrame(table).sort_values("mean", ascending=False, kind="stable")
-    with files.atomic_file(workspace.results / "tuning" / f"{recipe}.csv") as partial:
-        result.to_csv(partial, index=False, float_format="%.6g")
+    result = summary(by_run, list(grid))
+    for name, table in ((f"{recipe}-folds", by_run), (recipe, result)):
+        with files.atomic_file(workspace.results / "tuning" / f"{name}.csv") as partial:
+            table.to_csv(partial, index=False, float_format="%.6g")
     return result
+
+
+def summary(by_run: pd.DataFrame, settings: list[str]) -> pd.DataFrame:
+    """One row a setting, the best first: the means over splits, of means over rows and folds.
+
+    Args:
+        by_run: one row a run; ``settings`` are the columns that tell settings apart.
+    """
+    measured = ["last", "at_lowest_loss", "training_loss", "validation_loss"]
+    by_split = by_run.groupby([*settings, "split"], sort=False)[measured].mean()
+    table = by_split.groupby(settings, sort=False).mean()
+    wide = by_split[["last", "at_lowest_loss"]].unstack("split")
+    for (score, split), column in wide.items():
+        table[f"{split}_{score}"] = column
+    table["runs"] = by_run.groupby(settings, sort=False).size()
+    return table.sort_values("last", ascending=False, kind="stable").reset_index()

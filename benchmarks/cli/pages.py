@@ -33,18 +33,74 @@ def table(
     typer.echo(report.write_table(name, Workspace(), **where).read_text(encoding="utf-8"))
 
 
-@app.command(hidden=True)
+@app.command()
 def paper(
-    name: Annotated[str, typer.Argument(help="Name of a table.")] = "fingerclip",
+    name: Annotated[
+        str, typer.Argument(help="Name of a table, to write this one only. Default: everything.")
+    ] = "",
     profile: Profile = "cpu",
     corpus: Corpus = EMBEDDED,
     seed: Seed = 0,
 ) -> None:
-    """The same as `signbench table`, its former name.
+    """Write every table and figure of the paper with our numbers beside them, and the report page.
+
+    From files that git tracks: results, statistics of corpora and plotted points. Nothing is
+    trained or downloaded.
+
+    Example: signbench paper
 
     Example: signbench paper pretraining
     """
-    table(name, profile=profile, corpus=corpus, seed=seed, list_=False)
+    from benchmarks import report
+
+    if name:
+        table(name, profile=profile, corpus=corpus, seed=seed, list_=False)
+        return
+    for path in report.write_all(Workspace(), profile=profile, corpus=corpus, seed=seed):
+        typer.echo(path)
+
+
+@app.command()
+def why(
+    name: Annotated[str, typer.Argument(help="A table or figure, e.g. pretraining.")],
+    row: Annotated[str, typer.Argument(help="A row of the table, e.g. E7.2.")] = "",
+    column: Annotated[str, typer.Argument(help="A column, e.g. 'tagged V2T_R@1'.")] = "",
+) -> None:
+    """Where a number comes from: result file, run, commit, data and the command that makes it.
+
+    Example: signbench why pretraining E7.2 "tagged V2T_R@1"
+
+    Example: signbench why ablation
+    """
+    from benchmarks.report import provenance
+
+    typer.echo(provenance.why(Workspace(), name, row, column))
+
+
+@app.command()
+def points(
+    name: Annotated[str, typer.Argument(help="Name of points; --list shows them.")] = "",
+    profile: Profile = "cpu",
+    corpus: Corpus = EMBEDDED,
+    seed: Seed = 0,
+    list_: Annotated[bool, typer.Option("--list", help="List the points.")] = False,
+) -> None:
+    """Write what figures plot (results/points) from predictions, runs and features.
+
+    Example: signbench points
+
+    Example: signbench points curves
+    """
+    from benchmarks import points as package
+
+    where = dict(profile=profile, corpus=corpus, seed=seed)
+    if list_:
+        typer.echo("\n".join(package.names()))
+    elif name:
+        typer.echo(package.write_one(name, Workspace(), **where))
+    else:
+        for path in package.write_all(Workspace(), **where):
+            typer.echo(path)
 
 
 @app.command()
@@ -55,7 +111,7 @@ def figure(
     seed: Seed = 0,
     list_: Annotated[bool, typer.Option("--list", help="List the figures.")] = False,
 ) -> None:
-    """Draw one figure (PDF, PNG and the plotted numbers as CSV).
+    """Draw one figure (PDF, PNG, SVG and the plotted numbers as CSV).
 
     Example: signbench figure ablation
     """
@@ -66,20 +122,4 @@ def figure(
         return
     where = dict(profile=profile, corpus=corpus, seed=seed)
     for path in report.write_figure(name, Workspace(), **where):
-        typer.echo(path)
-
-
-@app.command("report")
-def report_(
-    profile: Profile = "cpu",
-    corpus: Corpus = EMBEDDED,
-    seed: Seed = 0,
-) -> None:
-    """Write every table and figure.
-
-    Example: signbench report
-    """
-    from benchmarks import report
-
-    for path in report.write_all(Workspace(), profile=profile, corpus=corpus, seed=seed):
         typer.echo(path)

@@ -1,4 +1,4 @@
-"""The report: tables, figures and pages, all functions of results, predictions and runs.
+"""The report: tables, figures and pages, all functions of results and plotted points.
 
 Decisions
 * A table is one module of :mod:`benchmarks.report.tables`, a figure one of
@@ -25,7 +25,7 @@ from signclip.core.errors import ConfigError
 from signclip.core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from benchmarks.report.source import Source
+    from benchmarks.source import Source
 
 TABLES, FIGURES, COSTS = "tables", "figures", "costs"  # folders below results/
 TRANSFER = "transfer"  # another, with one folder per corpus, and what its groups begin with
@@ -111,7 +111,7 @@ def write_transfer(workspace: Workspace, *, profile: str, corpus: str, run: str)
         SignCLIPError: there are no results or predictions, or one is invalid.
     """
     from benchmarks.report import page
-    from benchmarks.report.source import Source
+    from benchmarks.source import Source
 
     source = Source(workspace, profile, corpus, group=f"{TRANSFER}-{corpus}", run=run)
     out = workspace.results / TRANSFER / corpus
@@ -119,13 +119,14 @@ def write_transfer(workspace: Workspace, *, profile: str, corpus: str, run: str)
     with files.writing(out), files.atomic_folder(out) as partial:
         for name in _names(TRANSFER):
             table = _find(TRANSFER, name, "TABLE")
-            paths += page.write(table, source, partial, partial / f"{COSTS}.csv")
+            command = f"signbench transfer {corpus}"
+            paths += page.write(table, source, partial, partial / f"{COSTS}.csv", command)
     return [out / path.name for path in paths]
 
 
 def source_of(workspace: Workspace, *, profile: str, corpus: str, seed: int = 0) -> Source:
     """What the tables and figures of the pipeline read from."""
-    from benchmarks.report.source import Source
+    from benchmarks.source import Source
 
     return Source(workspace, profile, corpus, seed)
 

@@ -26,9 +26,9 @@ from benchmarks.report import source_of
 from benchmarks.report.cells import NOTHING, cell, score_columns
 from benchmarks.report.page import markdown_table
 from benchmarks.report.places import PLACES, Place
-from benchmarks.report.source import Need, Source
 from benchmarks.report.tables.beyond import BASE, BEST, FLOOR, METRIC
 from benchmarks.results import Result
+from benchmarks.source import Need, Source
 from signclip.core import files
 from signclip.core.errors import ConfigError
 from signclip.core.workspace import Workspace

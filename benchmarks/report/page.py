@@ -2,11 +2,13 @@
 
 Decisions
 * A table is one module of :mod:`benchmarks.report.tables` with a :class:`Table` named ``TABLE``. It
-  turns a :class:`~benchmarks.report.source.Source` into a :class:`Page`: the frame of the CSV, the
+  turns a :class:`~benchmarks.source.Source` into a :class:`Page`: the frame of the CSV, the
   printed parts (data frames of text) and the variables of its notes.
 * The notes are the jinja2 template ``templates/<table>.md.j2``; a table without one has no notes.
 * Equal results give equal bytes: a page holds no date, time, host or commit. What a result has cost
-  stands in a file of its own, ``costs/<table>.csv``.
+  stands in a file of its own, ``costs/<table>.csv``, and where a number comes from in
+  ``<table>.json`` (:mod:`benchmarks.report.provenance`).
+* A result that is missing leaves its cells empty; below the notes stands which, and what makes it.
 * Text is escaped for Markdown and LaTeX here only. A cell that is wholly between ``**`` is bold.
 
 Cost: milliseconds.
@@ -24,12 +26,14 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from benchmarks.report.source import Need, Source
+from benchmarks.report import provenance
+from benchmarks.report.provenance import Cells
 from benchmarks.results import Result
+from benchmarks.source import Need, NoResults, Source
 from signclip.core import files
 
 TEMPLATES = Path(__file__).parent / "templates"
-SUFFIXES = ("csv", "md", "tex")
+SUFFIXES = ("csv", "md", "tex", "json")
 COSTS_OF = ("group", "encoder", "revision", "corpus", "split")  # one row of the costs each
 
 _BOLD = re.compile(r"\*\*(.+)\*\*")
@@ -54,6 +58,8 @@ class Page:
         parts: heading -> printed part, all cells text.
         notes: variables of the notes template.
         shown: the results that the page shows, whose costs are listed; empty: no costs are.
+        cells: (row, column) of the CSV -> the results that the cell is from.
+        points: names of the points that the page shows.
         title: in place of the table's.
     """
 
@@ -62,6 +68,8 @@ class Page:
     notes: Mapping[str, Any] = field(default_factory=dict)
     shown: Sequence[Result] = ()
     title: str = ""
+    cells: Cells = field(default_factory=dict)
+    points: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -80,18 +88,32 @@ class Table:
     build: Callable[[Source], Page]
 
 
-def write(table: Table, source: Source, folder: Path, costs: Path) -> list[Path]:
-    """Write ``<folder>/<table>.{csv,md,tex}`` and the costs; returns the paths.
+def write(table: Table, source: Source, folder: Path, costs: Path, made_by: str = "") -> list[Path]:
+    """Write ``<folder>/<table>.{csv,md,tex,json}`` and the costs; returns the paths.
+
+    Args:
+        made_by: the command that writes it; by default that of a table of ``results/tables``.
 
     Raises:
-        ConfigError: a result that the pipeline makes is missing, or an input is invalid.
+        SignCLIPError: an input is invalid.
     """
-    page = table.build(source)
+    try:
+        page = table.build(source)
+    except NoResults as error:
+        page = Page(pd.DataFrame({"missing": [str(error)]}), {}, {"missing": str(error)})
     title = page.title or table.title
+    notes = render_notes(table.name, page.notes, missing(table, source))
     texts = {
         "csv": page.frame.to_csv(index=False, lineterminator="\n", float_format="%.4f"),
-        "md": markdown_page(title, page.parts, render_notes(table.name, page.notes)),
+        "md": markdown_page(title, page.parts, notes),
         "tex": latex_page(title, page.parts, table.name),
+        "json": provenance.sidecar(
+            title,
+            made_by or f"signbench table {table.name}",
+            page.shown,
+            points=page.points,
+            cells=page.cells,
+        ),
     }
     for suffix, text in texts.items():
         files.write_text(folder / f"{table.name}.{suffix}", text)
@@ -100,6 +122,15 @@ def write(table: Table, source: Source, folder: Path, costs: Path) -> list[Path]
         files.write_text(costs, costs_csv(page.shown))
         paths.append(costs)
     return paths
+
+
+def missing(table: Table, source: Source) -> dict[str, list[str]]:
+    """Why results of a table are missing -> of which encoders."""
+    found: dict[str, list[str]] = {}
+    for need in table.needs:
+        for name, reason in source.missing(need).items():
+            found.setdefault(reason, []).append(name)
+    return found
 
 
 def markdown_text(text: str) -> str:
@@ -168,11 +199,24 @@ def _templates() -> jinja2.Environment:
     return environment
 
 
-def render_notes(name: str, variables: Mapping[str, Any]) -> str:
-    """The notes of a table: ``templates/<name>.md.j2`` with its variables, or nothing."""
-    if not (TEMPLATES / f"{name}.md.j2").is_file():
-        return ""
-    return _templates().get_template(f"{name}.md.j2").render(**variables).strip()
+def render_notes(
+    name: str, variables: Mapping[str, Any], missing: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """The notes of a table: ``templates/<name>.md.j2`` with its variables, then what is missing.
+
+    Args:
+        variables: with ``missing``, the reason why there is no table at all, the template is left
+            out.
+        missing: reason -> encoders.
+    """
+    lines = []
+    if "missing" in variables:
+        lines.append(f"- Nothing to show here: {markdown_text(variables['missing'])}.")
+    elif (TEMPLATES / f"{name}.md.j2").is_file():
+        lines.append(_templates().get_template(f"{name}.md.j2").render(**variables).strip())
+    for reason, encoders in (missing or {}).items():
+        lines.append(f"- Missing: {', '.join(encoders)}: {reason}.")
+    return "\n".join(line for line in lines if line)
 
 
 def costs_csv(shown: Sequence[Result]) -> str:

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from benchmarks import suites
 from benchmarks.evaluation.galleries import RETRIEVAL, TAGGED_RETRIEVAL
-from benchmarks.report.source import Need, Source
 from benchmarks.results import Result
+from benchmarks.source import Need, Source
 
 GALLERIES = {"tagged": TAGGED_RETRIEVAL, "labels": RETRIEVAL}
 

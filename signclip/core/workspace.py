@@ -94,6 +94,11 @@ class Workspace:
         """The folder of all result files."""
         return self.results / "leaderboard"
 
+    @property
+    def points(self) -> Path:
+        """``results/points``: the plotted points, see :mod:`benchmarks.points`."""
+        return self.results / "points"
+
     def find_run(self, run: RunId | Path) -> Path:
         """The folder of a run; see :func:`find_run`."""
         return find_run(self.runs, run.path if isinstance(run, RunId) else run)

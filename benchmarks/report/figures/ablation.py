@@ -36,8 +36,8 @@ from benchmarks.report.places import (
     at_places,
     several_seeds,
 )
-from benchmarks.report.source import Source
 from benchmarks.report.tables.beyond import BASE, BEST, FLOOR, METRIC, ROWS
+from benchmarks.source import Source
 
 PAPERS_BASE = "E5"
 PAPERS_ROWS = ("pretraining", "tested")

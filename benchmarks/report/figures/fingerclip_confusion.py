@@ -20,7 +20,7 @@ from benchmarks.report.drawing import (
     confusions,
     read_clips,
 )
-from benchmarks.report.source import Need, Source
+from benchmarks.source import Need, Source
 
 ENCODER, SPLIT = "E3.2", suites.LETTERS
 

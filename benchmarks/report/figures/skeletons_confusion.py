@@ -24,7 +24,7 @@ from benchmarks.report.drawing import (
     confusions,
     read_clips,
 )
-from benchmarks.report.source import Need, Source
+from benchmarks.source import Need, Source
 
 NEED = Need(suites.LETTERS, RETRIEVAL, (suites.SKELETON_SUITE,))
 

@@ -13,7 +13,6 @@ Cost: a few seconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -24,8 +23,7 @@ from matplotlib.axes import Axes
 from benchmarks import suites
 from benchmarks.evaluation.galleries import RETRIEVAL
 from benchmarks.report.drawing import STYLE, Drawing, Figure
-from benchmarks.report.source import Need, Source
-from signclip.experiments.run_folder import CURVES
+from benchmarks.source import Need, NoResults, Source
 
 MODELS = Need(suites.LETTERS, RETRIEVAL, (suites.SKELETON_SUITE,))
 SIGNCLIP_ROWS = Need(suites.LETTERS, RETRIEVAL, ("E3.2", "X"))
@@ -37,7 +35,7 @@ class Side(NamedTuple):
 
     title: str
     loss: str  # in words
-    runs: dict[str, list[Path]]  # model's title -> folders of its folds' runs
+    curves: dict[str, pd.DataFrame]  # model's title -> curves of its folds' runs
 
 
 def curves(sides: Sequence[Side]) -> pd.DataFrame:
@@ -47,21 +45,20 @@ def curves(sides: Sequence[Side]) -> pd.DataFrame:
         columns model, loss_is, epoch, runs, then of each number its mean, ``_low`` and ``_high``.
     """
     tables = [
-        _by_epoch(folders).assign(model=title, loss_is=side.loss)
+        _by_epoch(rows).assign(model=title, loss_is=side.loss)
         for side in sides
-        for title, folders in side.runs.items()
+        for title, rows in side.curves.items()
     ]
     numbers = pd.concat(tables, ignore_index=True)
     head = ["model", "loss_is", "epoch", "runs"]
     return numbers[[*head, *(name for name in numbers if name not in head)]]
 
 
-def _by_epoch(folders: Sequence[Path]) -> pd.DataFrame:
-    rows = pd.concat([pd.read_csv(folder / CURVES) for folder in folders], ignore_index=True)
+def _by_epoch(rows: pd.DataFrame) -> pd.DataFrame:
     by_epoch = rows.groupby("epoch")
     table = pd.DataFrame({"runs": by_epoch.size()})
     for name in (LOSS, HITS):
-        if name in rows:  # without validation clips there are no hits
+        if rows[name].notna().any():  # without validation clips there are no hits
             for suffix, value in (("", "mean"), ("_low", "min"), ("_high", "max")):
                 table[name + suffix] = by_epoch[name].agg(value)
     return table.reset_index()
@@ -77,7 +74,7 @@ def plot(numbers: pd.DataFrame, sides: Sequence[Side]) -> matplotlib.figure.Figu
         colours = iter(sns.color_palette("tab10", numbers["model"].nunique()))
         for side, (of_loss, of_hits) in zip(sides, panels.T, strict=True):
             for title, table in numbers.groupby("model", sort=False):
-                if title in side.runs:
+                if title in side.curves:
                     colour = next(colours)
                     _draw(of_loss, table, LOSS, colour, title)
                     _draw(of_hits, table, HITS, colour, title)
@@ -107,24 +104,30 @@ def draw(source: Source) -> Drawing:
     """See the module.
 
     Raises:
-        RunError: a run is missing.
+        NoResults: there are no curves.
     """
     models = source.select(MODELS)
-    rows = source.select(SIGNCLIP_ROWS)
+    points = source.points("curves").query("split == @suites.LETTERS")
+    curves_of = dict(list(points.groupby("encoder")))
     sides = [
         Side(
             "skeleton models",
             "cross-entropy, summed over streams",
-            {result.title: source.runs(result) for result in models.values()},
+            {one.title: curves_of[name] for name, one in models.items() if name in curves_of},
         ),
         Side(
             "rows of SignCLIP",
             "contrastive: another scale",
-            {name: source.runs(result) for name, result in rows.items()},
+            {name: curves_of[name] for name in SIGNCLIP_ROWS.rows if name in curves_of},
         ),
     ]
+    sides = [side for side in sides if side.curves]
+    if not sides:
+        raise NoResults("no learning curves on letters; `make repro` trains the models")
     numbers = curves(sides)
-    return Drawing(plot(numbers, sides), numbers, list(models.values()), "skeletons")
+    return Drawing(
+        plot(numbers, sides), numbers, list(models.values()), points=("curves",), costs="skeletons"
+    )
 
 
 FIGURE = Figure(

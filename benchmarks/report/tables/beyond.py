@@ -31,8 +31,8 @@ from benchmarks.report.cells import (
 )
 from benchmarks.report.page import Page, Table
 from benchmarks.report.places import PLACES, Found, Place, at_places, seeds_title, several_seeds
-from benchmarks.report.source import Source
 from benchmarks.results import Result
+from benchmarks.source import Source
 from signclip.core.config import read_yaml
 from signclip.core.workspace import RunId, Workspace
 from signclip.experiments.table import experiments_path, resolve

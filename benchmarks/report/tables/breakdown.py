@@ -1,7 +1,7 @@
 """Retrieval broken down by text, sign language and signer, and how much of a gallery is used.
 
 Decisions
-* A function of per-clip predictions and the manifest; groups and metrics are defined in
+* A function of the points ``predictions`` and ``clips``; groups and metrics are defined in
   :mod:`benchmarks.metrics.breakdown`.
 * An encoder that was evaluated among labels is shown with these; one that was evaluated among
   prompts only, as on ``official``, with its prompts.
@@ -13,22 +13,18 @@ Cost: a second; longer for 450,000 clips.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
 from benchmarks import suites
 from benchmarks.evaluation.galleries import RETRIEVAL
-from benchmarks.evaluation.predictions import CLIPS_FILE, GALLERY_FILE, TAGGED
 from benchmarks.metrics import breakdown
 from benchmarks.report.cells import NOTHING
 from benchmarks.report.page import Page, Table
-from benchmarks.report.source import Need, Source
-from signclip.core import parquet
+from benchmarks.source import Need, Source
 from signclip.core.errors import ConfigError
-from signclip.corpora import manifest
 
 BEST_OF_FINGERCLIP = "E3.2"
 NEEDS = (
@@ -57,19 +53,15 @@ class Groups(NamedTuple):
 Found = Mapping[tuple[str, str], Groups]  # (split, encoder) -> its predictions
 
 
-def break_down(
-    predictions: pd.DataFrame, clips: pd.DataFrame, gallery: Iterable[str], *, prompts: bool = False
-) -> Groups:
-    """Group predictions.
+def break_down(predictions: pd.DataFrame, clips: pd.DataFrame) -> Groups:
+    """Group the predictions of one encoder on one split.
 
     Args:
-        predictions: ``clips.parquet``: id, seed, label, predicted, rank.
-        clips: the manifest, by id.
-        gallery: the texts that were ranked.
-        prompts: whether these are prompts.
+        predictions: columns of :mod:`benchmarks.points.predictions`.
+        clips: what they are grouped by (label, sign_language, signer), by id.
 
     Raises:
-        ConfigError: a clip is not in the manifest.
+        ConfigError: a clip is not in the corpus.
     """
     by_clip = predictions.pivot(index="id", columns="seed", values="rank").sort_index()
     if len(others := by_clip.index.difference(clips.index)):
@@ -77,27 +69,18 @@ def break_down(
             f"predictions of {others[0]}, a clip that the corpus does not have: they are of "
             "another corpus"
         )
-    row_of = {name: i for i, name in enumerate(sorted(set(gallery)))}
-    labels = predictions.drop_duplicates("id").set_index("id")["label"].loc[by_clip.index]
-    targets, predicted = (
-        names.map(row_of).fillna(-1).to_numpy(int) for names in (labels, predictions["predicted"])
-    )
+    of_clip = predictions.drop_duplicates("id").set_index("id").loc[by_clip.index]
+    names = sorted({*of_clip["label"][of_clip["in_gallery"] > 0], *predictions["predicted"]})
+    row_of = {name: row for row, name in enumerate(names)}
+    targets = of_clip["label"].map(row_of).where(of_clip["in_gallery"] > 0).fillna(-1)
+    predicted = predictions["predicted"].map(row_of)
+    first = predictions.iloc[0]
     return Groups(
         breakdown.breakdowns(by_clip.to_numpy().T, clips.loc[by_clip.index]),
-        breakdown.coverage(targets, predicted, len(row_of)),
+        breakdown.coverage(targets.to_numpy(int), predicted.to_numpy(int), int(first["gallery"])),
         tuple(by_clip.columns),
-        prompts,
+        bool(first["prompts"]),
     )
-
-
-def read(folder: Path, clips: pd.DataFrame) -> Groups | None:
-    """The predictions in a folder, by group; None where there are none."""
-    for prefix in ("", TAGGED):
-        paths = [folder / (prefix + name) for name in (CLIPS_FILE, GALLERY_FILE)]
-        if all(path.is_file() for path in paths):
-            gallery = parquet.read(paths[1], ["label"])["label"]
-            return break_down(parquet.read(paths[0]), clips, gallery, prompts=bool(prefix))
-    return None
 
 
 def frame(found: Found) -> pd.DataFrame:
@@ -164,7 +147,7 @@ def parts(found: Found) -> dict[str, pd.DataFrame]:
     return printed
 
 
-def page(found: Found, source: Source, title: str = "") -> Page:
+def page(found: Found, source: Source, *, title: str = "", points: Sequence[str] = ()) -> Page:
     """The page of predictions that have been read."""
     outside = [
         (
@@ -183,7 +166,7 @@ def page(found: Found, source: Source, title: str = "") -> Page:
         ungrouped=ungrouped(found),
         outside=outside,
     )
-    return Page(frame(found), parts(found), notes, title=title)
+    return Page(frame(found), parts(found), notes, title=title, points=points)
 
 
 def ungrouped(found: Found) -> dict[str, list[str]]:
@@ -199,49 +182,22 @@ def ungrouped(found: Found) -> dict[str, list[str]]:
     return {by: list(of_split.values()) for by, of_split in counts.items() if of_split}
 
 
-def read_clips(source: Source) -> pd.DataFrame:
-    """The manifest, by id."""
-    clips = manifest.read(source.workspace.corpus(source.corpus))
-    return clips.set_index("id", drop=False).rename_axis(None)
-
-
-def read_all(source: Source, wanted: Mapping[str, Sequence[str]]) -> Found:
-    """The predictions of encoders that there are.
-
-    Args:
-        wanted: split -> encoders.
-    """
-    clips = read_clips(source)
-    read_from = {
-        (split, name): read(source.predictions(name, split), clips)
-        for split, names in wanted.items()
-        for name in names
-    }
-    return {key: one for key, one in read_from.items() if one is not None}
-
-
 def build(source: Source) -> Page:
     """See the module.
 
     Raises:
-        ConfigError: predictions that the pipeline makes are missing.
+        NoResults: there are no predictions.
     """
-    wanted = {
-        need.split: [
-            name
-            for name in suites.expand(need.rows)
-            if name in source.planned(need.split, need.task)
-        ]
-        for need in NEEDS
-    }
-    found = read_all(source, wanted)
+    clips = source.points("clips").set_index("id", drop=False).rename_axis(None)
+    predictions = source.points("predictions")
+    wanted = {need.split: suites.expand(need.rows) for need in NEEDS}
+    found = {}
     for split, names in wanted.items():
         for name in names:
-            if (split, name) not in found:
-                raise ConfigError(
-                    f"{source.predictions(name, split)}: no predictions; `make repro` makes them"
-                )
-    return page(found, source)
+            here = (predictions["split"] == split) & (predictions["encoder"] == name)
+            if here.any():
+                found[split, name] = break_down(predictions[here], clips)
+    return page(found, source, points=("clips", "predictions"))
 
 
 TABLE = Table("breakdown", "Retrieval by letter and sign language", NEEDS, build)

@@ -29,8 +29,8 @@ from benchmarks.report.cells import (
     short,
 )
 from benchmarks.report.page import Page, Table
-from benchmarks.report.source import Need, Source
 from benchmarks.results import Result
+from benchmarks.source import Need, Source
 
 NEED = Need(suites.LETTERS, RETRIEVAL, ("fingerclip", suites.SKELETON_SUITE, suites.FLOOR_SUITE))
 NOT_PUBLISHED = "not in the paper"

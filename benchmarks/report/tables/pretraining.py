@@ -33,8 +33,8 @@ from benchmarks.report.cells import (
 )
 from benchmarks.report.page import Page, Table
 from benchmarks.report.places import GALLERIES, Place
-from benchmarks.report.source import Source
 from benchmarks.results import Result
+from benchmarks.source import Source
 
 ROWS = ("pretraining", "tested")
 PLACES = tuple(Place(suites.IN_DOMAIN, gallery) for gallery in GALLERIES)

@@ -30,9 +30,9 @@ from benchmarks.report.cells import (
     seeds_of,
 )
 from benchmarks.report.page import Page, Table
-from benchmarks.report.source import Need, Source, needed
 from benchmarks.report.tables.pretraining import PAPER_GROUP
 from benchmarks.results import Result
+from benchmarks.source import Need, Source, needed
 
 ROWS = "everywhere"
 SPLITS = (suites.LETTERS, suites.IN_DOMAIN, suites.UNSEEN)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from benchmarks import suites
 from benchmarks.evaluation.galleries import OFFICIAL
+from benchmarks.points import predictions
 from benchmarks.report.page import Page, Table
-from benchmarks.report.source import Source
-from benchmarks.report.tables.breakdown import page, read_all
+from benchmarks.report.tables.breakdown import break_down, page
+from benchmarks.source import Source
 from signclip.core.errors import ConfigError
+from signclip.corpora import manifest
 
 
 def encoders() -> list[str]:
@@ -24,13 +26,19 @@ def build(source: Source) -> Page:
     Raises:
         ConfigError: there are no predictions.
     """
-    found = read_all(source, {OFFICIAL: encoders()})
+    clips = manifest.read(source.workspace.corpus(source.corpus)).set_index("id", drop=False)
+    found = {
+        (OFFICIAL, name): break_down(table, clips.rename_axis(None))
+        for name in encoders()
+        if (table := predictions.read(source.predictions(name, OFFICIAL))) is not None
+    }
     if not found:
         raise ConfigError(
             f"{source.workspace.predictions / source.group}: no predictions on {OFFICIAL}; "
             f"`signbench transfer {source.corpus}` makes them"
         )
-    return page(found, source, f"{source.corpus}: retrieval by text, sign language and signer")
+    title = f"{source.corpus}: retrieval by text, sign language and signer"
+    return page(found, source, title=title)
 
 
 TABLE = Table("breakdown", "Retrieval by text, sign language and signer", (), build)

@@ -22,8 +22,8 @@ from benchmarks import suites, tasks
 from benchmarks.evaluation.galleries import OFFICIAL, RETRIEVAL, TAGGED_RETRIEVAL
 from benchmarks.report.cells import cell, score_columns
 from benchmarks.report.page import Page, Table
-from benchmarks.report.source import Source
 from benchmarks.results import Result
+from benchmarks.source import Source
 from signclip.core.errors import ConfigError
 
 METRICS = ("V2T_R@1", "V2T_R@5", "V2T_MedianR")

@@ -13,7 +13,7 @@ from benchmarks.evaluation.context import EvaluationContext, open_context
 from benchmarks.evaluation.galleries import RETRIEVAL
 from benchmarks.report import drawing
 from benchmarks.report.figures import skeletons_confusion, skeletons_curves
-from benchmarks.report.source import Need, Source
+from benchmarks.source import Need, Source
 from signclip.core.errors import ConfigError, RunError
 from signclip.core.workspace import RunId, Workspace
 

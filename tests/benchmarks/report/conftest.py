@@ -10,8 +10,8 @@ from benchmarks import report, results, suites
 from benchmarks.evaluation.galleries import RETRIEVAL, TAGGED_RETRIEVAL
 from benchmarks.report import page
 from benchmarks.report.cells import ALL_RETRIEVAL_METRICS
-from benchmarks.report.source import Source
 from benchmarks.results import Result, Score
+from benchmarks.source import Source
 from signclip.core.workspace import Workspace
 
 ROOT = Path(__file__).parents[3]

@@ -17,7 +17,7 @@ WHERE = dict(profile="cpu", corpus="c", seed=0)
 NEW_TABLE = """
 import pandas as pd
 from benchmarks.report.page import Page, Table
-from benchmarks.report.source import Need
+from benchmarks.source import Need
 
 NEED = Need("letters", "retrieval", ("floors",))
 

@@ -6,9 +6,9 @@ import pytest
 from benchmarks import suites
 from benchmarks.evaluation.predictions import CLIPS_FILE, GALLERY_FILE, TAGGED
 from benchmarks.report import page
-from benchmarks.report.source import Source
 from benchmarks.report.tables import breakdown
 from benchmarks.report.transfer import breakdown as of_transfer
+from benchmarks.source import Source
 from signclip.core.errors import ConfigError
 from signclip.corpora import manifest
 

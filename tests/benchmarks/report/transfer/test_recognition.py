@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.report import page
-from benchmarks.report.source import Source
 from benchmarks.report.transfer import recognition
+from benchmarks.source import Source
 from signclip.core.errors import ConfigError
 
 

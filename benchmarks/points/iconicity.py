@@ -20,14 +20,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from baselines.floors.nearest_neighbour import VARIANT
 from benchmarks import suites
 from benchmarks.evaluation.galleries import RETRIEVAL
-from benchmarks.report.page import Page, Table
-from benchmarks.report.source import Need, Source
+from benchmarks.points import Made, Points
+from benchmarks.source import Need, Source
 from signclip.core.errors import ConfigError
 from signclip.text import label
 
-NEED = Need(suites.IN_DOMAIN, RETRIEVAL, ("everywhere",))
+NEED = Need(suites.IN_DOMAIN, RETRIEVAL, ("E6.1", "everywhere"))  # the paper measured E6.1
 LEAST = 10  # clips, one per sign language
 SHAPE = "hand shape"
 DRAWS, SEED = 200, 0
@@ -69,42 +70,20 @@ def frame(embedding_spaces: Mapping[str, np.ndarray], labels: Sequence[str]) -> 
     return table[["space", "concept", "clips", "spread", "share"]]
 
 
-def printed(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per letter, in the order of the last model; one column per embedding space."""
-    wide = table.pivot(index="concept", columns="space", values="share")
-    names = list(dict.fromkeys(table["space"]))
-    last = [name for name in names if name != SHAPE][-1]
-    wide = wide[names].sort_values(last)
-    out = wide.map(lambda share: f"{share:.3f}").rename_axis("letter").reset_index()
-    clips = table.drop_duplicates("concept").set_index("concept")["clips"]
-    out.insert(1, "languages", out["letter"].map(clips).astype(str))
-    return out.assign(letter=out["letter"].str.upper())
-
-
-def correlations(table: pd.DataFrame) -> dict[str, float]:
-    """Model -> rank correlation of its shares with those of the hand shape."""
-    from scipy.stats import spearmanr
-
-    wide = table.pivot(index="concept", columns="space", values="share")
-    models = [name for name in dict.fromkeys(table["space"]) if name != SHAPE]
-    return {name: spearmanr(wide[SHAPE], wide[name]).statistic for name in models}
-
-
-def read(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
+def read(source: Source, encoders: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Embeddings of all clips that every model and the hand shape can have, and their labels.
 
     Raises:
         SignCLIPError: a run or the features are missing or damaged.
     """
-    from baselines.floors.nearest_neighbour import VARIANT, hand_shape
+    from baselines.floors.nearest_neighbour import hand_shape
     from benchmarks.evaluation.context import open_context
     from signclip.corpora import manifest
     from signclip.features.store import FeatureStore
 
     where = dict(profile=source.profile, corpus=source.corpus, split=NEED.split)
     contexts = [
-        open_context(name, source.workspace, seeds=[source.seed], **where)
-        for name in suites.expand(NEED.rows)
+        open_context(name, source.workspace, seeds=[source.seed], **where) for name in encoders
     ]
     clips = manifest.read(source.workspace.corpus(source.corpus))
     shapes = FeatureStore.of(clips, source.workspace.store(source.corpus, VARIANT))
@@ -116,17 +95,20 @@ def read(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
     return embedding_spaces, [label(text) for text in clips["text"]]
 
 
-def build(source: Source) -> Page:
-    """See the module."""
-    table = frame(*read(source))
-    notes = dict(
-        source=source,
-        split=NEED.split,
-        least=LEAST,
-        shape=SHAPE,
-        correlations=correlations(table),
-    )
-    return Page(table, {"Share of the spread by chance": printed(table)}, notes)
+def make(source: Source) -> Made:
+    """See the module; without features or without runs there is nothing."""
+    columns = ["space", "concept", "clips", "spread", "share"]
+    found = source.select(NEED)
+    if not found or not source.workspace.store(source.corpus, VARIANT).is_dir():
+        return Made(pd.DataFrame(columns=columns))
+    embedding_spaces, labels = read(source, list(found))
+    inputs = [
+        f"{name}/{run}: {fingerprint}"
+        for name, result in found.items()
+        for run, fingerprint in result.runs.items()
+        if run.startswith(f"{source.seed}/")
+    ]
+    return Made(frame(embedding_spaces, labels), inputs)
 
 
-TABLE = Table("iconicity", "Iconicity: spread of a letter over sign languages", (NEED,), build)
+POINTS = Points("iconicity", "spread of a letter's embeddings over sign languages", make)

@@ -1,9 +1,11 @@
-"""The inputs of tables and figures: the tidy frame of results, predictions and runs.
+"""The inputs of points, tables and figures: the tidy frame of results, points, predictions and runs.
 
 Decisions
 * A table or figure declares the results that it shows as :class:`Need` objects. A need is a filter
-  of the frame; which of its results must exist follows from the profile's plan (``suites.yaml``):
-  what the pipeline evaluates must be there, everything else may be missing.
+  of the frame. A result that is not there is left out, and :meth:`Source.missing` says why: the
+  profile's plan (``suites.yaml``) tells what the pipeline makes.
+* Predictions and runs are read by points alone (:mod:`benchmarks.points`); tables and figures read
+  results and points, so that they can be made where nothing was trained.
 * A row that the pipeline does not evaluate on a split may have been measured with one seed by
   ``make full``; on equal clips and split it stands among the pipeline's results (its group is in
   the table's CSV).
@@ -23,13 +25,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmarks import results, suites
 from benchmarks.evaluation.galleries import RETRIEVAL, TAGGED_RETRIEVAL
 from benchmarks.results import FULL, REPRO, Result
-from signclip.core.errors import ConfigError, RunError
+from signclip.core.errors import ConfigError, RunError, SignCLIPError
 from signclip.core.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _KEY = ["group", "encoder", "revision", "task", "corpus", "split"]
+
+
+class NoResults(SignCLIPError):
+    """What a table or figure shows was not measured here; the message says what makes it."""
 
 
 class Need(NamedTuple):
@@ -94,27 +100,22 @@ class Source:
         return suites.expand(planned.get(split, ()))
 
     def select(self, need: Need) -> dict[str, Result]:
-        """Encoder -> result of a need, in the order of its rows.
+        """Encoder -> result of a need, in the order of its rows; those that there are."""
+        found = {
+            name: self.find(name, need.task, need.split) or self._one_seed(name, need)
+            for name in suites.expand(need.rows)
+        }
+        return {name: result for name, result in found.items() if result is not None}
 
-        Raises:
-            ConfigError: a result that the pipeline makes is missing.
-        """
+    def missing(self, need: Need) -> dict[str, str]:
+        """Encoder -> why a result of a need that the pipeline makes is not there."""
+        found = self.select(need)
         planned = self.planned(need.split, need.task)
-        found = {}
-        for name in suites.expand(need.rows):
-            result = self.find(name, need.task, need.split) or self._one_seed(name, need)
-            if result is not None:
-                found[name] = result
-            elif name in planned:
-                raise ConfigError(
-                    f"{self._path(name, need)}: no result here; `make repro` makes it"
-                )
-        if not found:
-            raise ConfigError(
-                f"{self.workspace.leaderboard / self.group}: no result on {need.split}, "
-                f"{need.task}, of {', '.join(need.rows)}"
-            )
-        return found
+        return {
+            name: f"no result on {need.split}, {need.task}: `make repro` makes it"
+            for name in suites.expand(need.rows)
+            if name in planned and name not in found
+        }
 
     def select_full(self, need: Need) -> dict[str, Result]:
         """Encoder -> result over several seeds (group ``full``), where there is one."""
@@ -143,11 +144,26 @@ class Source:
             if (group, corpus, where) == (self.group, self.corpus, split)
         }
 
-    def _path(self, encoder: str, need: Need) -> Path:
-        return results.path_of(
-            *(self.workspace.leaderboard, self.group, encoder, self.profile),
-            *(need.task, self.corpus, need.split),
-        )
+    def points(self, name: str) -> pd.DataFrame:
+        """The plotted points of a name, empty cells as empty text.
+
+        Raises:
+            NoResults: they were not made here.
+            ConfigError: the file is damaged.
+        """
+        import pandas as pd
+
+        path = self.workspace.points / f"{name}.csv"
+        if not path.is_file():
+            raise NoResults(f"{path}: no points here; `signbench points {name}` makes them")
+        try:
+            table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        except (ValueError, pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: damaged ({error})") from None
+        if table.empty:
+            raise NoResults(f"{path}: holds no points; `make repro` trains what they need")
+        text = table.select_dtypes(exclude="number").columns
+        return table.fillna(dict.fromkeys(text, ""))
 
     def predictions(self, encoder: str, split: str) -> Path:
         """The folder of an encoder's predictions on a split."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import suites
-from benchmarks.report.source import Need
+from benchmarks.source import Need
 from signclip.core.errors import ConfigError, RunError
 
 NEED = Need("letters", "retrieval", ("E3.2", "X", "X3"))
