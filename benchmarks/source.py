@@ -1,4 +1,4 @@
-"""The inputs of points, tables and figures: the tidy frame of results, points, predictions and runs.
+"""The inputs of points, tables and figures: results in a tidy frame, points, predictions, runs.
 
 Decisions
 * A table or figure declares the results that it shows as :class:`Need` objects. A need is a filter

@@ -8,8 +8,8 @@ Decisions
 * A run's validation is recorded twice: after its last epoch, and at its lowest validation loss,
   since either may give the weights (``select``).
 * Test clips are not read. But the validation clips of one fold are test clips of another, so what
-  is chosen over all folds has been influenced by them; ``<recipe>-folds.csv`` has the scores fold by
-  fold, from which :mod:`benchmarks.nested` tells what that is worth.
+  is chosen over all folds has been influenced by them; ``<recipe>-folds.csv`` has the scores fold
+  by fold, from which :mod:`benchmarks.nested` tells what that is worth.
 
 Cost: every cell of the grid is a full training, so this is not part of ``make repro``; its outcome
 is committed (``results/tuning/<recipe>.csv``). All trainings of the grid run side by side, since
