@@ -93,6 +93,7 @@ def paired_bootstrap(
     a: ArrayLike,
     b: ArrayLike,
     *,
+    groups: Sequence[str] | None = None,
     level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
@@ -104,16 +105,29 @@ def paired_bootstrap(
     Args:
         a: (units,), one number per unit.
         b: (units,), the other system's numbers for the same units in the same order.
+        groups: (units,), the sign language or signer of each unit: whole groups are drawn, so the
+            interval is one for new languages or signers. With a single group it has width 0.
         level: as in `bootstrap_interval`, like `resamples` and `seed`.
 
     Raises:
-        ValueError: the numbers of units differ, or see `bootstrap_interval`.
+        ValueError: the numbers of units or groups differ, or see `bootstrap_interval`.
     """
     a, b = _checked_values(a, "a"), _checked_values(b, "b")
     if a.shape != b.shape:
         raise ValueError(f"a and b must hold the same units: {len(a)} and {len(b)} values")
-    low, high = bootstrap_interval(a - b, level=level, resamples=resamples, seed=seed)
-    return PairedDifference(float(np.mean(a - b)), low, high)
+    if groups is None:
+        low, high = bootstrap_interval(a - b, level=level, resamples=resamples, seed=seed)
+        return PairedDifference(float(np.mean(a - b)), low, high)
+    if len(groups) != len(a):
+        raise ValueError(f"{len(a)} units and {len(groups)} groups")
+    names, group_of = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    sums = np.bincount(group_of, weights=a - b, minlength=len(names))
+    sizes = np.bincount(group_of, minlength=len(names)).astype(float)
+    drawn = np.random.default_rng(seed).integers(0, len(names), (resamples, len(names)))
+    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return PairedDifference(float(np.mean(a - b)), float(low), float(high))
 
 
 def chance_v2t(n_labels: int, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float]:

@@ -119,13 +119,13 @@ def fingerclip(source: Source) -> str:
         suites.LETTERS, RETRIEVAL, ("fingerclip", suites.SKELETON_SUITE, suites.FLOOR_SUITE)
     )
     found = source.select(need)
-    papers = published("fingerclip").set_index("experiment")[METRIC]
+    values = published("fingerclip").query("column == @METRIC").set_index("row")["value"]
     rows = [
         {
             "row": name,
             "input": result.title,
             "V2T R@1 here [95 % interval]": _shown(result),
-            "V2T R@1, paper (RWTH-FS)": _rounded(papers.get(name, "")),
+            "V2T R@1, paper (RWTH-FS)": _rounded(values.get(name, "")),
         }
         for name, result in found.items()
     ]

@@ -80,12 +80,14 @@ class Table:
         name: of its module, template and files.
         needs: the results that it shows.
         build: makes the page.
+        template: of its notes; by default that of its name.
     """
 
     name: str
     title: str
     needs: tuple[Need, ...]
     build: Callable[[Source], Page]
+    template: str = ""
 
 
 def write(table: Table, source: Source, folder: Path, costs: Path, made_by: str = "") -> list[Path]:
@@ -102,7 +104,7 @@ def write(table: Table, source: Source, folder: Path, costs: Path, made_by: str 
     except NoResults as error:
         page = Page(pd.DataFrame({"missing": [str(error)]}), {}, {"missing": str(error)})
     title = page.title or table.title
-    notes = render_notes(table.name, page.notes, missing(table, source))
+    notes = render_notes(table.template or table.name, page.notes, missing(table, source))
     texts = {
         "csv": page.frame.to_csv(index=False, lineterminator="\n", float_format="%.4f"),
         "md": markdown_page(title, page.parts, notes),

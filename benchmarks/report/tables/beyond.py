@@ -32,7 +32,7 @@ from benchmarks.report.cells import (
 from benchmarks.report.page import Page, Table
 from benchmarks.report.places import PLACES, Found, Place, at_places, seeds_title, several_seeds
 from benchmarks.results import Result
-from benchmarks.source import Source
+from benchmarks.source import NoResults, Source
 from signclip.core.config import read_yaml
 from signclip.core.workspace import RunId, Workspace
 from signclip.experiments.table import experiments_path, resolve
@@ -162,7 +162,9 @@ def _setting(value: object) -> str:
 def build(source: Source) -> Page:
     """See the module."""
     rows = [*ROWS, *OPPONENTS]
-    ours = at_places(source, rows)
+    ours = {place: here for place, here in at_places(source, rows).items() if here}
+    if not ours:
+        raise NoResults("none of these rows was measured; `make repro` does")
     full = several_seeds(source, ours, rows)
     base_of = bases(source.workspace)
     table = frame(ours, base_of)
@@ -172,7 +174,7 @@ def build(source: Source) -> Page:
         printed |= parts(more, seeds_title(full.found))
         table = pd.concat([table, more], ignore_index=True).fillna("")
     found = [*ours.items(), *((place, here) for place, here in full.found.items() if here)]
-    floor = ours[Place(suites.UNSEEN, "tagged")].get(FLOOR)
+    floor = ours.get(Place(suites.UNSEEN, "tagged"), {}).get(FLOOR)
     notes = dict(
         first={place: next(iter(here.values())) for place, here in ours.items()},
         signatures=[(place, next(iter(here.values())).signature) for place, here in found],

@@ -65,11 +65,11 @@ def lines(profile: str, run: str) -> list[Line]:
 Found = Mapping[Line, Mapping[str, Result]]  # line -> task -> result, that of retrieval under ""
 
 
-def read(source: Source) -> Found:
+def read(source: Source, *, missing_ok: bool = False) -> Found:
     """The results that there are.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, unless that is ``missing_ok``.
     """
     found: dict[Line, dict[str, Result]] = {}
     for line in lines(source.profile, source.run):
@@ -85,7 +85,7 @@ def read(source: Source) -> Found:
                     here[task] = one
         if here:
             found[line] = here
-    if not found:
+    if not found and not missing_ok:
         raise ConfigError(
             f"{source.workspace.leaderboard / source.group}: no results on {source.corpus}; "
             f"`signbench transfer {source.corpus}` makes them"
@@ -158,4 +158,6 @@ def build(source: Source) -> Page:
     return Page(table, parts, notes, shown, title=f"{source.corpus}: recognition")
 
 
-TABLE = Table("recognition", "Recognition on a transfer corpus", (), build)
+TABLE = Table(
+    "recognition", "Recognition on a transfer corpus", (), build, template="transfer_recognition"
+)

@@ -1,0 +1,195 @@
+"""What the paper says is better than what, and whether that holds on the corpora at hand.
+
+Decisions
+* A claim is a row of ``benchmarks/paper/claims.csv``: two rows of ours and where they are
+  compared. It is stated in the paper, or the order of two published values further apart than
+  reruns are.
+* A place is a split and a gallery in which both rows were measured. There the claim holds if the
+  95 % interval of the paired difference of V2T R@1 lies above 0, does not if it lies below 0, and
+  else cannot be told. Where clips are of several sign languages, the wider of the intervals over
+  clips and over languages counts.
+* On the paper's own corpus the verdict needs that corpus.
+* Intervals are not corrected for the number of claims; the notes give it.
+
+Cost: seconds, for the resampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from benchmarks import paper, suites
+from benchmarks.evaluation.galleries import OFFICIAL, RETRIEVAL, TAGGED_RETRIEVAL
+from benchmarks.metrics.compare import compare
+from benchmarks.report import verdicts
+from benchmarks.report.cells import NOTHING
+from benchmarks.report.page import Page, Table
+from benchmarks.report.places import Place as Gallery
+from benchmarks.report.published import Cells
+from benchmarks.report.tables.pretraining import zero_shot_corpora
+from benchmarks.report.verdicts import Measured
+from benchmarks.results import Result
+from benchmarks.source import NoResults, Source
+
+NAME, METRIC = "claims", "V2T_R@1"
+EMBEDDED, TRANSFER = "embedded", "transfer"  # where a claim is judged
+KNOWN = {"stated": "stated in the paper", "order": "order of published values"}
+ON_PAPERS = "the paper's corpus"
+# Where the paper's rows are asked what they were trained for: on `letters` prompts name no language
+GALLERIES = (Gallery(suites.LETTERS, "labels"), Gallery(suites.IN_DOMAIN, "tagged"))
+NEEDS = tuple(place.need("fingerclip", "pretraining") for place in GALLERIES)
+
+
+class Place(NamedTuple):
+    """Where a claim is judged, and the two results; either may be missing."""
+
+    name: str
+    better: Result | None
+    worse: Result | None
+    needs: str = ""  # what is missing, in words
+
+
+def languages(source: Source) -> dict[str, str]:
+    """Clip of the embedded corpus -> sign language; empty without the points."""
+    try:
+        clips = source.points("clips")
+    except NoResults:
+        return {}
+    return dict(clips[["id", "sign_language"]].itertuples(index=False, name=None))
+
+
+def places(claim: Mapping[str, str], source: Source) -> Iterator[Place]:
+    """Where a claim is judged."""
+    rows = claim["better_row"], claim["worse_row"]
+    if claim["where"] == EMBEDDED:
+        yield _on_papers_corpus(claim, source)
+        for place in GALLERIES:
+            found = source.select(place.need(*rows))
+            yield Place(place.title, found.get(rows[0]), found.get(rows[1]))
+        return
+    yield Place(ON_PAPERS, None, None, "Spreadthesign and PopSign ASL, ASL Citizen or Sem-Lex")
+    for corpus in zero_shot_corpora(source):
+        found = [
+            _transferred(source, corpus, row, task)
+            for row, task in zip(rows, (claim["better_task"], claim["worse_task"]), strict=True)
+        ]
+        yield Place(corpus, *found)
+
+
+def _transferred(source: Source, corpus: str, row: str, task: str) -> Result | None:
+    """A result on a transfer corpus; a fine-tuned row is one of that corpus."""
+    revision = source.profile
+    if row not in suites.expand(["finetuned"]):
+        revision = f"{source.profile}.{suites.IN_DOMAIN}"
+    tasks = (TAGGED_RETRIEVAL, RETRIEVAL) if task == TAGGED_RETRIEVAL else (task,)
+    where = dict(group=f"transfer-{corpus}", revision=revision, corpus=corpus)
+    found = (source.find(row, one, OFFICIAL, **where) for one in tasks)
+    return next((one for one in found if one is not None), None)
+
+
+def _on_papers_corpus(claim: Mapping[str, str], source: Source) -> Place:
+    """The two results on the corpus of the claim's table, with the paper's recipe."""
+    column = next(one for one in paper.columns(claim["table"]) if not one.prefix)
+    where = dict(group=f"{column.use}-{column.corpus}", revision=paper.PROFILE)
+    found = [
+        source.find(row, column.task, OFFICIAL, corpus=column.corpus, **where)
+        for row in (claim["better_row"], claim["worse_row"])
+    ]
+    return Place(ON_PAPERS, *found, column.needs)
+
+
+def judge(place: Place, groups: Mapping[str, str], across_tasks: bool) -> dict[str, str]:
+    """The paired difference at a place, its interval and the verdict."""
+    if place.better is None or place.worse is None:
+        needs = f"needs {place.needs}" if place.needs else ""
+        return {"verdict": verdicts.verdict(verdicts.NOT_RUN, needs)}
+    found = compare(place.better, place.worse, METRIC, groups=groups, across_tasks=across_tasks)
+    return {
+        "difference": f"{found.difference:+.4f}",
+        "low": f"{found.low:+.4f}",
+        "high": f"{found.high:+.4f}",
+        "clips": str(place.better.n_evaluated),
+        "verdict": verdicts.claim(Measured(*found)),
+    }
+
+
+def published_value(claim: Mapping[str, str], side: str) -> str:
+    """The published value of one side; empty where none is published."""
+    if not claim["column"]:
+        return ""
+    values = paper.published(claim["table"])
+    here = (values["row"] == claim[side]) & (values["column"] == claim["column"])
+    if not here.any():
+        raise NoResults(f"claims.csv, {claim['claim']}: no published {claim[side]}")
+    return str(values[here]["value"].iloc[0])
+
+
+def judged(source: Source) -> Cells:
+    """One row a claim and place."""
+    cells = Cells()
+    groups = languages(source)
+    for claim in paper.claims().to_dict("records"):
+        about = {
+            "row": claim["claim"],
+            "claim": claim["text"],
+            "known": KNOWN[claim["known"]],
+            "source": claim["source"],
+            "published_better": published_value(claim, "better"),
+            "published_worse": published_value(claim, "worse"),
+            "better": f"{claim['better_row']} {claim['better_task']}".strip(),
+            "worse": f"{claim['worse_row']} {claim['worse_task']}".strip(),
+        }
+        for place in places(claim, source):
+            line = judge(place, groups, across_tasks=claim["where"] == TRANSFER)
+            if line["verdict"] == verdicts.NOT_RUN:
+                continue  # a place where these rows are not measured
+            cells.rows.append({**about, "place": place.name, **line})
+            if place.better is not None and place.worse is not None:
+                cells.sources[claim["claim"], place.name] = [place.better, place.worse]
+    return cells
+
+
+def printed(frame: pd.DataFrame) -> pd.DataFrame:
+    """One line a claim and place; the claim stands on its first line."""
+    lines = []
+    for _, part in frame.groupby("row", sort=False):
+        for number, one in enumerate(part.to_dict("records")):
+            first = number == 0
+            values = " over ".join(
+                one[name] or NOTHING for name in ("published_better", "published_worse")
+            )
+            difference = one.get("difference", "")
+            if difference:
+                low, high = float(one["low"]), float(one["high"])
+                difference = f"{float(difference):+.3f} [{low:+.3f}, {high:+.3f}]"
+            lines.append(
+                {
+                    "claim": one["claim"] if first else "",
+                    "known from": one["known"] if first else "",
+                    "compared": f"{one['better']} - {one['worse']}" if first else "",
+                    "paper": (values if one["published_better"] else NOTHING) if first else "",
+                    "where": one["place"],
+                    "difference here": difference or NOTHING,
+                    "verdict": f"**{one['verdict']}**" if difference else one["verdict"],
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def build(source: Source) -> Page:
+    """See the module."""
+    cells = judged(source)
+    frame = cells.frame()
+    notes = dict(
+        claims=frame["row"].nunique(),
+        judged=int((frame["difference"] != "").sum()) if "difference" in frame else 0,
+        corpus=source.corpus,
+        profile=source.profile,
+    )
+    return Page(frame, {"V2T R@1": printed(frame)}, notes, cells.shown(), cells=cells.sources)
+
+
+TABLE = Table(NAME, "Claims of the paper", NEEDS, build)
