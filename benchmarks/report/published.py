@@ -169,10 +169,8 @@ def judged(
 
 def needs(row: Mapping[str, str], column: Column | None) -> str:
     """What measuring a cell needs, in words."""
-    named = [row["needs"], column.needs if column is not None else ""]
-    wanted = [one for one in dict.fromkeys(named) if one]
-    if len(wanted) == 2 and wanted[1] in wanted[0]:
-        wanted = wanted[:1]
+    of_column = column.needs if column is not None and (column.prefix or not row["needs"]) else ""
+    wanted = [one for one in dict.fromkeys((row["needs"], of_column)) if one]
     return " and ".join(wanted) or "what this suite does not have"
 
 
