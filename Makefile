@@ -35,10 +35,12 @@ full: repro
 	more="--seed $$((seed + 1)) --seed $$((seed + 2))"; all="--seed $$seed $$more"; \
 	folds="--split letters --split unseen_language"; \
 	$$train everywhere $$folds $$more; \
+	$$train E7.2 --split unseen_language --seed $$seed; \
 	$$evaluate everywhere floors $$folds $$all; \
 	$$train E7.2 beyond --split in_domain $$more; \
 	$$evaluate E7.2 beyond floors --split in_domain $$all; \
-	$$train pretraining beyond --without everywhere $$folds --seed $$seed; \
+	$$train pretraining beyond --without everywhere --without claimed $$folds --seed $$seed; \
+	$$train claimed --split unseen_language --seed $$seed; \
 	$$evaluate pretraining tested beyond --without everywhere $$folds --seed $$seed
 	dvc repro
 

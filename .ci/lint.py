@@ -56,6 +56,7 @@ LAYERS = {
         ("source",),
         ("points",),
         ("analogy", "dgs", "photograph", "speed", "tune"),
+        ("nested",),
         ("report",),
         ("leaderboard", "local_corpora"),
         ("cli",),

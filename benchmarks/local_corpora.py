@@ -7,9 +7,10 @@ Decisions
 * A local corpus is measured on its ``official`` split. Its runs, predictions and results lie in
   folders of their own: ``runs/<use>/<corpus>/<profile>`` (another profile's runs, which may have
   taken days, stay), ``predictions/<use>-<corpus>`` and ``results/leaderboard/<use>-<corpus>``.
+* *Fingerspelling* is FingerCLIP's: its rows, trained and evaluated on the corpus.
 * *Transfer* is the paper's downstream comparison: the floors, the skeleton models and the rows
-  trained from scratch; the same rows evaluated zero-shot with the runs that ``pretrained`` names;
-  and fine-tuned from there.
+  trained from scratch; the rows of the pretraining table and X evaluated zero-shot with the runs
+  that ``pretrained`` names, as far as these are there; and fine-tuned from there.
 * Features for pretraining are packed in half precision: the paper's corpus takes 350 GB so.
 
 Cost: that of the trainings; finished ones are not repeated.
@@ -28,11 +29,14 @@ from signclip.core.errors import ConfigError
 from signclip.core.workspace import RunId, Workspace
 
 SPLIT = "official"
-PRETRAINING, TRANSFER = "pretraining", "transfer"  # uses of a local corpus
+# Uses of a local corpus; the stage `pretraining` does the first two.
+PRETRAINING, FINGERSPELLING, TRANSFER = "pretraining", "fingerspelling", "transfer"
+WITH_PROTOCOLS = ("E6.1", "everywhere")  # E6.1: the paper's row for identification, iconicity
 BEST = "X"
 ROWS = {
     PRETRAINING: ("pretraining", "tested", BEST),
-    TRANSFER: ("everywhere", "tested", "skeletons", "floors"),
+    FINGERSPELLING: ("fingerclip",),
+    TRANSFER: ("pretraining", "tested", BEST, "skeletons", "floors"),
 }
 FINETUNED = "-finetuned"  # what the name of a fine-tuned row ends with
 
@@ -139,7 +143,7 @@ def folders_of(use: str, name: str, workspace: Workspace, profile: str) -> tuple
 
 
 def pretrain(name: str, workspace: Workspace, job: Job) -> None:
-    """Train the paper's pretraining rows and X on a local corpus and evaluate them.
+    """Train the rows of a corpus's uses on it, those of transfer apart, and evaluate them.
 
     Raises:
         SignCLIPError: the corpus, its features or a run are missing or damaged.
@@ -147,11 +151,15 @@ def pretrain(name: str, workspace: Workspace, job: Job) -> None:
     from benchmarks.runner.rows import Settings, evaluate_rows
 
     inside, group = folders_of(PRETRAINING, name, workspace, job.profile)
-    rows = {SPLIT: ("pretraining", BEST)}
+    uses = [use for use in (PRETRAINING, FINGERSPELLING) if use in uses_of(name, workspace)]
+    wanted = suites.expand([row for use in uses for row in ROWS[use]])
+    tested = set(suites.expand(["tested"]))  # evaluated with the weights of another row
+    rows = {SPLIT: tuple(row for row in wanted if row not in tested)}
     suites.train(rows, [job.seed], inside, profile=job.profile, corpus=name, jobs=job.jobs)
     where = (workspace.replace(runs=inside.runs), Settings(job.profile, name, (job.seed,), group))
-    evaluate_rows(suites.expand(ROWS[PRETRAINING]), [SPLIT], *where)
-    evaluate_rows(suites.expand(["everywhere"]), [SPLIT], *where, protocols=True)
+    evaluate_rows(wanted, [SPLIT], *where)
+    if PRETRAINING in uses:
+        evaluate_rows(suites.expand(WITH_PROTOCOLS), [SPLIT], *where, protocols=True)
 
 
 def read_pretrained(params: Path) -> Pretrained:
@@ -185,9 +193,27 @@ def transfer(name: str, workspace: Workspace, job: Job) -> None:
     evaluate_rows(suites.expand([*trained, "skeletons", "floors"]), [SPLIT], *where)
     evaluate_rows(trained, [SPLIT], *where, protocols=True)
     zero_shot = replace(settings, run=pretrained.run)
-    transferred = suites.expand(["everywhere", "tested"])
+    transferred = _with_runs(
+        suites.expand(["pretraining", "tested", BEST]), origins, pretrained, job
+    )
     evaluate_rows(transferred, [SPLIT], origins, zero_shot, protocols=True)
     report.write_transfer(workspace, profile=job.profile, corpus=name, run=pretrained.run)
+
+
+def _with_runs(
+    rows: Sequence[str], origins: Workspace, pretrained: Pretrained, job: Job
+) -> list[str]:
+    """The rows whose pretrained run is there; those that are fine-tuned must be."""
+    from signclip.experiments import table
+
+    experiments = read_yaml(table.experiments_path(origins))
+    needed = {row.removesuffix(FINETUNED) for row in suites.expand(["finetuned"])}
+
+    def run_of(row: str) -> Path:
+        weights = table.experiment_row(experiments, row).get("weights_of", row)
+        return origins.find_run(Path(weights, str(job.seed), pretrained.run))
+
+    return [row for row in rows if row in needed or run_of(row).is_dir()]
 
 
 def _fine_tune(

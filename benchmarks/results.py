@@ -28,6 +28,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from signclip.core import files
@@ -43,6 +44,8 @@ COLUMNS = (
     *("signature", "result"),
 )
 _WRITTEN = (":(top,exclude)results", ":(top,exclude)dvc.lock")  # by the pipeline
+# Keys of params.yaml that say what is run and where it lies; a result records what matters of them.
+_CHOICES = ("profile", "seed", "jobs", "corpora", "pretrained")
 PACKAGES = ("torch", "transformers", "mmengine", "numpy", "pose-format", "spoken-to-signed")
 
 
@@ -210,13 +213,27 @@ def frame(found: Iterable[Result]) -> pd.DataFrame:
 def git_commit() -> str:
     """The commit that is checked out, with ``-dirty`` if tracked files differ; or ``unknown``.
 
-    Files that the pipeline writes are ignored: otherwise every stage but the first were dirty.
+    Files that the pipeline writes are ignored: otherwise every stage but the first were dirty. So
+    are the user's choices in ``params.yaml``, such as the profile and the local corpora.
     """
     commit = _git("rev-parse", "--short=12", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", *_WRITTEN)
+    but = (*_WRITTEN, ":(top,exclude)params.yaml")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", *but)
     if commit is None or changed is None:
         return "unknown"
-    return commit.strip() + "-dirty" * bool(changed)
+    return commit.strip() + "-dirty" * (bool(changed) or _params_changed())
+
+
+def _params_changed() -> bool:
+    """Whether ``params.yaml`` differs from the commit in more than the user's choices."""
+    committed, root = _git("show", "HEAD:params.yaml"), _git("rev-parse", "--show-toplevel")
+    if committed is None or root is None:
+        return False  # a project without one
+    path = Path(root.strip(), "params.yaml")
+    if not path.is_file():
+        return True
+    before, now = (yaml.safe_load(text) for text in (committed, path.read_text("utf-8")))
+    return any(before.get(key) != now.get(key) for key in {*before, *now} - set(_CHOICES))
 
 
 def _git(*command: str) -> str | None:

@@ -36,6 +36,8 @@ from signclip.experiments.run_folder import CURVES
 from signclip.experiments.table import resolve
 
 # Rows that are trained with two texts per clip have both metrics; the mean of the two counts.
+SCORE = "last"  # by which a setting is chosen
+FOLDS_FILE = "{}-folds.csv"
 METRICS = ("validation_V2T_R@1", "validation_label_V2T_R@1")
 
 
@@ -53,7 +55,7 @@ def _train(trial: Trial, *, workspace: Workspace, progress: Callable) -> Path:
     return train(trial.config, workspace.replace(runs=trial.runs), progress=progress)
 
 
-def _nested(setting: Mapping[str, Any]) -> dict[str, Any]:
+def nested_setting(setting: Mapping[str, Any]) -> dict[str, Any]:
     """``{"towers.pose_layers": 1}`` -> ``{"towers": {"pose_layers": 1}}``."""
     nested: dict[str, Any] = {}
     for name, value in setting.items():
@@ -112,7 +114,9 @@ def tune(
         Trial(
             number,
             resolve(
-                RunId(row, profile, corpus, split, fold, seed), workspace, given=_nested(setting)
+                RunId(row, profile, corpus, split, fold, seed),
+                workspace,
+                given=nested_setting(setting),
             ),
             workspace.runs / ",".join(f"{key}={value}" for key, value in setting.items()),
         )
@@ -141,8 +145,8 @@ def tune(
         for trial, path in zip(trials, paths, strict=True)
     )
     result = summary(by_run, list(grid))
-    for name, table in ((f"{recipe}-folds", by_run), (recipe, result)):
-        with files.atomic_file(workspace.results / "tuning" / f"{name}.csv") as partial:
+    for name, table in ((FOLDS_FILE.format(recipe), by_run), (f"{recipe}.csv", result)):
+        with files.atomic_file(workspace.results / "tuning" / name) as partial:
             table.to_csv(partial, index=False, float_format="%.6g")
     return result
 
@@ -160,4 +164,4 @@ def summary(by_run: pd.DataFrame, settings: list[str]) -> pd.DataFrame:
     for (score, split), column in wide.items():
         table[f"{split}_{score}"] = column
     table["runs"] = by_run.groupby(settings, sort=False).size()
-    return table.sort_values("last", ascending=False, kind="stable").reset_index()
+    return table.sort_values(SCORE, ascending=False, kind="stable").reset_index()

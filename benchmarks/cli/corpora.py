@@ -19,13 +19,14 @@ def pretrain(
     seed: Seed = 0,
     jobs: Jobs = 2,
 ) -> None:
-    """Train the paper's pretraining rows and X on a local corpus, and evaluate them.
+    """Train the paper's rows on a local corpus and evaluate them.
 
-    A corpus without the use `pretraining` is left alone. The stage `pretraining` of dvc.yaml.
+    With the use `pretraining` the rows of the pretraining table and X, with `fingerspelling` those
+    of FingerCLIP; a corpus with neither is left alone. The stage `pretraining` of dvc.yaml.
 
     Example: signbench pretrain spreadthesign --profile paper --jobs 1
     """
-    _local_corpus("pretraining", corpus, profile, seed, jobs)
+    _local_corpus(("pretraining", "fingerspelling"), corpus, profile, seed, jobs)
 
 
 @app.command()
@@ -41,19 +42,21 @@ def transfer(
 
     Example: signbench transfer asl-citizen
     """
-    _local_corpus("transfer", corpus, profile, seed, jobs)
+    _local_corpus(("transfer",), corpus, profile, seed, jobs)
 
 
-def _local_corpus(use: str, corpus: str, profile: str, seed: int, jobs: int) -> None:
+def _local_corpus(named: tuple[str, ...], corpus: str, profile: str, seed: int, jobs: int) -> None:
     from benchmarks import local_corpora
 
     workspace = Workspace()
     uses = local_corpora.uses_of(folder_name(corpus), workspace)
-    if use not in uses:
+    use = named[0]  # the stage's name
+    if not set(named) & set(uses):
         local_corpora.folders_of(use, corpus, workspace, profile)
         if use == "transfer":  # an output of the stage, as the folders above
             (workspace.results / "transfer" / corpus).mkdir(parents=True, exist_ok=True)
-        typer.echo(f"{corpus}: its uses in {workspace.params} are {list(uses)}, without {use}")
+        without = " or ".join(named)
+        typer.echo(f"{corpus}: its uses in {workspace.params} are {list(uses)}, without {without}")
         return
     job = local_corpora.Job(profile, seed, jobs)
     {"pretraining": local_corpora.pretrain, "transfer": local_corpora.transfer}[use](

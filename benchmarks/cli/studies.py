@@ -69,6 +69,24 @@ def tune(
 
 
 @app.command()
+def nested(
+    recipe: Annotated[str, typer.Argument(help="A grid that `signbench tune` has tried.")],
+    split: Annotated[str, typer.Option(help="A split with several folds.")] = "letters",
+    corpus: Corpus = EMBEDDED,
+) -> None:
+    """Choose a grid's setting fold by fold and measure what choosing over all folds is worth.
+
+    Example: signbench nested signclip
+    """
+    from benchmarks.nested import compare
+
+    workspace = Workspace(runs=Path("runs/tuning", folder_name(recipe)))
+    found = compare(recipe, workspace, corpus=corpus, split=split)
+    scores = [name for name in found if not name.endswith(("_setting", "_settings"))]
+    typer.echo(found[scores].round(4).to_string(index=False))
+
+
+@app.command()
 def dgs(
     videos: Annotated[
         Path, typer.Argument(help="Folder with front/ and side/; file names begin with the letter.")

@@ -31,7 +31,7 @@ from signclip.corpora.catalogue import catalogue
 PARAMS = Path("params.yaml")
 SECTION = "corpora"
 FOLDER = "folder"  # the loader of corpora that have none of their own
-Use = Literal["pretraining", "transfer"]
+Use = Literal["pretraining", "fingerspelling", "transfer"]
 
 _YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML has it
 _EMPTY = re.compile(r":([ \t]*)(\{[ \t]*\}|null|~)?")  # what follows the name of an empty section
