@@ -37,7 +37,7 @@ full: repro
 	$$train everywhere $$folds $$more; \
 	$$train E7.2 --split unseen_language --seed $$seed; \
 	$$evaluate everywhere floors $$folds $$all; \
-	$$train E7.2 beyond --split in_domain $$more; \
+	$$train E7.2 beyond --split in_domain $$all; \
 	$$evaluate E7.2 beyond floors --split in_domain $$all; \
 	$$train pretraining beyond --without everywhere --without claimed $$folds --seed $$seed; \
 	$$train claimed --split unseen_language --seed $$seed; \

@@ -274,7 +274,7 @@ def printed_text(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
             published, ours = cell.get("published", ""), cell.get("ours", "")
             shown = f"{int(published):,}" if published.isdigit() else published
             if ours and cell["verdict"] == verdicts.DIFFERS:
-                shown += f" [{ours}]"
+                shown += f" [{float(ours):,g}]"
             line[name.replace("_", " ")] = shown or NOTHING
         line["verdict"] = summary([cells[name]["verdict"] for name in columns if name in cells])
         lines.append(line)

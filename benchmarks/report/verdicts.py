@@ -65,7 +65,7 @@ def coefficient_of_variation(*values: float) -> float:
     """
     from scipy.special import gammaln
 
-    n, mean = len(values), float(np.mean(values))
+    n, mean = len(values), float(np.mean(values)) if values else 0.0
     if n < 2 or mean == 0:
         raise ValueError(f"needs two values or more with a mean that is not 0, got {values}")
     c4 = np.sqrt(2 / (n - 1)) * np.exp(gammaln(n / 2) - gammaln((n - 1) / 2))

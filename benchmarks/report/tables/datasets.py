@@ -80,7 +80,7 @@ def build(source: Source) -> Page:
     totals = cards(source)
     cells = published.compare(NAME, source, {}, counted=counted(totals))
     for corpus, of_corpus in totals.items():
-        about = {"row": corpus, "title": corpus, "verdict": verdicts.OURS}
+        about = {"row": f"{corpus}, at hand", "title": corpus, "verdict": verdicts.OURS}
         for name in TOTALS:
             if name in of_corpus:
                 cells.rows.append(about | {"column": name, "at_hand": f"{of_corpus[name]:g}"})

@@ -1,11 +1,14 @@
 """Iconicity: made-up embeddings for which the answer is known, and tiny runs."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import report
-from benchmarks.report.tables import iconicity
+from benchmarks import points
+from benchmarks.points import iconicity
+from benchmarks.runner.rows import Settings, evaluate_rows
 from signclip.core.errors import ConfigError
 
 NAME = "spreadthesign-fingerspelling"
@@ -40,11 +43,16 @@ def test_other_numbers_of_labels_and_clips_are_refused():
         iconicity.shares(np.ones((3, 2)), list("abcd"))
 
 
-def test_the_table_is_written_from_runs(trained, tmp_path):
+def test_points_are_made_from_the_runs_that_results_name(trained, tmp_path):
     workspace = trained.replace(embeddings=tmp_path / "embeddings", results=tmp_path / "results")
-    path = report.write_table("iconicity", workspace, profile="smoke", corpus=NAME, seed=0)
-    frame = pd.read_csv(path.with_suffix(".csv"))
-    assert set(frame["space"]) == {"E7.2", "X", iconicity.SHAPE}
+    where = dict(profile="smoke", corpus=NAME, seed=0)
+    path = points.write_one("iconicity", workspace, **where)
+    assert pd.read_csv(path).empty  # no results
+    evaluate_rows(["X"], ["in_domain"], workspace, Settings("smoke", NAME, (0,), "repro"))
+    frame = pd.read_csv(points.write_one("iconicity", workspace, **where))
+    assert set(frame["space"]) == {"X", iconicity.SHAPE}
     assert frame["clips"].between(10, 16).all()
-    assert "| letter   | languages   | E7.2" in path.read_text()
-    assert not (tmp_path / "results/costs").exists()
+    about = json.loads(path.with_suffix(".json").read_text())
+    assert about["command"] == "signbench points iconicity"
+    (run,) = about["inputs"]
+    assert run.startswith("X/0/in_domain: ")
