@@ -1,9 +1,11 @@
 """Generated blocks of documents: replaced as a whole, made from results."""
 
+import importlib
 from pathlib import Path
 
 import pytest
 
+from benchmarks import paper
 from benchmarks.report import blocks
 from signclip.core.errors import ConfigError
 
@@ -46,12 +48,14 @@ def test_a_marker_that_is_missing_or_repeated_is_an_error(document, damage):
 
 
 def test_a_block_that_nothing_makes_is_an_error(document, source):
-    with pytest.raises(ConfigError, match="'a' is none of headline, fingerclip"):
+    with pytest.raises(ConfigError, match="'a' is none of headline, reproduction, fingerclip"):
         blocks.update(document, source)
 
 
-def test_the_blocks_are_made_from_results(board, source, document, stored):
+def test_the_blocks_are_made_from_results(board, source, document, stored, written):
     board()
+    for name in (*paper.tables(), "claims"):
+        written(importlib.import_module(f"benchmarks.report.tables.{name}").TABLE)
     text = "".join(DOCUMENT.replace(": a ", f": {name} ") for name in blocks.BLOCKS)
     document.write_text(text)
     assert blocks.update(document, source) == list(blocks.BLOCKS)
@@ -62,4 +66,8 @@ def test_the_blocks_are_made_from_results(board, source, document, stored):
     line = next(x for x in made.splitlines() if x.startswith("| E3.2 "))
     assert line.endswith("| 0.93                       |")  # the published one
     floor = next(x for x in made.splitlines() if x.startswith("| 1-NN"))
-    assert [cell.strip() for cell in floor.split("|")][-2] == "–"
+    letters, tagged, labels, unseen = [cell.strip() for cell in floor.split("|")][2:-1]
+    assert tagged == "–"  # 0 by construction
+    assert "–" not in (letters, labels, unseen)
+    assert "| pretraining" in made
+    assert "needs Spreadthesign and ASL Citizen" in made
