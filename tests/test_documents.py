@@ -153,7 +153,7 @@ def test_the_generated_tables_of_the_readme_are_current():
         corpus="spreadthesign-fingerspelling",
     )
     names = blocks.names_in(readme)
-    assert names == ["headline", "fingerclip"]
+    assert names == ["headline", "reproduction", "fingerclip"]
     outdated = [x for x in names if not blocks.is_current(readme, x, blocks.BLOCKS[x](source))]
     assert outdated == []  # `python -m benchmarks.report.blocks README.md` writes them
 
@@ -206,9 +206,9 @@ signbench evaluate X14 aagcn --corpus my-corpus --split official --profile smoke
 signbench protocols X14 my_encoders:MeanFrame --corpus my-corpus --split official --profile smoke
 signbench table ranking
 signbench figure ranking
+signbench points lengths --corpus my-corpus
 signbench table pretraining
 """
-PUBLISHED = {"id": "E9", "id_source": "unnamed", "title": "an added row", "V2T_R@1": "0.1234"}
 
 
 def _apply_recipes(copy):
@@ -240,11 +240,11 @@ def test_each_recipe_of_the_architecture_works(tmp_path, make_pose, pose_bytes):
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     shutil.copy(ROOT / "params.yaml", copy)
     dvc = (ROOT / "dvc.yaml").read_bytes()
-    assert len(_apply_recipes(copy)) == 9
-    published = copy / "benchmarks/paper/pretraining.csv"
-    columns = published.read_text("utf-8").splitlines()[0].split(",")
-    with published.open("a") as file:
-        file.write(",".join(PUBLISHED.get(name, "") for name in columns) + "\n")
+    assert len(_apply_recipes(copy)) == 10
+    with (copy / "benchmarks/paper/rows.csv").open("a") as file:
+        file.write("pretraining,E9,E9,unnamed,an added row,,Spreadthesign,,,\n")
+    with (copy / "benchmarks/paper/pretraining.csv").open("a") as file:
+        file.write("E9,V2T_R@1,0.1234,0.03,a source,\n")
     (copy / "local/poses").mkdir(parents=True)
     clips = [(f"{word}-{part}", word, part) for word in "ab" for part in ("train", "val", "test")]
     for seed, (clip, *_) in enumerate(clips):
@@ -272,5 +272,6 @@ def test_each_recipe_of_the_architecture_works(tmp_path, make_pose, pose_bytes):
     assert encoders == {"X14", "aagcn", "MeanFrame"}
     assert (copy / "results/tables/ranking.md").is_file()
     assert (copy / "results/figures/ranking.png").is_file()
+    assert len((copy / "results/points/lengths.csv").read_text().splitlines()) == 1 + len(clips)
     assert "0.1234" in (copy / "results/tables/pretraining.md").read_text("utf-8")
     assert (ROOT / "dvc.yaml").read_bytes() == dvc
