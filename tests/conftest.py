@@ -9,9 +9,11 @@ Decisions:
 
 import multiprocessing
 import os
+import pkgutil
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,22 +52,35 @@ def _one_fork_server() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def train_in_fork() -> Callable[..., int]:
-    """``train_in_fork(folder, runs, config, where, count)``: train in a fork of the fork server.
+def start_in_fork() -> Callable[..., BaseProcess]:
+    """``start_in_fork("module:function", *arguments)``: a started fork of the fork server.
 
-    See ``signclip/training/killed_training.py``. Returns the exit status; -9: killed.
+    The module is one of ``tests/signclip/training``. A fork of the server, unlike one of this
+    process, can train, and unlike a new interpreter it has imported what a training needs.
     """
     context = multiprocessing.get_context("forkserver")
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # as in signclip.core.jobs
 
-    def train(*arguments: Any) -> int:
+    def start(function: str, *arguments: Any) -> BaseProcess:
         context.set_forkserver_preload(["signclip.training.train", *jobs.PRELOADED])
         with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(Path(__file__).parent / "signclip/training")
-            import killed_training
-
-            process = context.Process(target=killed_training.train, args=arguments)
+            process = context.Process(target=pkgutil.resolve_name(function), args=arguments)
             process.start()
+        return process
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def train_in_fork(start_in_fork) -> Callable[..., int]:
+    """``train_in_fork(folder, runs, config, where, count)``: train in a fork of the fork server.
+
+    See ``signclip/training/killed_training.py``. Returns the exit status; -9: killed.
+    """
+
+    def train(*arguments: Any) -> int:
+        process = start_in_fork("killed_training:train", *arguments)
         process.join()
         return process.exitcode
 

@@ -9,6 +9,7 @@ import sysconfig
 from importlib.metadata import distributions
 from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -162,12 +163,12 @@ def test_a_fine_tuned_row_starts_from_the_pretrained_row_of_its_name():
 
 # Plays `python` in a copy of dvc.yaml: notes its words and writes a file into each output of the
 # stage whose command it is, as a real one would, after clearing what does not persist.
-STUB = """#!{python}
-import pathlib, sys, yaml
+STUB = """#!{python} -IS
+import json, pathlib, sys
 words = " ".join(["python", *sys.argv[1:]])
 with open("words", "a") as log:
     log.write(words + "\\n")
-lock = yaml.safe_load(pathlib.Path("resolved.yaml").read_text())
+lock = json.loads(pathlib.Path("resolved.json").read_text())
 for stage in lock.values():
     if words in [" ".join(line.split()) for line in stage["cmd"]]:
         for out in stage["outs"]:
@@ -176,66 +177,111 @@ for stage in lock.values():
 """
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A folder with dvc.yaml and params.yaml whose commands are played; returns `dvc repro`."""
-    for name in ("dvc.yaml", "params.yaml", "constraints.txt", ".dvcignore"):
-        shutil.copy(ROOT / name, tmp_path / name)
+def write_short_params(path: Path) -> None:
+    """A params.yaml with the profile's name alone.
+
+    DVC parses the file for every stage, in Python: the recipes, of which stages take the whole,
+    would be most of the work of `dvc repro`.
+    """
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    profile = params["profile"]
+    short = params | {"profiles": {profile: {"plan": params["profiles"][profile]["plan"]}}}
+    path.write_text(yaml.safe_dump(short))
+
+
+def write_resolved(path: Path) -> None:
+    """What the commands of the pipeline are and which folders they fill, by stage."""
+    values = {
+        "${embedded}": "spreadthesign-fingerspelling",
+        "${jobs}": "2",
+        "${seed}": "0",
+        "${profile}": "cpu",
+    }
+    resolved = {}
+    for stage, content in PIPELINE.items():
+        if "do" not in content:
+            commands = content["cmd"] if isinstance(content["cmd"], list) else [content["cmd"]]
+            text = json.dumps({"cmd": commands, "outs": paths(stage, "outs")})
+            for name, value in values.items():
+                text = text.replace(name, value)
+            resolved[stage] = json.loads(text)
+    path.write_text(json.dumps(resolved))
+
+
+class Project(NamedTuple):
+    """A folder with dvc.yaml and params.yaml whose commands are played."""
+
+    folder: Path
+
+    def dvc(self, *words: str) -> str:
+        """Run the command there; what it prints."""
+        dvc = shutil.which("dvc", path=str(Path(sys.executable).parent)) or "dvc"
+        environment = {
+            "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
+            "HOME": str(self.folder),
+            "DVC_NO_ANALYTICS": "1",
+        }
+        done = subprocess.run(
+            [dvc, *words], cwd=self.folder, capture_output=True, text=True, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def repro(self) -> list[str]:
+        """The commands that `dvc repro` runs."""
+        (self.folder / "words").write_text("")
+        self.dvc("repro")
+        return (self.folder / "words").read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def new_project(tmp_path_factory) -> Project:
+    """A project where nothing has been run. Not to be changed by a test."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("dvc.yaml", "constraints.txt", ".dvcignore"):
+        shutil.copy(ROOT / name, folder / name)
+    write_short_params(folder / "params.yaml")
+    write_resolved(folder / "resolved.json")
     for stage in STAGES:
         for path in paths(stage, "deps"):
             if path.split("/")[0] in ("signclip", "benchmarks", "baselines"):
-                place = tmp_path / path
+                place = folder / path
                 if place.suffix:
                     place.parent.mkdir(parents=True, exist_ok=True)
                     place.touch()
                 else:
                     place.mkdir(parents=True, exist_ok=True)
-    programs = tmp_path / "bin"
+    programs = folder / "bin"
     programs.mkdir()
     (programs / "python").write_text(STUB.format(python=sys.executable))
     (programs / "python").chmod(0o755)
-    dvc = shutil.which("dvc", path=str(Path(sys.executable).parent)) or "dvc"
-    environment = {
-        "PATH": f"{programs}:/usr/bin:/bin",
-        "HOME": str(tmp_path),
-        "DVC_NO_ANALYTICS": "1",
-    }
+    made = Project(folder)
+    made.dvc("init", "--no-scm", "--quiet")
+    (folder / "results/leaderboard").mkdir(parents=True)
+    return made
 
-    def run(*words: str) -> str:
-        done = subprocess.run(
-            [dvc, *words], cwd=tmp_path, capture_output=True, text=True, env=environment
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
-    def repro() -> list[str]:
-        values = {
-            "${embedded}": "spreadthesign-fingerspelling",
-            "${jobs}": "2",
-            "${seed}": "0",
-            "${profile}": "cpu",
-        }
-        resolved = {}
-        for stage, content in PIPELINE.items():
-            if "do" not in content:
-                commands = content["cmd"] if isinstance(content["cmd"], list) else [content["cmd"]]
-                text = json.dumps({"cmd": commands, "outs": paths(stage, "outs")})
-                for name, value in values.items():
-                    text = text.replace(name, value)
-                resolved[stage] = json.loads(text)
-        (tmp_path / "resolved.yaml").write_text(yaml.safe_dump(resolved))
-        (tmp_path / "words").write_text("")
-        run("repro")
-        return (tmp_path / "words").read_text().splitlines()
+@pytest.fixture(scope="module")
+def played_project(new_project, tmp_path_factory) -> tuple[Project, list[str]]:
+    """A project after its first `dvc repro`, and the commands that it ran. Not to be changed."""
+    folder = tmp_path_factory.mktemp("played") / "project"
+    played = Project(shutil.copytree(new_project.folder, folder))
+    return played, played.repro()
 
-    run("init", "--no-scm", "--quiet")
-    (tmp_path / "results/leaderboard").mkdir(parents=True)
-    return tmp_path, repro, run
+
+@pytest.fixture
+def project(played_project, tmp_path) -> Project:
+    """A copy of the played project; its files are as old as the original ones."""
+    return Project(shutil.copytree(played_project[0].folder, tmp_path / "project"))
+
+
+def test_every_command_of_the_pipeline_is_run_once(played_project):
+    _, commands = played_project
+    assert len(set(commands)) == len(commands) == 10
 
 
 def test_a_result_of_another_group_is_kept_and_trains_nothing(project):
-    folder, repro, _ = project
-    assert len(repro()) == 10  # every command once
+    folder, repro = project.folder, project.repro
     assert repro() == []
     for group in ("full", "local", "submitted"):
         result = folder / "results/leaderboard" / group / "mine.json"
@@ -252,21 +298,19 @@ def test_a_result_of_another_group_is_kept_and_trains_nothing(project):
 
 
 def test_a_new_row_is_trained_and_changes_no_stage(project):
-    folder, repro, _ = project
-    repro()
-    (folder / "benchmarks/experiments.yaml").write_text("Y: {base: X}\n")
-    again = [words.split()[3:6] for words in repro()]
+    (project.folder / "benchmarks/experiments.yaml").write_text("Y: {base: X}\n")
+    again = [words.split()[3:6] for words in project.repro()]
     assert ["train", "--stage", "fingerclip"] in again
     assert ["train", "--stage", "skeletons"] not in again
 
 
-def test_a_local_corpus_has_stages_once_it_is_named(project):
-    folder, _, run = project
-    before = set(run("stage", "list", "--name-only").split())
-    params = folder / "params.yaml"
+def test_a_local_corpus_has_stages_once_it_is_named(new_project, tmp_path):
+    project = Project(shutil.copytree(new_project.folder, tmp_path / "project"))
+    before = set(project.dvc("stage", "list", "--name-only").split())
+    params = project.folder / "params.yaml"
     named = "corpora:\n  mine: {loader: folder, path: ../my clips, use: [transfer]}\n"
     params.write_text(params.read_text().replace("corpora: {}\n", named))
-    after = set(run("stage", "list", "--name-only").split())
+    after = set(project.dvc("stage", "list", "--name-only").split())
     assert after - before == {
         f"{stage}@mine" for stage in ("local_corpus", "pretraining", "transfer")
     }

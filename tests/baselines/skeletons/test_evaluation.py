@@ -1,5 +1,6 @@
 """Skeleton runs are evaluated like any encoder, and only as what they were trained as."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,17 +39,28 @@ def write_params(workspace: Workspace, **changes) -> None:
     workspace.params.write_text(yaml.safe_dump(content))
 
 
+@pytest.fixture(scope="module")
+def runs(corpus, tmp_path_factory) -> Path:
+    """A folder of runs with a trained ST-GCN, as a stage of the pipeline leaves it; read-only."""
+    folder = tmp_path_factory.mktemp("stage")
+    (folder / "experiments.yaml").write_text("{}")
+    workspace = corpus.workspace.replace(runs=folder / "runs", params=folder / "params.yaml")
+    write_params(workspace)
+    stage = workspace.replace(runs=workspace.runs / "skeletons")
+    training.train(recipe.resolve(RUN, workspace.params), stage)
+    return workspace.runs
+
+
 @pytest.fixture
-def workspace(corpus, tmp_path) -> Workspace:
-    """A workspace with a trained ST-GCN, as a stage of the pipeline leaves it."""
+def workspace(corpus, runs, tmp_path) -> Workspace:
+    """A workspace with a copy of these runs."""
     names = ("runs", "embeddings", "predictions", "results")
     folders = {name: tmp_path / name for name in names}
     folders["predictions"] /= results.LOCAL  # the group of results that is written here
     workspace = corpus.workspace.replace(**folders, params=tmp_path / "params.yaml")
     (tmp_path / "experiments.yaml").write_text("{}")
     write_params(workspace)
-    stage = workspace.replace(runs=workspace.runs / "skeletons")
-    training.train(recipe.resolve(RUN, workspace.params), stage)
+    shutil.copytree(runs, workspace.runs)
     return workspace
 
 

@@ -10,13 +10,14 @@ from signclip.core import jobs
 
 WORK = """
 import os
-import torch
 
 def asked(name, *, progress):
     progress(1.0)
     return os.environ.get(name)
 
 def on_gpu(number, *, progress):
+    import torch
+
     progress(1.0)
     return torch.full((2,), number, device="cuda").sum().item()
 """
@@ -30,10 +31,24 @@ def work(tmp_path, monkeypatch) -> str:
     sys.modules.pop("work_of_jobs", None)
 
 
-def test_processes_ask_the_drivers_library_for_gpus(work):
+@pytest.fixture
+def another_server(monkeypatch) -> None:
+    """A fork server that starts in this test; an earlier one has the environment of its start.
+
+    It imports nothing beforehand, which would take most of the test's time.
+    """
+    server = forkserver.ForkServer()
+    for name in ("connect_to_new_process", "ensure_running", "set_forkserver_preload"):
+        monkeypatch.setattr(forkserver, name, getattr(server, name))
+    monkeypatch.setattr(jobs, "PRELOADED", ())
+    yield
+    server._stop()
+
+
+def test_processes_ask_the_drivers_library_for_gpus(work, another_server, monkeypatch):
     """Asked of CUDA itself by an import in the fork server, none of them could use one."""
-    forkserver._forkserver._stop()  # an earlier test's server has the environment of its start
     name = "PYTORCH_NVML_BASED_CUDA_CHECK"
+    monkeypatch.delenv(name, raising=False)  # set by an earlier test
     assert jobs.run_all(f"{work}:asked", [name] * 3, jobs=2, total=3, desc="asks") == ["1"] * 3
 
 

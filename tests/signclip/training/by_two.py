@@ -1,21 +1,22 @@
-"""All that tests need of two undisturbed processes, in one launch of torchrun, which takes seconds.
+"""All that tests need of two undisturbed processes, in one launch, which takes seconds."""
 
-``by_two.py FOLDER RUNS CONFIGS``: write the gathered losses into RUNS, then train each of the
-configurations (JSON, name -> values) on the data below FOLDER, into RUNS/<name>.
-"""
-
-import json
-import sys
 from pathlib import Path
+from typing import Any
 
 import gathered_losses
 import killed_training
 
 from signclip.training import distributed
 
-if __name__ == "__main__":
-    folder, runs, configs = sys.argv[1:]
+
+def train(folder: Path, runs: Path, configs: dict[str, dict[str, Any]]) -> None:
+    """Write the gathered losses into ``runs``, then train each configuration into a folder there.
+
+    Args:
+        folder: has the data and features.
+        configs: by the name of the folder.
+    """
     with distributed.group():
-        gathered_losses.write(Path(runs))
-        for name, config in json.loads(configs).items():
-            killed_training.train(Path(folder), Path(runs, name), config)
+        gathered_losses.write(runs)
+        for name, config in configs.items():
+            killed_training.train(folder, runs / name, config)

@@ -2,15 +2,10 @@
 
 :func:`train` trains one configuration on the corpus and features below a folder. If the process
 comes to the place ``where`` for the ``count``-th time, it sends itself SIGKILL.
-
-As a command, for ``torchrun``: ``killed_training.py FOLDER RUNS CONFIG [WHERE COUNT]``, where
-CONFIG is JSON.
 """
 
-import json
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +58,3 @@ def train(folder: Path, runs: Path, config: dict[str, Any], where: str = "", cou
         training.train(Recipe(**config), workspace)
     else:
         signclip_training.train(RunConfig(**config), workspace)
-
-
-if __name__ == "__main__":
-    folder, runs, values, *rest = sys.argv[1:]
-    where, count = rest or ("", "1")
-    train(Path(folder), Path(runs), json.loads(values), where, int(count))

@@ -1,4 +1,8 @@
-"""Two processes of torchrun on one batch: loss, gradients and weights of one process."""
+"""Two processes of torchrun on one batch: loss, gradients and weights of one process.
+
+Where new interpreters are not what is tested, the two processes are forks, see
+``forked_torchrun.py``.
+"""
 
 import importlib.util
 import json
@@ -8,7 +12,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,13 +31,12 @@ from signclip.training import curves, distributed, sampling, train
 ROOT = Path(__file__).parents[3]
 NAME = "spreadthesign-fingerspelling"
 
-KILLED_TRAINING = ROOT / "tests/signclip/training/killed_training.py"
-BY_TWO = ROOT / "tests/signclip/training/by_two.py"
 GATHERED_LOSSES = ROOT / "tests/signclip/training/gathered_losses.py"
 TABLES = ["--experiments", ROOT / "benchmarks/experiments.yaml", "--params", ROOT / "params.yaml"]
 
 
 def torchrun(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Two new interpreters, started by the command."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -44,6 +49,26 @@ def torchrun(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
     )
+
+
+class Done(NamedTuple):
+    """What two forks did: 0 if both ended well, and what they printed."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def forked_torchrun(start_in_fork) -> Callable[..., Done]:
+    """``forked_torchrun(folder, "module:function", *arguments)``: call it in two forks."""
+
+    def run(folder: Path, function: str, *arguments: Any) -> Done:
+        process = start_in_fork("forked_torchrun:launch", folder, function, *arguments)
+        process.join()
+        return Done(process.exitcode, *((folder / x).read_text() for x in ("stdout", "stderr")))
+
+    return run
 
 
 CHANGES = {
@@ -77,12 +102,12 @@ def configs(smoke_config) -> dict[str, RunConfig]:
 
 
 @pytest.fixture(scope="module")
-def by_two(training_folder, configs, tmp_path_factory) -> Path:
+def by_two(training_folder, configs, tmp_path_factory, forked_torchrun) -> Path:
     """What two processes wrote: gathered losses, and a folder of runs for each configuration."""
     runs = tmp_path_factory.mktemp("by_two")
     values = {name: config.model_dump(mode="json") for name, config in configs.items()}
-    done = torchrun(runs, BY_TWO, training_folder, runs, json.dumps(values))
-    assert done.returncode == 0, done.stderr
+    done = forked_torchrun(runs, "by_two:train", training_folder, runs, values)
+    assert done.status == 0, done.stderr
     return runs
 
 
@@ -125,17 +150,16 @@ def test_a_process_may_have_none_of_a_gallerys_texts(by_two, configs):
 
 
 def test_two_killed_processes_resume_to_the_bits_of_an_uninterrupted_run(
-    by_two, configs, training_folder, tmp_path
+    by_two, configs, training_folder, tmp_path, forked_torchrun
 ):
     config = configs["dropout"]
     assert config.towers.dropout > 0  # whose draws are each process's own
-    values = json.dumps(config.model_dump(mode="json"))
+    arguments = (training_folder, tmp_path, config.model_dump(mode="json"))
 
-    def train_by_two(*killed: str) -> int:
-        done = torchrun(tmp_path, KILLED_TRAINING, training_folder, tmp_path, values, *killed)
-        return done.returncode
+    def train_by_two(*killed: str | int) -> int:
+        return forked_torchrun(tmp_path, "killed_training:train", *arguments, *killed).status
 
-    assert train_by_two("after-update", "7") != 0
+    assert train_by_two("after-update", 7) != 0
     run = config.run_id.path
     assert (tmp_path / run.with_name(f".{run.name}.work") / "state.pt").is_file()
     assert train_by_two() == 0
@@ -178,15 +202,16 @@ def test_the_command_line_under_torchrun(training_folder, tmp_path):
 
 
 def test_one_process_prepares_a_folder_for_fine_tuning_for_all(
-    workspace, smoke_config, folder_corpus, make_pose, pose_bytes, tmp_path
+    workspace, smoke_config, folder_corpus, make_pose, pose_bytes, tmp_path, forked_torchrun
 ):
     start = train.train(smoke_config("E3.1"), workspace.replace(runs=tmp_path / "start"))
     for number in range(4):
         pose = pose_bytes(make_pose(seed=number))
         folder_corpus.add(f"clip-{number}", pose, text=("water", "tea")[number % 2])
-    command = ["-m", "signclip", "train", "--corpus", folder_corpus.write(), "--init", start]
-    done = torchrun(tmp_path, *command, "--profile", "smoke", *TABLES)
-    assert done.returncode == 0, done.stderr
+    command = ["train", "--corpus", folder_corpus.write(), "--init", start, "--profile", "smoke"]
+    words = map(str, [*command, *TABLES])
+    done = forked_torchrun(tmp_path, "forked_torchrun:command", *words)
+    assert done.status == 0, done.stderr
     runs = f"runs/finetune/{folder_corpus.root.name}-E3.1-0-letters-0"
     assert (tmp_path / runs / "finetune/0/official/model.safetensors").is_file()
 
@@ -199,17 +224,12 @@ def test_what_the_first_process_refuses_is_said_once(tmp_path):
 
 
 def test_a_killed_launcher_does_not_leave_its_processes_behind(
-    training_folder, smoke_config, tmp_path
+    training_folder, smoke_config, tmp_path, start_in_fork
 ):
     config = smoke_config(epochs=2000, save_every=5)
-    values = json.dumps(config.model_dump(mode="json"))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    launcher = subprocess.Popen(
-        [*command, KILLED_TRAINING, training_folder, tmp_path, values],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    arguments = (training_folder, tmp_path, config.model_dump(mode="json"))
+    launcher = start_in_fork(
+        "forked_torchrun:launch", tmp_path, "killed_training:train", *arguments
     )
     work = tmp_path / config.run_id.path
     state = work.with_name(f".{work.name}.work") / "state.pt"
@@ -217,7 +237,7 @@ def test_a_killed_launcher_does_not_leave_its_processes_behind(
     workers = psutil.Process(launcher.pid).children(recursive=True)
     assert len(workers) == 2
     launcher.kill()
-    launcher.wait()
+    launcher.join()
     wait_for(lambda: not any(worker.is_running() for worker in workers), seconds=30)
 
 

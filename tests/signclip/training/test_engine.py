@@ -33,6 +33,14 @@ def killed(train_in_fork, training_folder) -> Callable[..., int]:
     return train_in_process
 
 
+@pytest.fixture(scope="module")
+def resumed(killed, workspace, long_config, tmp_path_factory) -> tuple[Path, list[float]]:
+    """The folder of a run that was killed after nine updates and resumed, and its progress then."""
+    runs, shares = tmp_path_factory.mktemp("resumed"), []
+    killed(runs, long_config, "after-update", 9)
+    return train.train(long_config, workspace.replace(runs=runs), progress=shares.append), shares
+
+
 def assert_same_run(config, one: Path, other: Path) -> None:
     """Losses and weights of two folders of runs are the same, byte for byte."""
     for name in (curves.LOSSES, checkpoint.WEIGHTS):
@@ -181,10 +189,9 @@ def test_comments_titles_and_how_often_it_is_saved_do_not_make_another_training(
     assert fingerprint(clip_norm=1.0) != fingerprint()
 
 
-def test_what_a_run_took_is_written_down_with_its_starts(killed, long_config, tmp_path):
-    killed(tmp_path, long_config, "after-update", 9)
-    killed(tmp_path, long_config)
-    metrics = checkpoint.read_metrics(tmp_path / long_config.run_id.path)
+def test_what_a_run_took_is_written_down_with_its_starts(resumed):
+    run, _ = resumed
+    metrics = checkpoint.read_metrics(run)
     one = {"processes": 1, "device": "cuda" if torch.cuda.is_available() else "cpu"}
     assert metrics["starts"] == [{"after_update": 0, **one}, {"after_update": 8, **one}]
     assert metrics["seconds"] > 0
@@ -278,13 +285,12 @@ def test_learning_curves_are_there_as_table_events_and_picture(uninterrupted, lo
 
 
 def test_progress_adds_up_to_the_epochs_also_where_a_run_is_resumed(
-    killed, workspace, long_config, tmp_path
+    resumed, workspace, long_config
 ):
-    killed(tmp_path, long_config, "after-update", 9)
-    shares: list[float] = []
-    train.train(long_config, workspace.replace(runs=tmp_path), progress=shares.append)
+    run, shares = resumed
     assert sum(shares) == pytest.approx(long_config.epochs)
     assert shares[0] > 0.1  # what the killed one had saved
-    shares.clear()
-    train.train(long_config, workspace.replace(runs=tmp_path), progress=shares.append)
-    assert shares == [long_config.epochs]
+    again: list[float] = []
+    runs = run.parents[len(long_config.run_id.path.parts) - 1]
+    train.train(long_config, workspace.replace(runs=runs), progress=again.append)
+    assert again == [long_config.epochs]  # finished

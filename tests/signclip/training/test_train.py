@@ -23,8 +23,25 @@ def weights(folder: Path) -> bytes:
     return (folder / checkpoint.WEIGHTS).read_bytes()
 
 
-def test_two_runs_give_the_same_bytes_side_by_side_or_alone(workspace, tmp_path, smoke_config):
-    alone = train.train(smoke_config(), workspace.replace(runs=tmp_path / "alone"))
+@pytest.fixture(scope="module")
+def shared_runs(workspace, smoke_config, tmp_path_factory) -> Path:
+    """A folder of runs with the one of ``smoke_config()``. Not to be changed by a test."""
+    runs = tmp_path_factory.mktemp("runs")
+    train.train(smoke_config(), workspace.replace(runs=runs))
+    return runs
+
+
+@pytest.fixture
+def finished(shared_runs, smoke_config, tmp_path) -> Path:
+    """The finished run of ``smoke_config()`` in ``tmp_path``, as if it had been trained there."""
+    shutil.copytree(shared_runs, tmp_path, dirs_exist_ok=True)
+    return tmp_path / smoke_config().run_id.path
+
+
+def test_two_runs_give_the_same_bytes_side_by_side_or_alone(
+    workspace, tmp_path, smoke_config, shared_runs
+):
+    alone = shared_runs / smoke_config().run_id.path
     configs = [smoke_config(), smoke_config(fold=1)]
     together = launch.train_all(configs, workspace.replace(runs=tmp_path / "together"), jobs=2)
     assert weights(alone) == weights(together[0])
@@ -32,9 +49,9 @@ def test_two_runs_give_the_same_bytes_side_by_side_or_alone(workspace, tmp_path,
 
 
 def test_a_finished_run_is_kept_until_something_that_decides_it_changes(
-    workspace, tmp_path, smoke_config
+    workspace, tmp_path, smoke_config, finished
 ):
-    first = train.train(smoke_config(), workspace.replace(runs=tmp_path))
+    first = finished
     stamp = (first / checkpoint.WEIGHTS).stat().st_mtime_ns
     train.train(smoke_config(), workspace.replace(runs=tmp_path))
     assert (first / checkpoint.WEIGHTS).stat().st_mtime_ns == stamp
@@ -65,8 +82,10 @@ def test_training_learns_its_own_clips(workspace, tmp_path, smoke_config):
     assert rows["epoch"][-1] == 12
 
 
-def test_a_failed_training_keeps_the_earlier_run(workspace, tmp_path, monkeypatch, smoke_config):
-    folder = train.train(smoke_config(), workspace.replace(runs=tmp_path))
+def test_a_failed_training_keeps_the_earlier_run(
+    workspace, tmp_path, monkeypatch, smoke_config, finished
+):
+    folder = finished
     before = weights(folder)
     monkeypatch.setattr(
         contrastive.losses, "contrastive", lambda pose, text: (pose * torch.nan).sum()
@@ -78,8 +97,8 @@ def test_a_failed_training_keeps_the_earlier_run(workspace, tmp_path, monkeypatc
     assert [p.name for p in folder.parent.iterdir() if p.name.endswith(".partial")] == []
 
 
-def test_a_loaded_run_embeds_each_clip_as_if_alone(workspace, tmp_path, smoke_config):
-    model = signclip.load(train.train(smoke_config(), workspace.replace(runs=tmp_path)))
+def test_a_loaded_run_embeds_each_clip_as_if_alone(workspace, finished):
+    model = signclip.load(finished)
     features = store.FeatureStore(workspace.store(NAME, "dominant_hand"))
     clips = [features[clip].values for clip in list(features)[::40]]
     together = model.embed_pose(clips, batch_size=3)
@@ -88,8 +107,8 @@ def test_a_loaded_run_embeds_each_clip_as_if_alone(workspace, tmp_path, smoke_co
     assert model.similarity(clips, ["a", "b"]).shape == (len(clips), 2)
 
 
-def test_poses_paths_and_features_embed_alike(embedded, workspace, tmp_path, smoke_config):
-    model = signclip.load(train.train(smoke_config(), workspace.replace(runs=tmp_path)))
+def test_poses_paths_and_features_embed_alike(embedded, workspace, finished):
+    model = signclip.load(finished)
     row = manifest.read(workspace.corpus(NAME)).iloc[0]
     path = embedded.root / row["path"]
     features = store.FeatureStore(workspace.store(NAME, "dominant_hand"))[row["id"]].values
@@ -100,21 +119,19 @@ def test_poses_paths_and_features_embed_alike(embedded, workspace, tmp_path, smo
     assert np.array_equal(from_path, from_features)
 
 
-def test_a_changed_byte_of_the_weights_is_found(workspace, tmp_path, smoke_config):
-    folder = train.train(smoke_config(), workspace.replace(runs=tmp_path))
-    checkpoint.verify(folder)
-    data = bytearray(weights(folder))
+def test_a_changed_byte_of_the_weights_is_found(finished):
+    checkpoint.verify(finished)
+    data = bytearray(weights(finished))
     data[-5] ^= 1
-    (folder / checkpoint.WEIGHTS).write_bytes(data)
+    (finished / checkpoint.WEIGHTS).write_bytes(data)
     with pytest.raises(RunError, match=r"model\.safetensors"):
-        checkpoint.verify(folder)
+        checkpoint.verify(finished)
 
 
-def test_a_cut_checkpoint_is_refused(workspace, tmp_path, smoke_config):
-    folder = train.train(smoke_config(), workspace.replace(runs=tmp_path))
-    (folder / checkpoint.WEIGHTS).write_bytes(weights(folder)[:500])
+def test_a_cut_checkpoint_is_refused(finished):
+    (finished / checkpoint.WEIGHTS).write_bytes(weights(finished)[:500])
     with pytest.raises(RunError, match="cannot be loaded"):
-        signclip.load(folder)
+        signclip.load(finished)
 
 
 def test_missing_inputs_are_named(workspace, tmp_path, smoke_config):
@@ -126,8 +143,8 @@ def test_missing_inputs_are_named(workspace, tmp_path, smoke_config):
         signclip.load(tmp_path / "nowhere")
 
 
-def test_a_damaged_run_is_trained_again(workspace, tmp_path, smoke_config):
-    folder = train.train(smoke_config(), workspace.replace(runs=tmp_path))
+def test_a_damaged_run_is_trained_again(workspace, tmp_path, smoke_config, finished):
+    folder = finished
     whole = weights(folder)
     for name in (checkpoint.WEIGHTS, curves.CURVES, checkpoint.METRICS):
         (folder / name).write_bytes((folder / name).read_bytes()[:-20] + b"{" * 20)
@@ -167,8 +184,8 @@ def test_a_number_that_is_none_in_the_store_is_named_before_the_model_sees_it(
         )
 
 
-def test_a_run_on_another_corpus_is_not_overwritten(workspace, tmp_path, smoke_config):
-    train.train(smoke_config(), workspace.replace(runs=tmp_path / "runs"))
+def test_a_run_on_another_corpus_is_not_overwritten(workspace, tmp_path, smoke_config, shared_runs):
+    shutil.copytree(shared_runs, tmp_path / "runs")
     for part in ("data", "features"):
         (tmp_path / part).mkdir()
         (tmp_path / part / "mine").symlink_to(getattr(workspace, part) / NAME)
