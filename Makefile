@@ -22,7 +22,7 @@ repro: $(READY)
 	$(set-profile)
 	dvc repro
 	@echo && cat results/tables/fingerclip.md
-	@echo && echo "pretraining: results/tables/pretraining.md; beyond the paper: results/tables/beyond.md"
+	@echo && echo "all tables and figures, with verdicts: results/report/index.html"
 
 # The group `full`: two more seeds of the rows that the pipeline trains, measured together with its
 # own, and one seed of the other rows on the other splits. It trains into runs/full; finished runs are
@@ -67,7 +67,7 @@ smoke: $(READY)
 	cd .smoke && git init -q && rm -rf dvc.lock results && mkdir -p results/leaderboard && \
 	  sed -i.old -e 's/^profile: .*/profile: smoke/' -e 's/^corpora:.*/corpora: {}/' params.yaml && \
 	  sed -i.old '/^corpora:/,/^[a-z#]/{/^  /d}' params.yaml && dvc repro
-	cd .smoke && python -m signclip verify && cat results/tables/{fingerclip,pretraining,beyond}.md
+	cd .smoke && python -m signclip verify && cat results/tables/{fingerclip,claims}.md
 
 lint: $(READY)
 	ruff check . && ruff format --check .

@@ -136,7 +136,12 @@ def parts(table: pd.DataFrame, seeds: str) -> dict[str, pd.DataFrame]:
         ),
         f"V2T R@10, {seeds}": printed([*rows, CHANCE], "ours", DEEPER),
     }
-    return {heading: part for heading, part in found.items() if len(part)}
+    heads = [place.title for place in PLACES]
+    return {
+        heading: part
+        for heading, part in found.items()
+        if len(part) and (part[heads] != NOTHING).any(axis=None)
+    }
 
 
 def settings_of_best(source: Source) -> list[tuple[str, str, str]]:
