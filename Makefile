@@ -37,10 +37,10 @@ full: repro
 	$$train everywhere $$folds $$more; \
 	$$train E7.2 --split unseen_language --seed $$seed; \
 	$$evaluate everywhere floors $$folds $$all; \
-	$$train E7.2 beyond --split in_domain $$all; \
+	$$train E7.2 best --split in_domain $$more; \
+	$$train beyond --without best --split in_domain $$all; \
 	$$evaluate E7.2 beyond floors --split in_domain $$all; \
-	$$train pretraining beyond --without everywhere --without claimed $$folds --seed $$seed; \
-	$$train claimed --split unseen_language --seed $$seed; \
+	$$train pretraining beyond --without everywhere $$folds --seed $$seed; \
 	$$evaluate pretraining tested beyond --without everywhere $$folds --seed $$seed
 	dvc repro
 
