@@ -16,6 +16,7 @@ Cost: the frame is read once, a second for 300 results.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,12 +101,30 @@ class Source:
         return suites.expand(planned.get(split, ()))
 
     def select(self, need: Need) -> dict[str, Result]:
-        """Encoder -> result of a need, in the order of its rows; those that there are."""
-        found = {
+        """Encoder -> result of a need, in the order of its rows; those that there are.
+
+        Raises:
+            ConfigError: a result was measured on other clips than the rest.
+        """
+        named = {
             name: self.find(name, need.task, need.split) or self._one_seed(name, need)
             for name in suites.expand(need.rows)
         }
-        return {name: result for name, result in found.items() if result is not None}
+        found = {name: result for name, result in named.items() if result is not None}
+        self._check_same_clips(found.values())
+        return found
+
+    def _check_same_clips(self, found: Iterable[Result]) -> None:
+        """Refuse a result of another corpus or split than most: its row would not be comparable."""
+        clips = {one.path(self.workspace.leaderboard): _clips(one) for one in found}
+        counts = Counter(clips.values())
+        if len(counts) > 1:
+            usual = counts.most_common(1)[0][0]
+            path = next(path for path, of in clips.items() if of != usual)
+            raise ConfigError(
+                f"{path}: measured on corpus {clips[path][0]}, split {clips[path][1]}, the other "
+                f"results on {usual[0]}, {usual[1]}; measure it again or remove it"
+            )
 
     def missing(self, need: Need) -> dict[str, str]:
         """Encoder -> why a result of a need that the pipeline makes is not there."""
@@ -133,13 +152,12 @@ class Source:
         result = self.find(encoder, need.task, need.split, group=FULL)
         if result is None or result.seeds != [self.seed]:
             return None
-        clips = (result.corpus_fingerprint, result.split_fingerprint)
-        return result if clips in self._clips_of(need.split) else None
+        return result if _clips(result) in self._clips_of(need.split) else None
 
     def _clips_of(self, split: str) -> set[tuple[str, str]]:
         """The corpus and split fingerprints of this source's own results on a split."""
         return {
-            (one.corpus_fingerprint, one.split_fingerprint)
+            _clips(one)
             for (group, *_, corpus, where), one in self._by_key.items()
             if (group, corpus, where) == (self.group, self.corpus, split)
         }
@@ -184,6 +202,11 @@ class Source:
             if not folder.is_dir():
                 raise RunError(f"{folder}: no run here; train it first")
         return folders
+
+
+def _clips(result: Result) -> tuple[str, str]:
+    """The corpus and split fingerprints of a result."""
+    return result.corpus_fingerprint, result.split_fingerprint
 
 
 def needed(splits: Iterable[str], tasks: Iterable[str], *rows: str) -> tuple[Need, ...]:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import suites
 from benchmarks.source import Need
-from signclip.core.errors import RunError
+from signclip.core.errors import ConfigError, RunError
 
 NEED = Need("letters", "retrieval", ("E3.2", "X", "X3"))
 
@@ -16,6 +16,14 @@ def test_what_is_not_there_is_left_out_and_what_the_pipeline_makes_is_named(meas
     assert list(source.select(NEED)) == ["X"]
     reason = "no result on letters, retrieval: `make repro` makes it"
     assert source.missing(NEED) == {"E3.2": reason}  # X3 is not in the plan
+
+
+def test_a_result_on_other_clips_than_the_rest_is_refused_by_name(measured, source):
+    for name in ("E3.2", "X"):
+        measured(name, "retrieval", "letters")
+    measured("X3", "retrieval", "letters", split_fingerprint="another")
+    with pytest.raises(ConfigError, match=r"repro/X3/cpu/retrieval\.c\.letters\.json: measured on"):
+        source.select(NEED)
 
 
 def test_the_order_is_that_of_the_rows(measured, source):
