@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks.metrics import intervals
 from benchmarks.results import Cost, Result, Score
 from signclip import corpora, text
 from signclip.core.workspace import RunId, Workspace
@@ -46,6 +47,14 @@ def _result(**changes) -> Result:
 def result() -> Callable[..., Result]:
     """Makes a made-up result; keyword arguments replace fields."""
     return _result
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(request, monkeypatch):
+    """A tenth of the resamples, apart from the tests of the intervals themselves (metrics)."""
+    if "metrics" not in request.path.parts:
+        for function in (intervals.bootstrap_interval, intervals.paired_bootstrap):
+            monkeypatch.setitem(function.__kwdefaults__, "resamples", 1000)
 
 
 ROOT = Path(__file__).parents[2]

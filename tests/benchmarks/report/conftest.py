@@ -1,5 +1,6 @@
 """Made-up results of a whole pipeline, and a report that reads them."""
 
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -52,14 +53,36 @@ def measured(result, workspace) -> Callable[..., Result]:
     return write
 
 
+@pytest.fixture(scope="session")
+def boards(tmp_path_factory) -> Callable[[str, Callable[[], None], Path], None]:
+    """Fills a folder with the results of a call, or with a copy of those of an equal call."""
+    made: dict[str, Path] = {}
+
+    def fill(call: str, write: Callable[[], None], leaderboard: Path) -> None:
+        if call in made:
+            shutil.copytree(made[call], leaderboard, dirs_exist_ok=True)
+            return
+        before = leaderboard.exists()
+        write()
+        if not before:  # nothing else is in it
+            made[call] = tmp_path_factory.mktemp("board") / "leaderboard"
+            shutil.copytree(leaderboard, made[call])
+
+    return fill
+
+
 @pytest.fixture
-def board(measured) -> Callable[..., None]:
+def board(measured, boards, workspace) -> Callable[..., None]:
     """Writes made-up retrieval results of all that the pipeline evaluates."""
 
     def write(
         *, group: str = results.REPRO, seeds: Iterable[int] = (0,), leave: Iterable[str] = ()
     ) -> None:
-        seeds = list(seeds)
+        seeds, leave = list(seeds), list(leave)
+        call = f"{group} {seeds} {leave}"
+        boards(call, lambda: write_all(group, seeds, leave), workspace.leaderboard)
+
+    def write_all(group: str, seeds: list[int], leave: list[str]) -> None:
         for split in (suites.LETTERS, suites.IN_DOMAIN, suites.UNSEEN):
             for task in (RETRIEVAL, TAGGED_RETRIEVAL)[: 2 - (split == suites.LETTERS)]:
                 for number, name in enumerate(suites.evaluated(split)):

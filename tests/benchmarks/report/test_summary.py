@@ -18,7 +18,7 @@ def tables(board, written, workspace):
     return workspace.results / "tables"
 
 
-def test_every_published_value_is_counted_once(tables):
+def test_every_published_value_and_claim_is_counted_once(tables):
     found = summary.numbers(tables).set_index("table")
     for name in paper.tables():
         values = int((paper.published(name)["value"] != "").sum())
@@ -29,15 +29,18 @@ def test_every_published_value_is_counted_once(tables):
     assert reasons["values"].sum() == found[verdicts.NOT_RUN].sum()
     assert list(reasons["values"]) == sorted(reasons["values"], reverse=True)
 
-
-def test_every_claim_is_counted_at_every_place(tables):
     found = summary.claims(tables).set_index("where")
     assert found.loc["the paper's corpus", verdicts.NOT_RUN] == len(paper.claims())
     assert found.loc["letters, labels", verdicts.NOT_RUN] == 0
     assert (found["claims"] == found[list(summary.OF_CLAIMS)].sum(axis=1)).all()
 
 
-def test_a_missing_or_foreign_table_is_named(tables):
+def test_a_missing_or_foreign_table_is_named(workspace):
+    tables = workspace.results / "tables"
+    tables.mkdir(parents=True)
+    for name in paper.tables():
+        (tables / f"{name}.csv").write_text("row,published,verdict\nE3,,\n")
+    assert summary.numbers(tables)["published"].sum() == 0
     (tables / "fingerclip.csv").write_text("id\nE3\n")
     with pytest.raises(ConfigError, match=r"fingerclip\.csv: has no column verdict"):
         summary.numbers(tables)
