@@ -43,15 +43,15 @@ def directions(embeddings: np.ndarray) -> np.ndarray:
 
 
 def project(clips: np.ndarray, prompts: np.ndarray) -> np.ndarray:
-    """Positions of clips (n, d) and then prompts (m, d) in two dimensions, (n + m, 2)."""
+    """Positions of clips (n, d) and then prompts (m, d), (n + m, 2), both axes from -1 to 1."""
     from sklearn.manifold import TSNE
 
     vectors = np.concatenate([directions(clips), directions(prompts)]).astype(np.float64)
     perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
-    reduction = TSNE(perplexity=perplexity, init="pca", random_state=SEED, n_jobs=1)
+    reduction = TSNE(perplexity=perplexity, init="pca", random_state=SEED, method="exact")
     positions = reduction.fit_transform(vectors).astype(np.float64)
-    positions -= positions.mean(axis=0)
-    return positions / np.abs(positions).max()
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    return 2 * (positions - low) / (high - low) - 1
 
 
 def nearest(clips: np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ def frame(clips: pd.DataFrame, embeddings: np.ndarray, prompts: np.ndarray) -> p
         prompts: of their texts, (n, d).
 
     Returns:
-        the columns of :data:`COLUMNS` but the model, and x and y between -1 and 1.
+        the columns of :data:`COLUMNS` but the model, and x and y from -1 to 1.
     """
     ids = clips["id"].to_numpy()
     first = (embeddings @ prompts.T).argmax(axis=1)

@@ -201,8 +201,10 @@ def read_landmarks(path: str, root: Path) -> Landmarks:
 def make(source: Source) -> Made:
     """See the module; without the corpus, or where its clips are not here, there is nothing."""
     folder = source.workspace.corpus(source.corpus)
+    if not folder.is_dir():
+        return Made(pd.DataFrame(columns=COLUMNS))
     root = corpora.find(source.corpus, params=source.workspace.params)
-    if root is None or not folder.is_dir():
+    if root is None:
         return Made(pd.DataFrame(columns=COLUMNS))
     clips = manifest.read(folder)
     inputs = [f"{source.corpus}: {corpus_fingerprint(clips)}"]

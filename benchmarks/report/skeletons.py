@@ -54,7 +54,7 @@ COLOURS = dict(
 JAW, NECK = (172, 397), 0.75  # points of the jaw; the neck as a share of their distance
 PALM_COLOUR, TRUNK_COLOUR, LINE = "#D9D9D9", "#E6E6E6", "#9A9A9A"
 EDGE = 0.7  # the white on both sides of a finger, as a share of its width
-PALM_SHARE = 0.36  # of a unit of the axes
+HAND_SHARE = 0.5  # of a unit of the axes
 
 
 class View(NamedTuple):
@@ -114,13 +114,13 @@ def draw_hands(axes: Axes, hands: Iterable[tuple[np.ndarray, View]], *, width: f
     """Draw hands (21, 3), each through its view.
 
     Args:
-        width: of a finger in points where the palm is :data:`PALM_SHARE` of a unit long; smaller
-            hands have thinner fingers, down to half.
+        width: of a finger in points where the hand takes :data:`HAND_SHARE` of a unit or more;
+            smaller hands have thinner fingers, down to half.
     """
     palms, widths, strokes = [], [], []
     for hand, view in hands:
         xy = view.place(hand)
-        thick = width * float(np.clip(palm_length(hand) / view.size / PALM_SHARE, 0.5, 1))
+        thick = width * float(np.clip(np.ptp(xy, axis=0).max() / HAND_SHARE, 0.5, 1))
         palms.append(xy[list(PALM)])
         widths.append(thick * 0.8)
         for name in sorted(FINGERS, key=lambda name: -hand[list(FINGERS[name]), 2].mean()):

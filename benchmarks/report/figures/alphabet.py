@@ -33,7 +33,7 @@ BLOCK = 13  # letters in a row
 LEAST = 2.1  # palm lengths in a cell
 FILL = 0.8  # share of a cell that a hand fills
 NAMES = 1.55  # cells that the names of languages take
-GAP = 0.75  # cells between the blocks
+TOP, GAP, LEGEND = 0.5, 0.7, 0.45  # cells above, between and below the blocks
 FINGER_WIDTH = 1.7  # points
 
 
@@ -58,10 +58,10 @@ def plot(table: pd.DataFrame, points: pd.DataFrame) -> matplotlib.figure.Figure:
     height_of = len(languages) + GAP
     blocks = len(ALPHABET) // BLOCK
     cell = PAGE_WIDTH / (NAMES + BLOCK)
-    high = blocks * height_of + 0.55
-    figure = matplotlib.figure.Figure(figsize=(PAGE_WIDTH, cell * high))
+    bottom = blocks * height_of - GAP + LEGEND
+    figure = matplotlib.figure.Figure(figsize=(PAGE_WIDTH, cell * (TOP + bottom)))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-NAMES, BLOCK), ylim=(high - GAP, -GAP))
+    axes.set(xlim=(-NAMES, BLOCK), ylim=(bottom, -TOP))
     axes.set_axis_off()
     hands = []
     by_clip = dict(list(points.groupby("id")))
@@ -110,7 +110,8 @@ def caption(table: pd.DataFrame) -> str:
         parts.append(f"{' and '.join(left)}: signed with the left hand.")
     if both:
         parts.append(f"{' and '.join(both)}: some letters have two hands.")
-    parts.append("An empty cell has no clip.")
+    if len(table) < table["sign_language"].nunique() * len(ALPHABET):
+        parts.append("An empty cell: the language has no clip of this letter.")
     return " ".join(parts)
 
 

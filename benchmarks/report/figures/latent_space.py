@@ -6,23 +6,25 @@ Decisions
 * A clip is its letter, a prompt a small square of the same colour; clips and prompts that the model
   was not trained on are ringed, respectively hollow. Nothing is joined by lines: a line from each
   clip to its prompt made a tangle.
-* What groups the points is named where the points of a group are: letters, or sign languages,
-  whichever more clips share with their nearest clip in the full space. The shares are in the title.
+* The title says what groups the points, letters or sign languages: whichever more held-out clips
+  share with their nearest clip in the full space. Groups of languages are named where their prompts
+  are.
 
 Cost: a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.figure
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from benchmarks.points.latent_space import CLIP, HELD_OUT, LETTERS, NEED, PROMPT
+from benchmarks.points.latent_space import CLIP, HELD_OUT, LETTERS, NEED, PROMPT, TRAINING
 from benchmarks.report.drawing import (
     GREY,
     INK,
@@ -42,6 +44,7 @@ COLOURS = dict(
     )
 )
 LABEL, LANGUAGE = "label", "sign_language"
+ADJECTIVE = {HELD_OUT: "held-out", TRAINING: "training"}
 GROUPS = {LABEL: "letter", LANGUAGE: "sign language"}
 
 
@@ -68,11 +71,16 @@ def shares(points: pd.DataFrame) -> pd.DataFrame:
     return counted.reset_index()
 
 
-def overall(table: pd.DataFrame, model: str) -> dict[str, float]:
-    """The shares of a model's clips, whatever their role; ``table`` as :func:`shares` gives it."""
-    rows = table[table["model"] == model]
-    weights = rows["clips"] / rows["clips"].sum()
-    return {column: float((rows[column] * weights).sum()) for column in GROUPS}
+def held_out(table: pd.DataFrame, model: str) -> pd.Series:
+    """The row of a model's held-out clips; ``table`` as :func:`shares` gives it."""
+    return table[(table["model"] == model) & (table["role"] == HELD_OUT)].iloc[0]
+
+
+def by_chance(points: pd.DataFrame, column: str) -> float:
+    """The share of clips that would have the column's value in common with a random other clip."""
+    clips = points[points["kind"] == CLIP].drop_duplicates("id")
+    alike = clips.groupby(column)["id"].transform("size") - 1
+    return float(alike.mean() / (len(clips) - 1))
 
 
 def plot(points: pd.DataFrame, table: pd.DataFrame) -> matplotlib.figure.Figure:
@@ -81,14 +89,15 @@ def plot(points: pd.DataFrame, table: pd.DataFrame) -> matplotlib.figure.Figure:
     figure = matplotlib.figure.Figure(figsize=(PAGE_WIDTH, 3.75), layout="constrained")
     panels = figure.subplots(1, len(models), squeeze=False)[0]
     for letter, model, axes in zip("abcdef", models, panels, strict=False):
-        found = overall(table, model)
+        found = held_out(table, model)
         group = max(GROUPS, key=lambda column: found[column])
         _panel(axes, points[points["model"] == model], group)
         panel_title(
             axes,
             letter,
             f"{model}: clips lie near those of their {GROUPS[group]}\n"
-            f"nearest clip: same letter {found[LABEL]:.0%}, same language {found[LANGUAGE]:.0%}",
+            f"({found['clips']} held-out clips: same letter {found[LABEL]:.0%}, "
+            f"language {found[LANGUAGE]:.0%})",
         )
     figure.legend(handles=_handles(), loc="outside lower center", ncols=5, handletextpad=0.5)
     return figure
@@ -108,47 +117,55 @@ def _panel(axes: Axes, points: pd.DataFrame, group: str) -> None:
         if row.role == HELD_OUT:
             axes.plot(
                 *(row.x, row.y, "o"),
-                **dict(markersize=8, markerfacecolor="white", markeredgecolor=INK),
+                **dict(markersize=7.5, markerfacecolor="white", markeredgecolor=INK),
                 **dict(markeredgewidth=0.8, zorder=3),
             )
         axes.text(
             *(row.x, row.y, row.label.upper()),
-            **dict(color=colour, weight="bold", ha="center", va="center", zorder=4),
+            **dict(color=colour, weight="bold", size=6.5, ha="center", va="center", zorder=4),
         )
     if group == LANGUAGE:
-        for tag, rows in points[points["kind"] == PROMPT].groupby(LANGUAGE):
-            axes.text(
-                *(rows["x"].median(), rows["y"].median(), tag),
-                **dict(color=GREY, ha="center", va="center", size=6.5, zorder=5),
-                path_effects=[withStroke(linewidth=1.6, foreground="white")],
-            )
-    axes.set(xticks=[], yticks=[], xlim=(-1.08, 1.08), ylim=(-1.08, 1.08), aspect="equal")
+        _name_languages(axes, points)
+    axes.set(xticks=[], yticks=[], xlim=(-1.08, 1.08), ylim=(-1.08, 1.12))
     for spine in axes.spines.values():
         spine.set(visible=True, color="#BBBBBB")
 
 
+def _name_languages(axes: Axes, points: pd.DataFrame) -> None:
+    """A tag beside the prompts of each sign language, on the side with most room."""
+    taken = points[["x", "y"]].to_numpy()
+    for tag, rows in points[points["kind"] == PROMPT].groupby(LANGUAGE):
+        x, y = rows["x"], rows["y"]
+        places = np.array(
+            [
+                (x.median(), y.max() + 0.07),
+                (x.median(), y.min() - 0.07),
+                (x.min() - 0.09, y.median()),
+                (x.max() + 0.09, y.median()),
+            ]
+        )
+        room = np.linalg.norm(places[:, None] - taken, axis=-1).min(axis=1)
+        inside = (np.abs(places) < 1.02).all(axis=1)
+        place = places[np.where(inside, room, -1).argmax()]
+        taken = np.concatenate([taken, place[None]])
+        style = dict(color=GREY, ha="center", va="center", size=6.5, zorder=5)
+        halo = [withStroke(linewidth=1.6, foreground="white")]
+        axes.text(*place, str(tag), path_effects=halo, **style)
+
+
 def _handles() -> list[Line2D]:
-    square: Mapping[str, object] = dict(marker="s", linestyle="", markersize=3)
-    return [
-        Line2D([], [], marker="$\\mathbf{A}$", linestyle="", color=INK, label="clip, trained on"),
-        Line2D(
-            *([], []),
-            marker="o",
-            linestyle="",
-            markersize=7,
-            markerfacecolor="white",
-            markeredgecolor=INK,
-            label="clip, held out",
-        ),
-        Line2D([], [], color=GREY, label="text prompt, trained on", **square),
-        Line2D(
-            *([], []),
-            markerfacecolor="white",
-            markeredgecolor=GREY,
-            label="text prompt, held out",
-            **square,
-        ),
-    ]
+    ring: dict[str, Any] = dict(marker="o", markersize=7, markeredgecolor=INK, color="white")
+    square: dict[str, Any] = dict(marker="s", markersize=3, markeredgecolor=GREY, color=GREY)
+    letter: dict[str, Any] = dict(
+        marker="$\\mathbf{A}$", markersize=4.5, markeredgewidth=0, color=INK
+    )
+    kinds = {
+        "clip, training": letter,
+        "ringed: clip, held out": ring,
+        "prompt, training": square,
+        "hollow: prompt, held out": square | {"color": "white"},
+    }
+    return [Line2D([], [], linestyle="", label=name, **style) for name, style in kinds.items()]
 
 
 def caption(points: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -156,21 +173,25 @@ def caption(points: pd.DataFrame, table: pd.DataFrame) -> str:
     languages = points[LANGUAGE].nunique()
     letters = " ".join(LETTERS.upper())
     parts = [
-        f"Clips (letters) and text prompts (squares, same colours) of {letters} in {languages} sign "
-        "languages of the embedded corpus, as two models trained on in_domain embed them. The "
+        f"Clips (letters) and text prompts (squares, same colours) of {letters} in {languages} "
+        "sign languages of the embedded corpus, as models trained on in_domain embed them. The "
         "paper shows four words; this corpus has letters. t-SNE of directions, clips and prompts "
         "each centred on their own mean, so only neighbourhoods mean something."
     ]
     for model in dict.fromkeys(table["model"]):
         rows = table[table["model"] == model].set_index("role")
         told = [
-            f"{round(row['own_first'] * row['clips'])} of {row['clips']} {role} clips"
+            f"{round(row['own_first'] * row['clips'])} of {row['clips']} {ADJECTIVE[role]} clips"
             for role, row in rows.iterrows()
         ]
         parts.append(
             f"{model}: the own prompt scores highest among those shown for {' and '.join(told)}."
         )
-    parts.append("Shares of nearest clips are measured in the full space, over all shown clips.")
+    chances = [by_chance(points, column) for column in GROUPS]
+    parts.append(
+        "Titles: shares of the held-out clips whose nearest other clip, in the full space, has the "
+        f"same letter (by chance {chances[0]:.0%}) and the same sign language ({chances[1]:.0%})."
+    )
     return " ".join(parts)
 
 

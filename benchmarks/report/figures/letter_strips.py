@@ -122,8 +122,8 @@ def _strip(
 def caption(table: pd.DataFrame) -> str:
     """What is shown, on which clips."""
     return (
-        f"The letter {LETTER.upper()} in {len(table)} sign languages, as MediaPipe Holistic poses of "
-        "the embedded corpus. (The paper shows the sign for 'house'; this corpus has letters only.) "
+        f"The letter {LETTER.upper()} in {len(table)} sign languages, as MediaPipe Holistic poses "
+        "of the embedded corpus. (The paper shows the sign for 'house'; this corpus has letters.) "
         f"A strip shows the hands in {FRAMES} frames, at the middles of equal parts of the clip, "
         "centred and at one scale a strip, and at its left the upper body in the middle frame. "
         "Frames count from 0. Nothing is mirrored: in this corpus Italian Sign Language is signed "
