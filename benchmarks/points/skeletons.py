@@ -175,14 +175,14 @@ def frame(clips: pd.DataFrame, read: Callable[[str], Landmarks]) -> pd.DataFrame
         read: path of a clip -> its normalised landmarks.
     """
     clips = clips.assign(label=clips["text"].map(label))
-    by_pair = clips.drop_duplicates(["sign_language", "label"])
-    paths = by_pair.set_index(["sign_language", "label"])[["id", "path"]]
+    columns = [clips[name] for name in ("sign_language", "label", "id", "path")]
+    files: dict[tuple[str, str], tuple[str, str]] = {}
+    for language, letter, clip, path in zip(*columns, strict=True):
+        files.setdefault((language, letter), (clip, path))
     found = []
     for shown, selection in SELECTIONS.items():
-        for pair in selection.pairs:
-            if pair in paths.index:
-                clip, path = paths.loc[pair]
-                found.append(selection.rows(read(path)).assign(shown=shown, id=clip))
+        for clip, path in (files[pair] for pair in selection.pairs if pair in files):
+            found.append(selection.rows(read(path)).assign(shown=shown, id=clip))
     if not found:
         return pd.DataFrame(columns=COLUMNS)
     return pd.concat(found, ignore_index=True)[COLUMNS]

@@ -20,7 +20,7 @@ Cost: a second to import matplotlib.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.figure
 import pandas as pd
+from cycler import cycler
 from matplotlib.axes import Axes
 
 from benchmarks.report import provenance
@@ -79,7 +80,7 @@ STYLE: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "axes.prop_cycle": mpl.cycler(
+    "axes.prop_cycle": cycler(
         color=[OKABE_ITO[x] for x in ("blue", "vermillion", "green", "orange", "purple", "sky")]
     ),
     "grid.color": FAINT,
@@ -180,6 +181,11 @@ def panel_title(axes: Axes, letter: str, text: str) -> None:
     axes.set_title(f"$\\mathbf{{{letter}}}$  {text}", loc="left")
 
 
+def records(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table as named tuples; a type checker cannot know their fields."""
+    return iter(table.itertuples())
+
+
 def read_clips(source: Source, encoder: str, split: str) -> pd.DataFrame:
     """The predictions of an encoder's test clips, from the points.
 
@@ -204,6 +210,6 @@ def confusions(clips: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def confusion_rows(counts: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
     """The counts that are not 0, one row each: label, predicted, clips, share."""
-    rows = counts.stack().rename("clips").reset_index()
+    rows = pd.Series(counts.stack(), name="clips").reset_index()
     rows["share"] = shares.stack().to_numpy()
     return rows[rows["clips"] > 0]

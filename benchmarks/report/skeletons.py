@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import Collection, LineCollection, PolyCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -149,7 +149,7 @@ def draw_body(
     trunk = _path(xy, BODY_PART, [BODY_POINTS.index(name) for name in TRUNK])
     face = {name: _path(xy, FACE_PART, outline) for name, outline in FACE_OUTLINES.items()}
     oval, jaw = face.pop("oval"), _path(xy, FACE_PART, JAW)
-    shapes = []
+    shapes: list[Collection] = []
     if len(trunk) > 2:
         shapes.append(_fill(axes, [trunk], TRUNK_COLOUR, width, zorder=1))
     if len(trunk) > 2 and len(jaw) == len(JAW):

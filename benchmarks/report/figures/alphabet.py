@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.points.skeletons import ALPHABET, ALPHABET_LANGUAGES
-from benchmarks.report.drawing import FAINT, GREY, PAGE_WIDTH, Drawing, Figure
+from benchmarks.report.drawing import FAINT, GREY, PAGE_WIDTH, Drawing, Figure, records
 from benchmarks.report.skeletons import (
     View,
     around,
@@ -65,7 +65,7 @@ def plot(table: pd.DataFrame, points: pd.DataFrame) -> matplotlib.figure.Figure:
     axes.set_axis_off()
     hands = []
     by_clip = dict(list(points.groupby("id")))
-    for row in table.itertuples():
+    for row in records(table):
         block, column = divmod(ALPHABET.index(row.label), BLOCK)
         at = (column + 0.5, block * height_of + languages.index(row.sign_language) + 0.5)
         found = hands_of(by_clip[row.id])
@@ -96,9 +96,11 @@ def plot(table: pd.DataFrame, points: pd.DataFrame) -> matplotlib.figure.Figure:
 
 def caption(table: pd.DataFrame) -> str:
     """What is shown, how the frames were chosen, and what cannot be read from it."""
-    hands = table.groupby("sign_language")["hands"].agg(lambda x: set(" ".join(x).split()))
-    left = [sign_language(tag).name for tag in hands.index if hands[tag] == {"left"}]
-    both = [sign_language(tag).name for tag in hands.index if len(hands[tag]) > 1]
+    hands: dict[str, set[str]] = {}
+    for row in records(table):
+        hands.setdefault(row.sign_language, set()).update(row.hands.split())
+    left = [sign_language(tag).name for tag, seen in hands.items() if seen == {"left"}]
+    both = [sign_language(tag).name for tag, seen in hands.items() if len(seen) > 1]
     parts = [
         f"Fingerspelling alphabets of {table['sign_language'].nunique()} sign languages in the "
         f"embedded corpus: the hands as MediaPipe Holistic detected them in one frame of each of "

@@ -33,6 +33,7 @@ from benchmarks.report.drawing import (
     Drawing,
     Figure,
     panel_title,
+    records,
 )
 from benchmarks.source import Source
 
@@ -104,26 +105,17 @@ def plot(points: pd.DataFrame, table: pd.DataFrame) -> matplotlib.figure.Figure:
 
 
 def _panel(axes: Axes, points: pd.DataFrame, group: str) -> None:
-    for row in points[points["kind"] == PROMPT].itertuples():
+    for row in records(points[points["kind"] == PROMPT]):
         colour = COLOURS[row.label]
         face = "white" if row.role == HELD_OUT else colour
-        axes.plot(
-            *(row.x, row.y, "s"),
-            **dict(markersize=2.6, markerfacecolor=face, markeredgecolor=colour),
-            **dict(markeredgewidth=0.7, zorder=2),
-        )
-    for row in points[points["kind"] == CLIP].itertuples():
-        colour = COLOURS[row.label]
+        edge: dict[str, Any] = dict(markeredgecolor=colour, markeredgewidth=0.7)
+        axes.plot(row.x, row.y, "s", markersize=2.6, markerfacecolor=face, zorder=2, **edge)
+    for row in records(points[points["kind"] == CLIP]):
         if row.role == HELD_OUT:
-            axes.plot(
-                *(row.x, row.y, "o"),
-                **dict(markersize=7.5, markerfacecolor="white", markeredgecolor=INK),
-                **dict(markeredgewidth=0.8, zorder=3),
-            )
-        axes.text(
-            *(row.x, row.y, row.label.upper()),
-            **dict(color=colour, weight="bold", size=6.5, ha="center", va="center", zorder=4),
-        )
+            edge = dict(markeredgecolor=INK, markeredgewidth=0.8)
+            axes.plot(row.x, row.y, "o", markersize=7.5, markerfacecolor="white", zorder=3, **edge)
+        style: dict[str, Any] = dict(color=COLOURS[row.label], weight="bold", size=6.5, zorder=4)
+        axes.text(row.x, row.y, row.label.upper(), ha="center", va="center", **style)
     if group == LANGUAGE:
         _name_languages(axes, points)
     axes.set(xticks=[], yticks=[], xlim=(-1.08, 1.08), ylim=(-1.08, 1.12))
@@ -148,9 +140,9 @@ def _name_languages(axes: Axes, points: pd.DataFrame) -> None:
         inside = (np.abs(places) < 1.02).all(axis=1)
         place = places[np.where(inside, room, -1).argmax()]
         taken = np.concatenate([taken, place[None]])
-        style = dict(color=GREY, ha="center", va="center", size=6.5, zorder=5)
+        style: dict[str, Any] = dict(color=GREY, ha="center", va="center", size=6.5, zorder=5)
         halo = [withStroke(linewidth=1.6, foreground="white")]
-        axes.text(*place, str(tag), path_effects=halo, **style)
+        axes.text(place[0], place[1], str(tag), path_effects=halo, **style)
 
 
 def _handles() -> list[Line2D]:

@@ -13,6 +13,8 @@ Cost: a second.
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.figure
 import numpy as np
 import pandas as pd
@@ -20,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from benchmarks.points.skeletons import FRAMES, LETTER
-from benchmarks.report.drawing import GREY, INK, PAGE_WIDTH, Drawing, Figure
+from benchmarks.report.drawing import GREY, INK, PAGE_WIDTH, Drawing, Figure, records
 from benchmarks.report.skeletons import (
     View,
     around,
@@ -68,9 +70,9 @@ def plot(table: pd.DataFrame, points: pd.DataFrame) -> matplotlib.figure.Figure:
     axes.set(xlim=(-0.03, size[0] + 0.03), ylim=(size[1], 0))
     axes.set_axis_off()
     by_clip = dict(list(points.groupby("id")))
-    for number, row in enumerate(table.to_dict("records")):
+    for number, row in enumerate(records(table)):
         column, line = divmod(number, rows)
-        _strip(axes, by_clip[row["id"]], row, (column * (wide + GAP), line * high))
+        _strip(axes, by_clip[row.id], row, (column * (wide + GAP), line * high))
     axes.legend(
         handles=finger_legend(),
         loc="lower right",
@@ -84,17 +86,18 @@ def plot(table: pd.DataFrame, points: pd.DataFrame) -> matplotlib.figure.Figure:
     return figure
 
 
-def _strip(
-    axes: Axes, points: pd.DataFrame, row: dict[str, object], corner: tuple[float, float]
-) -> None:
+def _strip(axes: Axes, points: pd.DataFrame, row: Any, corner: tuple[float, float]) -> None:
     """One strip with its upper left corner at ``corner``."""
     left, top = corner
-    language = sign_language(str(row["sign_language"]))
+    language = sign_language(row.sign_language)
     axes.text(left, top + HEAD - 0.1, language.name, weight="bold", color=INK, va="baseline")
     axes.text(
         *(left + BODY + FRAMES, top + HEAD - 0.1),
-        f"frames {str(row['frames']).replace(' ', ', ')} of {row['of_frames']}",
-        **dict(color=GREY, ha="right", va="baseline", size=6.5),
+        f"frames {row.frames.replace(' ', ', ')} of {row.of_frames}",
+        color=GREY,
+        ha="right",
+        va="baseline",
+        size=6.5,
     )
     top += HEAD
     frames = [frame for _, frame in points.groupby("frame")]

@@ -21,7 +21,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
-from benchmarks.report.drawing import GREY, OKABE_ITO, PAGE_WIDTH, Drawing, Figure
+from benchmarks.report.drawing import GREY, OKABE_ITO, PAGE_WIDTH, Drawing, Figure, records
 from benchmarks.report.skeletons import View, draw_body, draw_hands, hands_of
 from benchmarks.source import NoResults, Source
 from signclip.text import sign_language
@@ -205,8 +205,7 @@ def _text(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
 def caption(clips: pd.DataFrame) -> str:
     """What is shown; ``clips`` are the drawn ones of the points *clips*."""
     shown = [
-        f"{row.label.upper()} in {sign_language(row.sign_language).name}"
-        for row in clips.itertuples()
+        f"{row.label.upper()} in {sign_language(row.sign_language).name}" for row in records(clips)
     ]
     return (
         "SignCLIP. A pose encoder (videomlp, a small MLP, and BERT) and a text encoder (BERT) are "
@@ -226,7 +225,9 @@ def draw(source: Source) -> Drawing:
     if points.empty:
         raise NoResults("no clips of the drawn letters; `signbench points skeletons`")
     clips = source.points("clips").set_index("id").loc[list(dict.fromkeys(points["id"]))]
-    prompts = [PROMPT.format(**row) for row in clips.to_dict("records")]
+    prompts = [
+        PROMPT.format(sign_language=row.sign_language, label=row.label) for row in records(clips)
+    ]
     about = caption(clips)
     return Drawing(plot(points, prompts), points, caption=about, points=("skeletons", "clips"))
 
