@@ -1,4 +1,4 @@
-"""Corpus cards: one page about a built corpus, with a figure and the plotted numbers.
+"""Corpus cards: one page about a built corpus, with a figure and its statistics as CSV.
 
 Decisions
 * A card is a function of the built corpus (manifest, splits, dropped clips), of its clip files and
@@ -111,15 +111,42 @@ def _split_table(clips: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def totals(clips: pd.DataFrame) -> dict[str, float]:
+    """The size of a corpus: clips, sign_languages, signers (0: not recorded), signs, hours, frames.
+
+    Signs are unique labels; hours are frames divided by frames per second, summed over clips.
+    """
+    return {
+        "clips": len(clips),
+        "sign_languages": clips["sign_language"].nunique(),
+        "signers": clips["signer"][clips["signer"] != ""].nunique(),
+        "signs": clips["text"].map(label).nunique(),
+        "hours": float((clips["frames"] / clips["fps"]).sum() / 3600),
+        "frames": int(clips["frames"].sum()),
+    }
+
+
+def concepts(clips: pd.DataFrame) -> pd.DataFrame:
+    """Clips of each label, the most frequent first: columns label, clips."""
+    counts = clips["text"].map(label).value_counts().rename_axis("label").reset_index(name="clips")
+    return counts.sort_values(["clips", "label"], ascending=[False, True], ignore_index=True)
+
+
 def numbers(clips: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
-    """The plotted numbers as rows: panel, name, value."""
-    rows = [
+    """The statistics as rows: panel, name, value.
+
+    Panels: total (:func:`totals`), length (:func:`lengths`), language (clips), concept (clips of a
+    label), frames seen and clips seen (:func:`detection`).
+    """
+    rows = [("total", name, f"{value:.10g}") for name, value in totals(clips).items()]
+    rows += [
         ("length", f"{row['from']}-{row['to'] - 1}", str(row["clips"]))
         for row in _dicts(lengths(clips))
     ]
     rows += [
         ("language", row["sign_language"], str(row["clips"])) for row in _dicts(languages(clips))
     ]
+    rows += [("concept", row["label"], str(row["clips"])) for row in _dicts(concepts(clips))]
     for column in ("frames", "clips"):
         rows += [(f"{column} seen", row["part"], f"{row[column]:.4f}") for row in _dicts(rates)]
     return pd.DataFrame(rows, columns=["panel", "name", "value"])
@@ -199,17 +226,16 @@ def markdown(
 ) -> str:
     """The text of the card."""
     frames = clips["frames"]
-    labels = clips["text"].map(label).nunique()
-    signers = clips["signer"][clips["signer"] != ""].nunique()
+    total = totals(clips)
     expected = about.expected
     counts = pd.DataFrame(
         [
             {"": what, "here": here, "complete copy": expected.text(what)}
             for what, here in (
-                ("clips", f"{len(clips):,}"),
-                ("languages", str(clips["sign_language"].nunique())),
-                ("signers", str(signers) if signers else "not recorded"),
-                ("labels", f"{labels:,}"),
+                ("clips", f"{total['clips']:,}"),
+                ("languages", str(total["sign_languages"])),
+                ("signers", str(total["signers"] or "not recorded")),
+                ("labels", f"{total['signs']:,}"),
             )
         ]
     )

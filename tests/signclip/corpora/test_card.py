@@ -35,9 +35,10 @@ def test_a_card_says_counts_signers_licence_and_defects(written):
 
 def test_the_plotted_numbers_stand_beside_the_picture(written):
     paths, clips = written
-    rows = pd.read_csv(paths["csv"], dtype={"name": str})
+    rows = pd.read_csv(paths["csv"], dtype={"name": str}, keep_default_na=False)
     panels = rows.groupby("panel")["value"].sum()
-    assert panels["length"] == panels["language"] == len(clips) == 12
+    assert panels["length"] == panels["language"] == panels["concept"] == len(clips) == 12
+    assert list(rows.query("panel == 'concept'")["name"]) == list(card.concepts(clips)["label"])
     shares = rows[rows["panel"].str.endswith("seen")]["value"]
     assert shares.between(0, 1).all()
     assert imread(paths["png"]).shape[1] > 1000
@@ -95,6 +96,33 @@ def test_the_histogram_holds_every_clip_whatever_the_lengths():
         table = card.lengths(pd.DataFrame({"frames": frames}))
         assert table["clips"].sum() == len(frames)
         assert (table["from"][1:].to_numpy() == table["to"][:-1].to_numpy()).all()
+
+
+def test_the_totals_are_those_of_the_clips(written):
+    """Clips of several frame rates, labels that differ in case only, and unrecorded signers."""
+    paths, clips = written
+    rows = pd.read_csv(paths["csv"], dtype={"name": str}, keep_default_na=False)
+    total = rows.query("panel == 'total'").set_index("name")["value"]
+    assert total["signers"] == 4
+    assert total["frames"] == clips["frames"].sum()
+    made = pd.DataFrame(
+        {
+            "text": ["A", "a", "b"],
+            "sign_language": ["ase", "gsg", "gsg"],
+            "signer": ["", "", ""],
+            "frames": [90_000, 30 * 3600, 25 * 1800],
+            "fps": [25.0, 30.0, 25.0],
+        }
+    )
+    assert card.totals(made) == {
+        "clips": 3,
+        "sign_languages": 2,
+        "signers": 0,
+        "signs": 2,
+        "hours": 2.5,
+        "frames": 243_000,
+    }
+    assert card.concepts(made).values.tolist() == [["a", 2], ["b", 1]]
 
 
 def test_a_corpus_that_is_not_built_has_no_card(tmp_path):
