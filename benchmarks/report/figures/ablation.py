@@ -5,10 +5,14 @@ Decisions
   (both on ``in_domain``, where all are evaluated), and row X against E7.2 and the floor on every
   split; the floor among labels only, since among pairs it is 0 by construction. A dot is the
   difference of V2T R@1, the line its 95 % paired bootstrap interval.
+* Rows of the paper and beyond it stand by their mean difference, largest first. Those whose
+  intervals include 0 in every gallery are drawn together at the bottom, without a line each: where
+  nothing can be told apart, the reader needs to know which rows these are, and no more. The CSV has
+  them all.
 * Measurements over several seeds are drawn instead of the pipeline's where all rows that a panel
   draws on a split have them (:mod:`benchmarks.report.places`); the title of a panel gives the
   seeds.
-* Galleries and opponents differ in colour (Okabe and Ito's colour-blind safe palette) and marker.
+* Galleries and opponents differ in colour and marker.
 
 Cost: 5 s, for the resampling.
 """
@@ -19,15 +23,23 @@ import textwrap
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import matplotlib as mpl
 import matplotlib.figure
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from benchmarks import suites
 from benchmarks.metrics.compare import compare
 from benchmarks.report.cells import seeds_of
-from benchmarks.report.drawing import STYLE, Drawing, Figure
+from benchmarks.report.drawing import (
+    FAINT,
+    GREY,
+    OKABE_ITO,
+    PAGE_WIDTH,
+    Drawing,
+    Figure,
+    panel_title,
+)
 from benchmarks.report.places import (
     IN_DOMAIN,
     PLACES,
@@ -37,18 +49,23 @@ from benchmarks.report.places import (
     several_seeds,
 )
 from benchmarks.report.tables.beyond import BASE, BEST, FLOOR, METRIC, ROWS
-from benchmarks.source import Source
+from benchmarks.source import NoResults, Source
 
 PAPERS_BASE = "E5"
 PAPERS_ROWS = ("pretraining", "tested")
-BLUE, ORANGE, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "black"
 GALLERY_STYLES = {
-    "labels": (BLUE, "o", "among labels"),
-    "tagged": (ORANGE, "s", "among (language, label) prompts"),
+    "labels": (OKABE_ITO["blue"], "o", "among labels"),
+    "tagged": (OKABE_ITO["vermillion"], "s", "among prompts with the language"),
 }
-OPPONENT_STYLES = {BASE: (BLACK, "D", f"against {BASE}"), FLOOR: (GREEN, "^", "against 1-NN")}
-HYPHEN = "\u2010"  # mathtext would draw the keyboard's as a minus
-TITLE_WIDTH = 26  # characters in a line
+OPPONENT_STYLES = {
+    BASE: (OKABE_ITO["black"], "D", f"X minus {BASE}"),
+    FLOOR: (OKABE_ITO["green"], "^", "X minus 1-NN"),
+}
+TITLE_WIDTH = 32  # characters in a line
+BASES = {"paper": PAPERS_BASE, "beyond": BASE}  # panel -> with what its rows are compared
+# inches: a line of a tick label, the space between rows, between the kinds of a row; the least of a
+# panel, and what stands around it
+LINE_HEIGHT, GAP, SHIFT, MIN_HEIGHT, FRAME = 0.11, 0.06, 0.085, 0.3, 0.45
 
 
 class Line(NamedTuple):
@@ -112,52 +129,72 @@ def papers_rows() -> list[str]:
     return [name for name in suites.expand(PAPERS_ROWS) if name != PAPERS_BASE]
 
 
-def plot(numbers: pd.DataFrame, corpus: str) -> matplotlib.figure.Figure:
-    """The three panels."""
-    with mpl.rc_context(STYLE | {"font.size": 8, "axes.titlesize": 8.5}):
-        figure = matplotlib.figure.Figure(figsize=(7.2, 8.6), layout="constrained")
-        panels = figure.subplot_mosaic(
-            [["paper", "beyond"], ["paper", "best"]], height_ratios=[3.6, 1]
-        )
-        lines = {name: numbers[numbers["panel"] == name] for name in panels}
-        for name, base in (("paper", PAPERS_BASE), ("beyond", BASE)):
-            titles = _titles(lines[name], base)
-            _panel(panels[name], lines[name], "gallery", GALLERY_STYLES, titles)
-        best = lines["best"].assign(id=lines["best"]["split"] + ", " + lines["best"]["gallery"])
-        places = {name: name for name in dict.fromkeys(best["id"])}
-        _panel(panels["best"], best, "against", OPPONENT_STYLES, places)
-        heads = {
-            "paper": f"a  Rows of the paper, against {PAPERS_BASE}\n(in_domain, ",
-            "beyond": f"b  Rows beyond the paper, against {BASE}\n(in_domain, ",
-            "best": f"c  Row {BEST}, on every split\n(",
-        }
-        for name, axes in panels.items():
-            axes.set_title(f"{heads[name]}{_seeds(lines[name])})", loc="left")
-            axes.set_xlabel("difference of V2T R@1")
-        handles = [
-            mpl.lines.Line2D([], [], color=colour, marker=marker, markersize=4, label=label)
-            for styles in (GALLERY_STYLES, OPPONENT_STYLES)
-            for colour, marker, label in styles.values()
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
-        figure.suptitle(
-            f"Embedded corpus ({corpus}). Lines: 95 % paired bootstrap over clips",
-            fontsize=8.5,
-            x=0.01,
-            ha="left",
-        )
+class Row(NamedTuple):
+    """A row of a panel: its tick label and what is drawn in it."""
+
+    label: str
+    lines: pd.DataFrame
+    grouped: bool = False
+
+    @property
+    def height(self) -> float:
+        """Inches."""
+        return LINE_HEIGHT * max(self.label.count("\n") + 1, 2) + GAP
+
+
+def rows_of(lines: pd.DataFrame, base: str) -> list[Row]:
+    """The rows of a panel of changes; those without a difference are the last, together."""
+    by_id = {str(name): table for name, table in lines.groupby("id", sort=False)}
+    differ = {name: table for name, table in by_id.items() if _differs(table).any()}
+    order = sorted(differ, key=lambda name: -differ[name]["difference"].mean())
+    rows = [Row(_label(name, differ[name]["row"].iloc[0], base), differ[name]) for name in order]
+    same = [name for name in by_id if name not in differ]
+    if same:
+        text = f"no difference detected ({len(same)}): " + ", ".join(same)
+        label = "\n".join(textwrap.wrap(text, TITLE_WIDTH))
+        rows.append(Row(label, lines[lines["id"].isin(same)], grouped=True))
+    return rows
+
+
+def _differs(lines: pd.DataFrame) -> pd.Series:
+    return (lines["low"] > 0) | (lines["high"] < 0)
+
+
+def _label(name: str, title: str, base: str) -> str:
+    """A row's tick label: its id and the change, without the base that the panel names."""
+    for before in (f"{base} + ", f"{base}, ", f"{base} "):
+        title = title.removeprefix(before)
+    return "\n".join(textwrap.wrap(f"{name}: {title}", TITLE_WIDTH))
+
+
+def plot(numbers: pd.DataFrame) -> matplotlib.figure.Figure:
+    """The three panels: a above c on the left, b on the right."""
+    lines = {name: numbers[numbers["panel"] == name] for name in ("paper", "best", "beyond")}
+    rows = {name: rows_of(lines[name], base) for name, base in BASES.items()}
+    rows["best"] = [
+        Row(f"{split},\n{GALLERY_STYLES[str(gallery)][2]}", table)
+        for (split, gallery), table in lines["best"].groupby(["split", "gallery"], sort=False)
+    ]
+    inches = {name: max(sum(row.height for row in of), MIN_HEIGHT) for name, of in rows.items()}
+    height = max(inches["paper"] + inches["best"] + FRAME, inches["beyond"]) + 2 * FRAME
+    figure = matplotlib.figure.Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
+    left, right = figure.subfigures(1, 2)
+    above, below = left.subplots(2, 1, height_ratios=[inches["paper"], inches["best"]])
+    panels = {"paper": above, "beyond": right.subplots(), "best": below}
+    heads = (f"Rows of the paper\nminus {PAPERS_BASE}", f"Rows beyond it\nminus {BASE}")
+    heads = dict(zip(panels, (*heads, f"Row {BEST} minus others\non every split"), strict=True))
+    for letter, (name, axes) in zip("abc", panels.items(), strict=True):
+        styles = OPPONENT_STYLES if name == "best" else GALLERY_STYLES
+        _panel(axes, rows[name], "against" if name == "best" else "gallery", styles)
+        axes.set_xlabel("difference of V2T R@1")
+        panel_title(axes, letter, f"{heads[name]} ({_seeds(lines[name])})")
+    handles = [
+        Line2D([], [], color=colour, marker=marker, label=label)
+        for styles in (GALLERY_STYLES, OPPONENT_STYLES)
+        for colour, marker, label in styles.values()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
-
-
-def _titles(lines: pd.DataFrame, base: str) -> dict[str, str]:
-    """Row's id -> its tick label: the change, without the base that the panel names."""
-    shown = {}
-    for name, title in lines[["id", "row"]].itertuples(index=False):
-        for before in (f"{base} + ", f"{base}, ", f"{base} "):
-            title = title.removeprefix(before)
-        wrapped = "\n".join(textwrap.wrap(title, TITLE_WIDTH))
-        shown[name] = f"{wrapped}  $\\bf{{{name.replace('-', HYPHEN)}}}$"
-    return shown
 
 
 def _seeds(lines: pd.DataFrame) -> str:
@@ -166,48 +203,89 @@ def _seeds(lines: pd.DataFrame) -> str:
 
 
 def _panel(
-    axes: Axes,
-    lines: pd.DataFrame,
-    kind: str,
-    styles: Mapping[str, tuple[str, str, str]],
-    titles: Mapping[str, str],
+    axes: Axes, rows: list[Row], kind: str, styles: Mapping[str, tuple[str, str, str]]
 ) -> None:
-    """One row per title, its kinds one below the other."""
-    height_of = {name: height for height, name in enumerate(titles)}
-    axes.axvline(0, color="0.4", linewidth=0.8, zorder=1)
-    shown = [name for name in styles if (lines[kind] == name).any()]
-    for number, name in enumerate(shown):
-        colour, marker, _ = styles[name]
-        these = lines[lines[kind] == name]
-        shift = 0.26 * (number - (len(shown) - 1) / 2)
-        axes.errorbar(
-            these["difference"],
-            [height_of[row] + shift for row in these["id"]],
-            xerr=[these["difference"] - these["low"], these["high"] - these["difference"]],
-            fmt=marker,
-            color=colour,
-            markersize=4,
-            markeredgewidth=0,
-            elinewidth=1.2,
-            zorder=2,
-        )
-    axes.set_yticks(range(len(titles)), list(titles.values()))
-    axes.set_ylim(len(titles) - 0.4, -0.6)
+    """Rows from top to bottom, the kinds of each one below the other; the y-axis is in inches."""
+    shown = [name for name in styles if any((row.lines[kind] == name).any() for row in rows)]
+    top, middles = 0.0, []
+    for row in rows:
+        middles.append(top + row.height / 2)
+        if row.grouped:
+            axes.axhspan(top, top + row.height, color=FAINT, alpha=0.4, linewidth=0, zorder=0)
+        elif top:
+            axes.axhline(top, color=FAINT, linewidth=0.5, zorder=0)
+        for number, name in enumerate(shown):
+            colour, marker, _ = styles[name]
+            these = row.lines[row.lines[kind] == name]
+            height = middles[-1] + SHIFT * (number - (len(shown) - 1) / 2)
+            look = dict(marker=marker, color=colour, linestyle="none", zorder=3)
+            axes.plot(
+                these["difference"],
+                [height] * len(these),
+                **look,
+                alpha=0.5 if row.grouped else 1,
+                markersize=2.5 if row.grouped else None,
+                markeredgewidth=0,
+            )
+            if not row.grouped:
+                axes.hlines([height] * len(these), these["low"], these["high"], color=colour)
+        top += row.height
+    axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
+    axes.set_yticks(middles, [row.label for row in rows])
+    axes.set_ylim(max(top, MIN_HEIGHT), 0)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.grid(axis="x", color="0.9", linewidth=0.6)
-    for height in range(len(titles) - 1):
-        axes.axhline(height + 0.5, color="0.94", linewidth=0.6, zorder=0)
-    axes.set_axisbelow(True)
+    axes.grid(axis="x")
+
+
+def caption(numbers: pd.DataFrame, corpus: str, found: Found) -> str:
+    """What the reader sees, with what the numbers say."""
+    clips = {one.n_evaluated for here in found.values() for one in here.values()}
+    parts = [
+        f"What each change is worth: differences of V2T R@1 on {corpus}, with 95 % bootstrap "
+        f"intervals paired by clip ({min(clips)} to {max(clips)} clips), not corrected for the "
+        "number of rows. Rows whose intervals all include 0 are drawn together."
+    ]
+    for letter, panel in zip("ab", BASES, strict=True):
+        base, lines = BASES[panel], numbers[numbers["panel"] == panel]
+        if lines.empty:
+            continue
+        reached = [
+            f"{here[base].scores[METRIC].value:.2f} {GALLERY_STYLES[place.gallery][2]}"
+            for place, here in found.items()
+            if place in IN_DOMAIN and base in here
+        ]
+        rows = lines["id"].nunique()
+        differ = lines.loc[_differs(lines), "id"].nunique()
+        better = lines.loc[lines["low"] > 0, "id"].nunique()
+        parts.append(
+            f"{letter}: of {rows} rows, {differ} differ from {base} ({' and '.join(reached)}) in "
+            f"at least one gallery, {better} of them upwards."
+        )
+    above = []
+    for against, lines in numbers[numbers["panel"] == "best"].groupby("against", sort=False):
+        places = [f"{one.split} {one.gallery}" for one in lines.itertuples() if one.low > 0]
+        above.append(f"{against} on {', '.join(places) or 'no split'}")
+    if above:
+        parts.append(f"c: {BEST} is above {', and above '.join(above)}.")
+    return " ".join(parts)
 
 
 def draw(source: Source) -> Drawing:
-    """See the module."""
+    """See the module.
+
+    Raises:
+        NoResults: no two rows that it compares were measured.
+    """
     ours = at_places(source, ROWS)
     full = several_seeds(source, ours, ROWS)
     papers = at_places(source, PAPERS_ROWS, IN_DOMAIN)
     numbers = differences(papers, ours, full.found)
-    return Drawing(plot(numbers, source.corpus), numbers)
+    if numbers.empty:
+        raise NoResults("no rows to compare; `make repro` trains and evaluates them")
+    found = {place: {**here, **papers.get(place, {})} for place, here in ours.items()}
+    shown = [one for here in (*found.values(), *full.found.values()) for one in here.values()]
+    return Drawing(plot(numbers), numbers, shown, caption(numbers, source.corpus, found))
 
 
 FIGURE = Figure(

@@ -12,8 +12,7 @@ from baselines.skeletons import checkpoint, recipe, training
 from benchmarks import results, runner
 from benchmarks.evaluation.context import EvaluationContext, open_context
 from benchmarks.evaluation.galleries import RETRIEVAL
-from benchmarks.report import drawing
-from benchmarks.report.figures import skeletons_confusion, skeletons_curves
+from benchmarks.points import curves, predictions
 from benchmarks.source import Need, Source
 from signclip.core.errors import ConfigError, RunError
 from signclip.core.workspace import RunId, Workspace
@@ -118,57 +117,20 @@ def test_a_skeleton_model_has_no_embeddings(open_encoder):
         runner.run_tasks(context, ["linear_probe"])
 
 
-def test_confusions_curves_and_costs_are_drawn_from_its_files(
-    open_encoder, workspace, tmp_path, monkeypatch
-):
+def test_its_points_are_its_predictions_and_its_curve(open_encoder, workspace, monkeypatch):
     result = runner.run_tasks(open_encoder("stgcn"))[RETRIEVAL]
     need = Need("official", RETRIEVAL, ("stgcn",))
-    monkeypatch.setattr(skeletons_confusion, "NEED", need)
-    for name in ("MODELS", "SIGNCLIP_ROWS"):
-        monkeypatch.setattr(skeletons_curves, name, need)
+    for module in (predictions, curves):
+        monkeypatch.setattr(module, "NEEDS", (need,))
     project = workspace.replace(predictions=workspace.predictions.parent)
     source = Source(project, profile="cpu", corpus="synthetic", group=results.LOCAL)
-    figures, costs = tmp_path / "figures", tmp_path / "costs"
-    for module in (skeletons_confusion, skeletons_curves):
-        drawing.write(module.FIGURE, source, figures, costs)
-    confusion = pd.read_csv(figures / "skeletons_confusion.csv")
-    assert confusion["clips"].sum() == 6
-    right = confusion["clips"][confusion["label"] == confusion["predicted"]].sum()
+    clips = predictions.make(source).frame
+    assert len(clips) == 6
+    right = (clips["label"] == clips["predicted"]).sum()
     assert right == round(6 * result.scores["V2T_R@1"].value)
-    curve = pd.read_csv(figures / "skeletons_curves.csv")
-    curve = curve[curve["model"] == "ST-GCN"]
+    curve = curves.make(source).frame
     assert list(curve["epoch"]) == [1, 2]
     of_run = pd.read_csv(workspace.runs / "skeletons/stgcn/0/official/curves.csv")
-    assert list(curve["loss"]) == pytest.approx(list(of_run["loss"]), abs=1e-4)
-    assert list(pd.read_csv(costs / "skeletons.csv")["parameters"]) == [result.cost.parameters]
-    for name in ("skeletons_confusion", "skeletons_curves"):
-        assert (figures / f"{name}.png").is_file()
-        assert (figures / f"{name}.pdf").is_file()
+    assert list(curve["loss"]) == list(of_run["loss"])
     with pytest.raises(RunError, match="names no run with seed 4"):
         Source(workspace, profile="cpu", corpus="synthetic", seed=4).runs(result)
-
-
-def test_curves_are_means_over_folds_with_one_column_of_panels_per_loss(tmp_path):
-    sides = []
-    for model, losses in (("gcn", [3.0, 2.0]), ("X", [7.0, 6.0, 5.0])):
-        folders: list[Path] = []
-        for fold, hits in enumerate((0.2, 0.4)):
-            folders.append(tmp_path / model / str(fold))
-            folders[-1].mkdir(parents=True)
-            rows = {"epoch": range(1, len(losses) + 1), "loss": losses, "validation_V2T_R@1": hits}
-            pd.DataFrame(rows).to_csv(folders[-1] / "curves.csv", index=False)
-        side = skeletons_curves.Side(f"side of {model}", f"loss of {model}", {model: folders})
-        sides.append(side)
-    numbers = skeletons_curves.curves(sides)
-    assert list(numbers["model"]) == ["gcn"] * 2 + ["X"] * 3
-    assert list(numbers["loss_is"].unique()) == ["loss of gcn", "loss of X"]
-    assert list(numbers["loss"]) == [3, 2, 7, 6, 5]
-    assert numbers["validation_V2T_R@1"].tolist() == pytest.approx([0.3] * 5)
-    assert (numbers["runs"] == 2).all()
-    figure = skeletons_curves.plot(numbers, sides)
-    of_losses, of_hits = figure.axes[:2], figure.axes[2:]
-    for axes, side in zip(of_losses, sides, strict=True):
-        assert side.loss in axes.get_title(loc="left")
-        assert [text.get_text() for text in axes.get_legend().get_texts()] == list(side.runs)
-    assert all(len(axes.lines) == 2 for axes in of_hits)  # its own model, and the other in grey
-    assert of_hits[0].get_ylim() == of_hits[1].get_ylim()

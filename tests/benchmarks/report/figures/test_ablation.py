@@ -8,6 +8,7 @@ from benchmarks.metrics.compare import compare
 from benchmarks.report import drawing
 from benchmarks.report.figures import ablation
 from benchmarks.report.places import GALLERIES, PLACES
+from benchmarks.source import NoResults
 
 
 @pytest.fixture
@@ -65,10 +66,42 @@ def test_several_seeds_are_drawn_where_all_drawn_rows_have_them(board, drawn, le
     assert set(numbers.query("panel == 'paper'")["seeds"]) == {"0"}
 
 
+def test_rows_without_a_difference_are_the_last_and_together():
+    lines = pd.DataFrame(
+        [
+            *({"id": "A", "low": -0.1, "high": 0.1, "difference": 0.0},) * 2,
+            {"id": "B", "low": 0.1, "high": 0.3, "difference": 0.2},
+            {"id": "B", "low": -0.1, "high": 0.1, "difference": 0.0},
+            {"id": "C", "low": -0.1, "high": 0.1, "difference": 0.0},
+            {"id": "D", "low": 0.2, "high": 0.6, "difference": 0.4},
+        ]
+    ).assign(row="E5 + a change")
+    *rows, group = ablation.rows_of(lines, "E5")
+    assert [row.label for row in rows] == ["D: a change", "B: a change"]
+    assert group.grouped
+    assert set(group.lines["id"]) == {"A", "C"}
+    assert group.label.replace("\n", " ") == "no difference detected (2): A, C"
+
+
+def test_a_row_that_was_not_measured_is_left_out(board, source):
+    board(leave=["E6", "X4"])
+    drawing_of = ablation.draw(source)
+    ids = set(drawing_of.numbers["id"])
+    assert {"E6.1", "X12"} <= ids
+    assert not {"E6", "X4"} & ids
+    assert f"of {len(suites.expand(['beyond'])) - 1} rows" in drawing_of.caption
+
+
+def test_without_results_it_says_so(source):
+    with pytest.raises(NoResults, match="make repro"):
+        ablation.draw(source)
+
+
 def test_the_numbers_lie_beside_the_picture(board, source, tmp_path):
     board()
     paths = drawing.write(ablation.FIGURE, source, tmp_path / "out", tmp_path)
-    assert [path.name for path in paths] == [f"ablation.{x}" for x in ("pdf", "png", "csv")]
-    read = pd.read_csv(paths[-1])
+    suffixes = ("pdf", "png", "svg", "csv", "json")
+    assert [path.name for path in paths] == [f"ablation.{suffix}" for suffix in suffixes]
+    read = pd.read_csv(paths[suffixes.index("csv")])
     numbers = ablation.draw(source).numbers
     assert list(read["difference"]) == pytest.approx(list(numbers["difference"]), abs=1e-4)
