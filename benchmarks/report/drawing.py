@@ -6,7 +6,7 @@ Decisions
 * The plotted numbers lie beside each picture as CSV, and where they come from as JSON
   (:mod:`benchmarks.report.provenance`); pictures hold no date and no host.
 * Where nothing was measured that a figure could show, the picture says so and what makes it.
-* One style: :func:`write` draws and saves under :data:`STYLE`. A picture is saved at the size it
+* One style: :func:`draw` draws and saves under :data:`STYLE`. A picture is saved at the size it
   was made with (no tight bounding box), so that its fonts are printed at their nominal sizes:
   make it :data:`COLUMN_WIDTH` or :data:`PAGE_WIDTH` inches wide, with ``layout="constrained"``.
 * Fonts: DejaVu Sans, which matplotlib contains, so pictures are the same on every machine. PDF
@@ -20,8 +20,9 @@ Cost: a second to import matplotlib.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -134,37 +135,67 @@ class Figure:
     draw: Callable[[Source], Drawing]
 
 
-def write(figure: Figure, source: Source, folder: Path, costs: Path) -> list[Path]:
-    """Write ``<folder>/<figure>.{pdf,png,svg,csv,json}`` and the costs; returns the paths.
+@dataclass(frozen=True)
+class Drawn:
+    """A figure that was drawn, before anything is written.
+
+    Attributes:
+        pictures: suffix -> the bytes of a picture.
+    """
+
+    figure: Figure
+    drawing: Drawing
+    pictures: Mapping[str, bytes]
+
+    @property
+    def made_by(self) -> str:
+        """The command that writes it."""
+        return f"signbench figure {self.figure.name}"
+
+    def save(self, folder: Path, costs: Path) -> list[Path]:
+        """Write ``<folder>/<figure>.{pdf,png,svg,csv,json}`` and the costs; returns the paths."""
+        drawing, paths = self.drawing, []
+        numbers = drawing.numbers.to_csv(index=False, float_format="%.4f", lineterminator="\n")
+        about = provenance.sidecar(
+            self.figure.title,
+            self.made_by,
+            drawing.shown,
+            points=drawing.points,
+            caption=drawing.caption,
+        )
+        texts = {"csv": numbers.encode(), "json": about.encode()}
+        for suffix, content in {**self.pictures, **texts}.items():
+            paths.append(folder / f"{self.figure.name}.{suffix}")
+            with files.atomic_file(paths[-1]) as partial:
+                partial.write_bytes(content)
+        if drawing.costs:
+            paths.append(costs / f"{drawing.costs}.csv")
+            files.write_text(paths[-1], costs_csv(drawing.shown))
+        return paths
+
+
+def draw(figure: Figure, source: Source) -> Drawn:
+    """Draw a figure.
 
     Raises:
         SignCLIPError: an input is invalid.
     """
-    paths = []
+    pictures = {}
     with mpl.rc_context(STYLE):
         try:
             drawing = figure.draw(source)
         except NoResults as error:
             drawing = nothing_to_draw(str(error))
         for suffix, metadata in METADATA.items():
-            paths.append(folder / f"{figure.name}.{suffix}")
-            with files.atomic_file(paths[-1]) as partial:
-                drawing.figure.savefig(partial, format=suffix, metadata=metadata)
-    numbers = drawing.numbers.to_csv(index=False, float_format="%.4f", lineterminator="\n")
-    about = provenance.sidecar(
-        figure.title,
-        f"signbench figure {figure.name}",
-        drawing.shown,
-        points=drawing.points,
-        caption=drawing.caption,
-    )
-    for suffix, text in (("csv", numbers), ("json", about)):
-        paths.append(folder / f"{figure.name}.{suffix}")
-        files.write_text(paths[-1], text)
-    if drawing.costs:
-        paths.append(costs / f"{drawing.costs}.csv")
-        files.write_text(paths[-1], costs_csv(drawing.shown))
-    return paths
+            picture = BytesIO()
+            drawing.figure.savefig(picture, format=suffix, metadata=metadata)
+            pictures[suffix] = picture.getvalue()
+    return Drawn(figure, drawing, pictures)
+
+
+def write(figure: Figure, source: Source, folder: Path, costs: Path) -> list[Path]:
+    """Draw a figure and write its files and costs; returns the paths. See :func:`draw`."""
+    return draw(figure, source).save(folder, costs)
 
 
 def nothing_to_draw(reason: str) -> Drawing:

@@ -90,8 +90,47 @@ class Table:
     template: str = ""
 
 
-def write(table: Table, source: Source, folder: Path, costs: Path, made_by: str = "") -> list[Path]:
-    """Write ``<folder>/<table>.{csv,md,tex,json}`` and the costs; returns the paths.
+@dataclass(frozen=True)
+class Rendered:
+    """A table that was built, before anything is written.
+
+    Attributes:
+        notes: as Markdown.
+        made_by: the command that writes it.
+    """
+
+    table: Table
+    page: Page
+    title: str
+    notes: str
+    made_by: str
+
+    def texts(self) -> dict[str, str]:
+        """Suffix -> the text of a file."""
+        name, page = self.table.name, self.page
+        return {
+            "csv": page.frame.to_csv(index=False, lineterminator="\n", float_format="%.4f"),
+            "md": markdown_page(self.title, page.parts, self.notes),
+            "tex": latex_page(self.title, page.parts, name),
+            "json": provenance.sidecar(
+                self.title, self.made_by, page.shown, points=page.points, cells=page.cells
+            ),
+        }
+
+    def save(self, folder: Path, costs: Path) -> list[Path]:
+        """Write ``<folder>/<table>.{csv,md,tex,json}`` and the costs; returns the paths."""
+        paths = []
+        for suffix, text in self.texts().items():
+            paths.append(folder / f"{self.table.name}.{suffix}")
+            files.write_text(paths[-1], text)
+        if self.page.shown:
+            files.write_text(costs, costs_csv(self.page.shown))
+            paths.append(costs)
+        return paths
+
+
+def render(table: Table, source: Source, made_by: str = "") -> Rendered:
+    """Build a table.
 
     Args:
         made_by: the command that writes it; by default that of a table of ``results/tables``.
@@ -103,27 +142,14 @@ def write(table: Table, source: Source, folder: Path, costs: Path, made_by: str 
         page = table.build(source)
     except NoResults as error:
         page = Page(pd.DataFrame({"missing": [str(error)]}), {}, {"missing": str(error)})
-    title = page.title or table.title
     notes = render_notes(table.template or table.name, page.notes, missing(table, source))
-    texts = {
-        "csv": page.frame.to_csv(index=False, lineterminator="\n", float_format="%.4f"),
-        "md": markdown_page(title, page.parts, notes),
-        "tex": latex_page(title, page.parts, table.name),
-        "json": provenance.sidecar(
-            title,
-            made_by or f"signbench table {table.name}",
-            page.shown,
-            points=page.points,
-            cells=page.cells,
-        ),
-    }
-    for suffix, text in texts.items():
-        files.write_text(folder / f"{table.name}.{suffix}", text)
-    paths = [folder / f"{table.name}.{suffix}" for suffix in texts]
-    if page.shown:
-        files.write_text(costs, costs_csv(page.shown))
-        paths.append(costs)
-    return paths
+    made_by = made_by or f"signbench table {table.name}"
+    return Rendered(table, page, page.title or table.title, notes, made_by)
+
+
+def write(table: Table, source: Source, folder: Path, costs: Path, made_by: str = "") -> list[Path]:
+    """Build a table and write its files and costs; returns the paths. See :func:`render`."""
+    return render(table, source, made_by).save(folder, costs)
 
 
 def missing(table: Table, source: Source) -> dict[str, list[str]]:

@@ -45,7 +45,7 @@ def test_a_table_without_a_template_has_no_notes(source):
     table = page.Table("nothing", "A title", (), lambda _: made)
     folder = source.workspace.results
     paths = page.write(table, source, folder, folder / "costs.csv")
-    assert [path.name for path in paths] == ["nothing.csv", "nothing.md", "nothing.tex"]
+    assert [path.name for path in paths] == [f"nothing.{suffix}" for suffix in page.SUFFIXES]
     assert (folder / "nothing.md").read_text().startswith("# A title\n\n## Part\n\n| a ")
     assert "Notes" not in (folder / "nothing.md").read_text()
     assert (folder / "nothing.csv").read_text() == "a\n1\n"
@@ -53,7 +53,7 @@ def test_a_table_without_a_template_has_no_notes(source):
 
 def test_a_variable_that_a_template_lacks_is_an_error(source):
     with pytest.raises(Exception, match="undefined"):
-        page.render_notes("iconicity", {})
+        page.render_notes("breakdown", {})
 
 
 def test_costs_have_one_row_an_encoder_and_place(result):
