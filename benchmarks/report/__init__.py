@@ -5,9 +5,10 @@ Decisions
   :mod:`benchmarks.report.figures`, a page about a transfer corpus one of
   :mod:`benchmarks.report.transfer`. New modules are discovered; no list names them. A module is
   named like its table.
-* :func:`write_all` owns ``results/{tables,figures,costs}`` as whole folders: each is replaced by a
-  new one when everything has been written, so an error leaves the old ones, and what is no longer
-  made disappears.
+* :func:`write_all` owns ``results/{tables,figures,costs,report}`` as whole folders: each is
+  replaced by a new one when everything has been written, so an error leaves the old ones, and what
+  is no longer made disappears. Each table and figure is built once, for its files and for the page
+  (:mod:`benchmarks.report.html`).
 
 Cost: importing this package imports no table; :func:`write_all` takes half a minute.
 """
@@ -27,7 +28,7 @@ from signclip.core.workspace import Workspace
 if TYPE_CHECKING:
     from benchmarks.source import Source
 
-TABLES, FIGURES, COSTS = "tables", "figures", "costs"  # folders below results/
+TABLES, FIGURES, COSTS, REPORT = "tables", "figures", "costs", "report"  # folders below results/
 TRANSFER = "transfer"  # another, with one folder per corpus, and what its groups begin with
 
 
@@ -53,6 +54,15 @@ def _find(package: str, name: str, attribute: str) -> Any:
     if found.name != name:
         raise ConfigError(f"{package}/{name}.py holds {found.name!r}; name it as its module")
     return found
+
+
+def title_of(package: str, name: str) -> str:
+    """What a table or figure shows.
+
+    Args:
+        package: :data:`TABLES` or :data:`FIGURES`.
+    """
+    return str(_find(package, name, package.upper().rstrip("S")).title)
 
 
 def write_table(name: str, workspace: Workspace, *, profile: str, corpus: str, seed: int) -> Path:
@@ -83,20 +93,29 @@ def write_figure(
 
 
 def write_all(workspace: Workspace, *, profile: str, corpus: str, seed: int) -> list[Path]:
-    """Write every table and figure; returns the paths.
+    """Write every table and figure, and the page of all of them; returns the paths.
 
     Raises:
-        SignCLIPError: an input that the pipeline makes is missing or invalid.
+        SignCLIPError: an input is damaged.
     """
+    from benchmarks.report import drawing, html, page
+
     source = source_of(workspace, profile=profile, corpus=corpus, seed=seed)
     out = workspace.results
     with ExitStack() as stack:
         folders = {}
-        for name in (TABLES, FIGURES, COSTS):
+        for name in (TABLES, FIGURES, COSTS, REPORT):
             stack.enter_context(files.writing(out / name))
             folders[name] = stack.enter_context(files.atomic_folder(out / name))
-        paths = [path for name in table_names() for path in _write_table(name, source, folders)]
-        paths += [path for name in figure_names() for path in _write_figure(name, source, folders)]
+        tables = [page.render(_find(TABLES, name, "TABLE"), source) for name in table_names()]
+        paths = []
+        for table in tables:
+            paths += table.save(folders[TABLES], folders[COSTS] / f"{table.table.name}.csv")
+        figures = [drawing.draw(_find(FIGURES, name, "FIGURE"), source) for name in figure_names()]
+        for figure in figures:
+            paths += figure.save(folders[FIGURES], folders[COSTS])
+        paths.append(folders[REPORT] / "index.html")
+        files.write_text(paths[-1], html.page_of(tables, figures, source, folders[TABLES]))
     written = {folder: out / name for name, folder in folders.items()}
     return [written[path.parent] / path.name for path in paths]
 
@@ -131,19 +150,15 @@ def source_of(workspace: Workspace, *, profile: str, corpus: str, seed: int = 0)
     return Source(workspace, profile, corpus, seed)
 
 
-def _write_table(name: str, source: Source, out: Path | dict[str, Path]) -> list[Path]:
+def _write_table(name: str, source: Source, out: Path) -> list[Path]:
     from benchmarks.report import page
 
     table = _find(TABLES, name, "TABLE")
-    return page.write(table, source, _at(out, TABLES), _at(out, COSTS) / f"{name}.csv")
+    return page.write(table, source, out / TABLES, out / COSTS / f"{name}.csv")
 
 
-def _write_figure(name: str, source: Source, out: Path | dict[str, Path]) -> list[Path]:
+def _write_figure(name: str, source: Source, out: Path) -> list[Path]:
     from benchmarks.report import drawing
 
     figure = _find(FIGURES, name, "FIGURE")
-    return drawing.write(figure, source, _at(out, FIGURES), _at(out, COSTS))
-
-
-def _at(out: Path | dict[str, Path], name: str) -> Path:
-    return out / name if isinstance(out, Path) else out[name]
+    return drawing.write(figure, source, out / FIGURES, out / COSTS)

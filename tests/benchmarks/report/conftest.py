@@ -38,6 +38,17 @@ def source(workspace) -> Source:
     return report.source_of(workspace, profile="cpu", corpus=CORPUS)
 
 
+@pytest.fixture(scope="session")
+def empty_report(build_once) -> Path:
+    """The report page of a project without any results: published values and reasons."""
+
+    def build(folder: Path) -> None:
+        workspace = Workspace(results=folder / "results", params=ROOT / "params.yaml")
+        report.write_all(workspace, profile="cpu", corpus=CORPUS, seed=0)
+
+    return build_once("empty-report", build) / "results/report/index.html"
+
+
 @pytest.fixture
 def measured(result, workspace) -> Callable[..., Result]:
     """Writes a made-up result of an encoder; keyword arguments replace fields."""

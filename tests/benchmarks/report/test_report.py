@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report, suites
-from benchmarks.report import page
+from benchmarks.report import html, page
 from signclip.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -63,8 +63,8 @@ def test_every_module_is_named_like_its_table():
 
 
 def test_every_table_has_notes_and_every_template_a_table():
-    templates = {path.name.removesuffix(".md.j2") for path in page.TEMPLATES.glob("[a-z]*.j2")}
-    assert templates == {*report.table_names(), "recognition"}
+    templates = {path.name.removesuffix(".md.j2") for path in page.TEMPLATES.glob("[a-z]*.md.j2")}
+    assert templates == {*report.table_names(), "transfer_recognition"}
 
 
 @pytest.mark.parametrize("write", [report.write_table, report.write_figure])
@@ -82,25 +82,40 @@ def few(monkeypatch):
 
 def test_everything_is_written_and_what_is_no_longer_made_disappears(few, board, workspace):
     board()
-    for folder in ("tables", "figures", "costs"):
+    folders = ("tables", "figures", "costs", "report")
+    for folder in folders:
         (workspace.results / folder).mkdir()
         (workspace.results / folder / "old.csv").touch()
     paths = report.write_all(workspace, **WHERE)
-    there = [p for x in ("tables", "figures", "costs") for p in (workspace.results / x).iterdir()]
+    there = [path for folder in folders for path in (workspace.results / folder).iterdir()]
     assert sorted(paths) == sorted(there)
-    assert len(paths) == 2 * (3 + 1) + 3
+    assert len(paths) == 2 * (len(page.SUFFIXES) + 1) + len(html.PICTURES) + 1
     assert report.write_table("pretraining", workspace, **WHERE) in paths
 
 
-def test_an_error_leaves_the_old_report(few, board, workspace):
-    board(leave=["E6.1"])
-    old = workspace.results / "tables/fingerclip.md"
-    old.parent.mkdir()
-    old.write_text("old")
-    with pytest.raises(ConfigError, match=r"E6\.1/.*no result here"):
+def test_an_error_leaves_the_old_report(few, board, stored, workspace):
+    board()
+    stored("E6.1", "retrieval", "in_domain").path(workspace.leaderboard).write_text("{")
+    old = [workspace.results / name for name in ("tables/fingerclip.md", "report/index.html")]
+    for path in old:
+        path.parent.mkdir()
+        path.write_text("old")
+    with pytest.raises(ConfigError, match=r"E6\.1/.*not a valid result"):
         report.write_all(workspace, **WHERE)
-    assert old.read_text() == "old"
-    assert [path.name for path in old.parent.iterdir()] == ["fingerclip.md"]
+    for path in old:
+        assert path.read_text() == "old"
+        assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_a_missing_result_leaves_its_cells_empty_and_is_named(few, board, workspace):
+    board(leave=["E6.1"])
+    report.write_all(workspace, **WHERE)
+    reason = "E6.1: no result on in_domain, retrieval: `make repro` makes it"
+    text = (workspace.results / "tables/pretraining.md").read_text()
+    assert f"Missing: {reason}." in text
+    row = next(line for line in text.splitlines() if line.startswith("| E6.1"))
+    assert row.split("|")[-2].strip() == "–"
+    assert "E6.1: no result on in_domain" in (workspace.results / "report/index.html").read_text()
 
 
 def test_a_table_a_figure_and_a_page_are_one_file_each(measured, workspace, tmp_path):
