@@ -18,6 +18,7 @@ Cost: that of the trainings; finished ones are not repeated.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from benchmarks import suites
 from signclip.core.config import Strict, checked, read_yaml
 from signclip.core.errors import ConfigError
 from signclip.core.workspace import RunId, Workspace
+
+_log = logging.getLogger(__name__)
 
 SPLIT = "official"
 # Uses of a local corpus; the stage `pretraining` does the first two.
@@ -143,7 +146,7 @@ def folders_of(use: str, name: str, workspace: Workspace, profile: str) -> tuple
 
 
 def pretrain(name: str, workspace: Workspace, job: Job) -> None:
-    """Train the rows of a corpus's uses on it, those of transfer apart, and evaluate them.
+    """Train the rows of a corpus's uses on it, except those of transfer, and evaluate them.
 
     Raises:
         SignCLIPError: the corpus, its features or a run are missing or damaged.
@@ -178,7 +181,7 @@ def transfer(name: str, workspace: Workspace, job: Job) -> None:
     Raises:
         SignCLIPError: the corpus, its features, or a run are missing or damaged.
     """
-    from benchmarks import report
+    from benchmarks import report, tasks
     from benchmarks.runner.rows import Settings, evaluate_rows
 
     inside, group = folders_of(TRANSFER, name, workspace, job.profile)
@@ -193,27 +196,23 @@ def transfer(name: str, workspace: Workspace, job: Job) -> None:
     evaluate_rows(suites.expand([*trained, "skeletons", "floors"]), [SPLIT], *where)
     evaluate_rows(trained, [SPLIT], *where, protocols=True)
     zero_shot = replace(settings, run=pretrained.run)
-    transferred = _with_runs(
-        suites.expand(["pretraining", "tested", BEST]), origins, pretrained, job
-    )
-    evaluate_rows(transferred, [SPLIT], origins, zero_shot, protocols=True)
+    everywhere = suites.expand(["everywhere", "tested"])
+    others = [row for row in suites.expand(["pretraining"]) if row not in everywhere]
+    transferred = _with_runs(others, origins, pretrained, job)
+    evaluate_rows(everywhere, [SPLIT], origins, zero_shot, protocols=True)
+    evaluate_rows(transferred, [SPLIT], origins, zero_shot, tasks_named=tasks.names_of("transfer"))
     report.write_transfer(workspace, profile=job.profile, corpus=name, run=pretrained.run)
 
 
 def _with_runs(
     rows: Sequence[str], origins: Workspace, pretrained: Pretrained, job: Job
 ) -> list[str]:
-    """The rows whose pretrained run is there; those that are fine-tuned must be."""
-    from signclip.experiments import table
-
-    experiments = read_yaml(table.experiments_path(origins))
-    needed = {row.removesuffix(FINETUNED) for row in suites.expand(["finetuned"])}
-
-    def run_of(row: str) -> Path:
-        weights = table.experiment_row(experiments, row).get("weights_of", row)
-        return origins.find_run(Path(weights, str(job.seed), pretrained.run))
-
-    return [row for row in rows if row in needed or run_of(row).is_dir()]
+    """The rows whose pretrained run is there; the others are named in the log."""
+    runs = {row: origins.find_run(Path(row, str(job.seed), pretrained.run)) for row in rows}
+    for row, run in runs.items():
+        if not run.is_dir():
+            _log.info("%s is not measured zero-shot: no run at %s", row, run)
+    return [row for row, run in runs.items() if run.is_dir()]
 
 
 def _fine_tune(

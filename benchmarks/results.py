@@ -213,8 +213,8 @@ def frame(found: Iterable[Result]) -> pd.DataFrame:
 def git_commit() -> str:
     """The commit that is checked out, with ``-dirty`` if tracked files differ; or ``unknown``.
 
-    Files that the pipeline writes are ignored: otherwise every stage but the first were dirty. So
-    are the user's choices in ``params.yaml``, such as the profile and the local corpora.
+    Files that the pipeline writes are ignored: otherwise every stage but the first would be dirty.
+    So are the user's choices in ``params.yaml``, such as the profile and the local corpora.
     """
     commit = _git("rev-parse", "--short=12", "HEAD")
     but = (*_WRITTEN, ":(top,exclude)params.yaml")
@@ -232,7 +232,7 @@ def _params_changed() -> bool:
     path = Path(root.strip(), "params.yaml")
     if not path.is_file():
         return True
-    before, now = (yaml.safe_load(text) for text in (committed, path.read_text("utf-8")))
+    before, now = (yaml.safe_load(text) or {} for text in (committed, path.read_text("utf-8")))
     return any(before.get(key) != now.get(key) for key in {*before, *now} - set(_CHOICES))
 
 

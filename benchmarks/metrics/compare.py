@@ -81,3 +81,13 @@ def compare(
         return over_clips
     over_groups = intervals.paired_bootstrap(*both, groups=names)
     return max(over_clips, over_groups, key=lambda one: one.high - one.low)
+
+
+def on_shared_clips(a: Result, b: Result) -> tuple[Result, Result]:
+    """Two results restricted to the clips that both have: some encoders refuse some clips."""
+    shared = a.ranks.keys() & b.ranks.keys()
+    both = []
+    for one in (a, b):
+        ranks = {clip: of_clip for clip, of_clip in one.ranks.items() if clip in shared}
+        both.append(one.model_copy(update={"ranks": ranks}))
+    return both[0], both[1]

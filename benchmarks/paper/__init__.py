@@ -8,7 +8,9 @@
 * ``columns.csv``: which corpus and task of ours a column is measured with; columns of a corpus
   begin with a prefix (``AC_V2T_R@1``).
 * ``claims.csv``: what the paper says is better than what; judged by
-  :mod:`benchmarks.report.tables.claims`.
+  :mod:`benchmarks.report.tables.claims`. ``better`` and ``worse`` are published rows of ``table``,
+  ``better_row`` and ``worse_row`` rows of ours (with their tasks, where these differ); ``where`` is
+  ``embedded`` or ``transfer``.
 
 Values are text, as the authors committed them (github.com/J22Melody/fairseq, ``examples/MMPT``).
 
@@ -95,6 +97,11 @@ def published(table: str) -> pd.DataFrame:
             raise ConfigError(f"{where}: a cell has a value, or a reason why it has none")
         if cell["value"] and not cell["source"]:
             raise ConfigError(f"{where}: a value needs its source")
+        if cell["tolerance"]:
+            try:
+                float(cell["tolerance"]), numeric(cell["value"])
+            except ValueError:
+                raise ConfigError(f"{where}: a tolerance is a number, of a number") from None
     if values.duplicated(["row", "column"]).any():
         raise ConfigError(f"{PAPER / table}.csv: a cell is there twice")
     return values.copy()

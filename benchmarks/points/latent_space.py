@@ -99,10 +99,10 @@ def read(source: Source, encoder: str) -> pd.DataFrame:
     ].copy()
     trained = set(fold.train)
     clips["role"] = [TRAINING if clip in trained else HELD_OUT for clip in clips["id"]]
-    opened = context.open_fold(fold, context.first_encoder)
+    of_fold = context.open_fold(fold, context.first_encoder)
     gallery = context.prompt_gallery
     texts = [gallery.names[gallery.targets[clip]] for clip in clips["id"]]
-    prompts = opened.embedding_fold.embed_text(texts)
+    prompts = of_fold.embedding_fold.embed_text(texts)
     return frame(clips, context.embed(list(clips["id"])), prompts).assign(model=encoder)
 
 

@@ -34,6 +34,7 @@ import pandas as pd
 from benchmarks.points import Made, Points
 from benchmarks.source import Source
 from signclip import corpora
+from signclip.core.config import read_yaml
 from signclip.corpora import manifest
 from signclip.features.store import corpus_fingerprint
 from signclip.poses import CheckedPose, Landmarks, normalise
@@ -44,7 +45,7 @@ from signclip.text import label
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 # one-handed of several families; signed with the left hand (ise); two-handed (csq)
-ALPHABET_LANGUAGES = ("ase", "gsg", "psr", "swl", "ise", "csq")
+ALPHABET_LANGUAGES = ("ase", "gsg", "psr", "swl", "ise", "csq")  # unless params.yaml names others
 LETTER = "t"  # in 16 sign languages, with one hand and with two
 STRIP_LANGUAGES = ("ase", "gsg", "ssp", "psr", "svk", "ise", "swl", "tsm")
 METHOD_CLIPS = (("ase", "l"), ("svk", "t"), ("tsm", "h"))  # sign language, label
@@ -160,19 +161,30 @@ class Selection(NamedTuple):
     rows: Callable[[Landmarks], pd.DataFrame]
 
 
-SELECTIONS = {
-    "alphabet": Selection([*product(ALPHABET_LANGUAGES, ALPHABET)], _alphabet),
-    "strips": Selection([*product(STRIP_LANGUAGES, [LETTER])], _strip),
-    "method": Selection(METHOD_CLIPS, _method),
-}
+def selections(alphabet: Sequence[str] = ALPHABET_LANGUAGES) -> dict[str, Selection]:
+    """What the figures show, by the name of the selection.
+
+    Args:
+        alphabet: the sign languages of the alphabet, one a row.
+    """
+    return {
+        "alphabet": Selection([*product(alphabet, ALPHABET)], _alphabet),
+        "strips": Selection([*product(STRIP_LANGUAGES, [LETTER])], _strip),
+        "method": Selection(METHOD_CLIPS, _method),
+    }
 
 
-def frame(clips: pd.DataFrame, read: Callable[[str], Landmarks]) -> pd.DataFrame:
+def frame(
+    clips: pd.DataFrame,
+    read: Callable[[str], Landmarks],
+    alphabet: Sequence[str] = ALPHABET_LANGUAGES,
+) -> pd.DataFrame:
     """The rows of all selections, in the order of their clips.
 
     Args:
         clips: a manifest.
         read: path of a clip -> its normalised landmarks.
+        alphabet: see :func:`selections`.
     """
     clips = clips.assign(label=clips["text"].map(label))
     columns = [clips[name] for name in ("sign_language", "label", "id", "path")]
@@ -180,7 +192,7 @@ def frame(clips: pd.DataFrame, read: Callable[[str], Landmarks]) -> pd.DataFrame
     for language, letter, clip, path in zip(*columns, strict=True):
         files.setdefault((language, letter), (clip, path))
     found = []
-    for shown, selection in SELECTIONS.items():
+    for shown, selection in selections(alphabet).items():
         for clip, path in (files[pair] for pair in selection.pairs if pair in files):
             found.append(selection.rows(read(path)).assign(shown=shown, id=clip))
     if not found:
@@ -207,8 +219,11 @@ def make(source: Source) -> Made:
     if root is None:
         return Made(pd.DataFrame(columns=COLUMNS))
     clips = manifest.read(folder)
+    named = read_yaml(source.workspace.params).get("figures", {})
+    alphabet = named.get("alphabet_languages", ALPHABET_LANGUAGES)
     inputs = [f"{source.corpus}: {corpus_fingerprint(clips)}"]
-    return Made(frame(clips, partial(read_landmarks, root=root)), inputs, digits=3)
+    found = frame(clips, partial(read_landmarks, root=root), alphabet)
+    return Made(found, inputs, digits=3)
 
 
 POINTS = Points("skeletons", "the points of drawn frames", make)

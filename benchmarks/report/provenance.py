@@ -34,14 +34,13 @@ def key(result: Result) -> str:
 def command(result: Result) -> str:
     """The command that measures a result, once what it needs is there."""
     group, _, corpus = result.group.partition("-")
-    if group == "transfer":
-        return f"signbench transfer {corpus}"
-    if group == "pretraining":
-        return f"signbench pretrain {corpus}"
-    if result.group == FULL:
-        return "make full"
-    if result.group == REPRO:
-        return "make repro"
+    profile = result.revision.partition(".")[0]
+    other = profile in ("paper", "smoke")
+    if group in ("transfer", "pretraining"):
+        command = {"transfer": "transfer", "pretraining": "pretrain"}[group]
+        return f"signbench {command} {corpus}" + f" --profile {profile}" * other
+    if result.group in (FULL, REPRO):
+        return f"make {result.group}" + f" PROFILE={profile}" * other
     seeds = " ".join(f"--seed {seed}" for seed in result.seeds)
     name = "evaluate" if result.task in (RETRIEVAL, TAGGED_RETRIEVAL) else "protocols"
     return f"signbench {name} {result.encoder} --split {result.split} {seeds}"
@@ -150,13 +149,31 @@ def why(workspace: Workspace, name: str, row: str = "", column: str = "") -> str
             return "\n".join([*lines, f"  {row} has columns", *_indented(sorted(of_row[row]))])
         column = _one_of(column, of_row[row], f"column of {row}")
         shown = of_row[row][column]
-        lines.append(f"  cell     {row}, {column}")
+        lines += [f"  cell     {row}, {column}", *_published(path.with_suffix(".csv"), row, column)]
     lines += [f"  points   {name}" for name in about.get("points", ())]
     for one in shown:
         lines += ["", *_told(workspace, one, about["results"][one])]
     if not row and about.get("cells"):
         lines += ["", "rows:", *_indented(about["cells"])]
     return "\n".join(lines)
+
+
+def _published(path: Path, row: str, column: str) -> list[str]:
+    """The published value of a cell, its source and the verdict, as far as the CSV has them."""
+    import pandas as pd
+
+    cells = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if not {"row", "column", "published", "verdict"} <= set(cells):
+        return []
+    here = cells[(cells["row"] == row) & [column.endswith(name) for name in cells["column"]]]
+    if here.empty:
+        return []
+    cell = here.iloc[0]
+    lines = [f"  verdict  {cell['verdict']}"]
+    if cell["published"]:
+        tolerance = f" +- {cell['tolerance']}" if cell["tolerance"] else ""
+        lines.insert(0, f"  paper    {cell['published']}{tolerance} ({cell['source']})")
+    return lines
 
 
 def _indented(names: Iterable[str]) -> list[str]:

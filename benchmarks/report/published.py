@@ -27,9 +27,15 @@ from benchmarks.report.cells import NOTHING, number
 from benchmarks.report.verdicts import Measured
 from benchmarks.results import Result
 from benchmarks.source import Source
+from signclip.core.config import read_yaml
+from signclip.core.errors import ConfigError
 
 IDENTITY = ("row", "id", "id_source", "title", "config", "experiment")
 JUDGED = ("published", "tolerance", "source", "ours", "ours_low", "ours_high", "difference", "cv")
+# Columns that are counted on our models, from points; and columns of whole numbers.
+COUNTED = ("dims", "parameters", "spatial")
+COUNTED_FROM = "the points model_sizes: `signbench points model_sizes`"
+WHOLE = (*COUNTED, "clips", "signs", "signers", "sign_languages", "test_clips", "concepts")
 Find = Callable[[str], Result | None]  # experiment -> its result at a place
 
 
@@ -97,7 +103,10 @@ def compare(
     """
     cells = Cells()
     of_row = dict(list(paper.published(table).groupby("row", sort=False)))
+    pretrained_on = read_yaml(source.workspace.params).get("pretrained", {}).get("corpus", "")
     for row in paper.rows(table).to_dict("records"):
+        if row["row"] not in of_row:
+            raise ConfigError(f"rows.csv: row {row['row']} of {table} has no cell in {table}.csv")
         for value in of_row[row["row"]].to_dict("records"):
             name = value["column"]
             column, metric = column_of(table, name)
@@ -107,13 +116,19 @@ def compare(
                 score = result.scores[metric]
                 measured = Measured(score.value, score.low, score.high)
                 cells.sources[row["row"], name] = [result]
+                if result.group.startswith("transfer-") and pretrained_on != paper.CORPUS:
+                    verdict = f"pretrained on {pretrained_on}"
             elif counted and (row["row"], name) in counted:
                 measured = Measured(*[counted[row["row"], name]] * 3)
-            reason = (refused or {}).get(name) or (refused or {}).get(f"{row['row']} {name}", "")
-            if reason:
-                verdict = verdicts.verdict(verdicts.NOT_COMPARABLE, reason)
+                cells.sources[row["row"], name] = []  # from points
+            verdict = (
+                (refused or {}).get(name) or (refused or {}).get(f"{row['row']} {name}") or verdict
+            )
+            if verdict:
+                verdict = verdicts.verdict(verdicts.NOT_COMPARABLE, verdict)
             line = {key: row[key] for key in IDENTITY} | {"column": name}
-            line |= judged(value, measured, metric, needs(row, column), verdict)
+            needed = COUNTED_FROM if name in COUNTED else needs(row, column)
+            line |= judged(value, measured, metric, needed, verdict)
             if column is None or not column.prefix:
                 line |= _at_places(cells, row, name, places)
             cells.rows.append(line)
@@ -151,20 +166,26 @@ def judged(
     line = {"published": value["value"], "tolerance": value["tolerance"], "source": value["source"]}
     if measured is not None:
         names = ("ours", "ours_low", "ours_high")
-        line |= {name: number(one, metric) for name, one in zip(names, measured, strict=True)}
+        line |= {name: _written(one, metric) for name, one in zip(names, measured, strict=True)}
     if not value["value"]:
         line["verdict"] = verdicts.verdict(verdicts.NOT_PUBLISHED, value["reason"])
     elif verdict:
         line["verdict"] = verdict
     elif measured is not None:
         theirs = paper.numeric(value["value"])
-        line["difference"] = f"{measured.value - theirs:+.4f}"
-        if theirs + measured.value:
+        digits = 0 if metric in WHOLE else 4
+        line["difference"] = f"{measured.value - theirs:+.{digits}f}"
+        if theirs + measured.value and not value["value"].endswith("M"):  # cut to millions
             line["cv"] = f"{verdicts.coefficient_of_variation(theirs, measured.value):.1f}"
         line["verdict"] = verdicts.judge(value, measured)
     else:
         line["verdict"] = verdicts.verdict(verdicts.NOT_RUN, f"needs {needed}")
     return line
+
+
+def _written(value: float, metric: str) -> str:
+    """A number as the CSV has it."""
+    return f"{value:.0f}" if metric in WHOLE else number(value, metric)
 
 
 def needs(row: Mapping[str, str], column: Column | None) -> str:
@@ -248,6 +269,8 @@ def _interval(cell: Mapping[str, str], prefix: str, metric: str, digits: int) ->
     values = [cell.get(f"{prefix}{end}", "") for end in ("", "_low", "_high")]
     if not values[0]:
         return NOTHING
+    if metric in WHOLE:
+        return f"{float(values[0]):,.0f}"
     digits = 1 if metric.endswith(("MedianR", "MeanR")) else digits
     value, *ends = [f"{float(one):.{digits}f}" for one in values if one]
     return f"{value} [{ends[0]}, {ends[1]}]" if len(ends) == 2 and ends[0] != ends[1] else value
@@ -280,3 +303,33 @@ def printed_text(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         lines.append(line)
     table = pd.DataFrame(lines)
     return table if (table["id"] != "").any() else table.drop(columns="id")
+
+
+def add_task(
+    cells: Cells, found: Mapping[str, Result], place: str, heads: Mapping[str, str], suffix: str
+) -> pd.DataFrame | None:
+    """Add our results of one task, with chance, to the cells; the printed part, if there are any.
+
+    Args:
+        found: encoder -> result.
+        place: name of their place.
+        heads: metric -> head of its column.
+        suffix: tells the rows of the task apart from those of others.
+    """
+    rows = [
+        {"row": f"{name}{suffix}", "title": one.title, "experiment": name, "id": name}
+        for name, one in found.items()
+    ]
+    here = Cells()
+    add_ours(here, rows, heads, {place: found.get})
+    if found:
+        chance = chance_row(list(heads), {place: next(iter(found.values()))})
+        here.rows += [{**line, "row": f"chance{suffix}"} for line in chance]
+    cells.rows += here.rows
+    cells.sources |= here.sources
+    return only_ours(printed(here.frame(), heads, {place: ""})) if found else None
+
+
+def only_ours(part: pd.DataFrame) -> pd.DataFrame:
+    """A printed part without the columns of the paper and the verdicts."""
+    return part[[head for head in part if not head.startswith(("paper", "verdict"))]]

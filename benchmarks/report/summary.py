@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmarks import paper
 from benchmarks.report import verdicts
+from benchmarks.report.published import COUNTED
 from signclip.core.errors import ConfigError
 
 CLAIMS = "claims"
@@ -72,3 +73,22 @@ def claims(tables: Path) -> pd.DataFrame:
     counts = counts.loc[list(dict.fromkeys(frame["place"]))]
     counts.insert(0, "claims", counts.sum(axis=1))
     return counts.rename_axis("where", axis=0).rename_axis(None, axis=1).reset_index()
+
+
+def reproduced_by_counting(tables: Path) -> int:
+    """How many of the reproduced values are sizes that were counted, not scores."""
+    cells = pd.concat([published_cells(read(tables, name)) for name in paper.tables()])
+    reproduced = cells["verdict"].map(verdicts.kind_of) == verdicts.REPRODUCED
+    return int((reproduced & cells["column"].isin(COUNTED)).sum())
+
+
+def origins() -> dict[str, int]:
+    """What published values are besides the paper's own -> how many, from their sources."""
+    sources = pd.concat([paper.published(name) for name in paper.tables()])
+    sources = sources[sources["value"] != ""]["source"]
+    patterns = {
+        "preliminary runs that are not in the paper": "not in the paper$",
+        "reported by third parties": r"third party|arXiv",
+        "derived from the authors' code or decimals": "^counted on|^the decimals",
+    }
+    return {name: int(sources.str.contains(one).sum()) for name, one in patterns.items()}

@@ -48,6 +48,7 @@ def evaluate_rows(
     settings: Settings,
     *,
     protocols: bool = False,
+    tasks_named: Sequence[str] | None = None,
     show: Show = lambda *_: None,
 ) -> None:
     """Evaluate encoders on splits.
@@ -56,11 +57,12 @@ def evaluate_rows(
         rows: encoders, see :func:`benchmarks.evaluation.context.open_context`.
         workspace: predictions go to ``<predictions>/<group>``.
         protocols: all tasks but retrieval, in place of retrieval.
+        tasks_named: these tasks instead.
 
     Raises:
         SignCLIPError: an encoder, its runs or the features are missing or damaged.
     """
-    names = PROTOCOLS if protocols else RETRIEVAL
+    names = tuple(tasks_named or (PROTOCOLS if protocols else RETRIEVAL))
     _evaluate([(row, split, names) for split in splits for row in rows], workspace, settings, show)
 
 

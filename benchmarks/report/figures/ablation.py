@@ -151,7 +151,7 @@ def rows_of(lines: pd.DataFrame, base: str) -> list[Row]:
     same = [name for name in by_id if name not in differ]
     if same:
         text = f"no difference detected ({len(same)}): " + ", ".join(same)
-        label = "\n".join(textwrap.wrap(text, TITLE_WIDTH))
+        label = "\n".join(textwrap.wrap(text, TITLE_WIDTH, break_on_hyphens=False))
         rows.append(Row(label, lines[lines["id"].isin(same)], grouped=True))
     return rows
 
@@ -164,7 +164,7 @@ def _label(name: str, title: str, base: str) -> str:
     """A row's tick label: its id and the change, without the base that the panel names."""
     for before in (f"{base} + ", f"{base}, ", f"{base} "):
         title = title.removeprefix(before)
-    return "\n".join(textwrap.wrap(f"{name}: {title}", TITLE_WIDTH))
+    return "\n".join(textwrap.wrap(f"{name}: {title}", TITLE_WIDTH, break_on_hyphens=False))
 
 
 def plot(numbers: pd.DataFrame) -> matplotlib.figure.Figure:

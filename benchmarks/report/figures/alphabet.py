@@ -16,7 +16,7 @@ import matplotlib.figure
 import numpy as np
 import pandas as pd
 
-from benchmarks.points.skeletons import ALPHABET, ALPHABET_LANGUAGES
+from benchmarks.points.skeletons import ALPHABET
 from benchmarks.report.drawing import FAINT, GREY, PAGE_WIDTH, Drawing, Figure, records
 from benchmarks.report.skeletons import (
     View,
@@ -54,7 +54,7 @@ def cells(points: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
 
 def plot(table: pd.DataFrame, points: pd.DataFrame) -> matplotlib.figure.Figure:
     """The grid; ``table`` as :func:`cells` gives it."""
-    languages = [tag for tag in ALPHABET_LANGUAGES if tag in set(table["sign_language"])]
+    languages = list(dict.fromkeys(table["sign_language"]))
     height_of = len(languages) + GAP
     blocks = len(ALPHABET) // BLOCK
     cell = PAGE_WIDTH / (NAMES + BLOCK)

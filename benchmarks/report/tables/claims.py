@@ -4,10 +4,10 @@ Decisions
 * A claim is a row of ``benchmarks/paper/claims.csv``: two rows of ours and where they are
   compared. It is stated in the paper, or the order of two published values further apart than
   reruns are.
-* A place is a split and a gallery in which both rows were measured. There the claim holds if the
-  95 % interval of the paired difference of V2T R@1 lies above 0, does not if it lies below 0, and
-  else cannot be told. Where clips are of several sign languages, the wider of the intervals over
-  clips and over languages counts.
+* A place is a split and a gallery; a claim is judged in that of its table, and in another one if
+  both rows were measured there. It holds if the 95 % interval of the paired difference of V2T R@1
+  lies above 0, does not if it lies below 0, and else cannot be told. Where clips are of several
+  sign languages, the wider of the intervals over clips and over languages counts.
 * On the paper's own corpus the verdict needs that corpus.
 * Intervals are not corrected for the number of claims; the notes give it.
 
@@ -23,7 +23,7 @@ import pandas as pd
 
 from benchmarks import paper, suites
 from benchmarks.evaluation.galleries import OFFICIAL, RETRIEVAL, TAGGED_RETRIEVAL
-from benchmarks.metrics.compare import compare
+from benchmarks.metrics.compare import compare, on_shared_clips
 from benchmarks.report import verdicts
 from benchmarks.report.cells import NOTHING
 from benchmarks.report.page import Page, Table
@@ -33,14 +33,19 @@ from benchmarks.report.tables.pretraining import zero_shot_corpora
 from benchmarks.report.verdicts import Measured
 from benchmarks.results import Result
 from benchmarks.source import NoResults, Source
+from signclip.core.errors import ConfigError
 
 NAME, METRIC = "claims", "V2T_R@1"
 EMBEDDED, TRANSFER = "embedded", "transfer"  # where a claim is judged
 KNOWN = {"stated": "stated in the paper", "order": "order of published values"}
 ON_PAPERS = "the paper's corpus"
 # Where the paper's rows are asked what they were trained for: on `letters` prompts name no language
-GALLERIES = (Gallery(suites.LETTERS, "labels"), Gallery(suites.IN_DOMAIN, "tagged"))
-NEEDS = tuple(place.need("fingerclip", "pretraining") for place in GALLERIES)
+GALLERIES = {
+    "fingerclip": Gallery(suites.LETTERS, "labels"),
+    "pretraining": Gallery(suites.IN_DOMAIN, "tagged"),
+}
+NEEDS = tuple(gallery.need(table) for table, gallery in GALLERIES.items())
+NEEDED_FOR_TRANSFER = "Spreadthesign and PopSign ASL, ASL Citizen or Sem-Lex"
 
 
 class Place(NamedTuple):
@@ -49,7 +54,7 @@ class Place(NamedTuple):
     name: str
     better: Result | None
     worse: Result | None
-    needs: str = ""  # what is missing, in words
+    reason: str = ""  # why one is missing
 
 
 def languages(source: Source) -> dict[str, str]:
@@ -62,28 +67,54 @@ def languages(source: Source) -> dict[str, str]:
 
 
 def places(claim: Mapping[str, str], source: Source) -> Iterator[Place]:
-    """Where a claim is judged."""
-    rows = claim["better_row"], claim["worse_row"]
+    """Where a claim is judged: the paper's corpus, then those at hand."""
     if claim["where"] == EMBEDDED:
         yield _on_papers_corpus(claim, source)
-        for place in GALLERIES:
-            found = source.select(place.need(*rows))
-            yield Place(place.title, found.get(rows[0]), found.get(rows[1]))
+        asked = GALLERIES[claim["table"]]
+        for gallery in dict.fromkeys((asked, *GALLERIES.values())):
+            place = _at(gallery, claim, source)
+            if gallery == asked or (place.better and place.worse):
+                yield place
         return
-    yield Place(ON_PAPERS, None, None, "Spreadthesign and PopSign ASL, ASL Citizen or Sem-Lex")
+    yield from _out_of_domain(claim, source)
+
+
+def _at(gallery: Gallery, claim: Mapping[str, str], source: Source) -> Place:
+    """The two results on a split of the embedded corpus."""
+    rows = claim["better_row"], claim["worse_row"]
+    need = gallery.need(*rows)
+    found, missing = source.select(need), source.missing(need)
+    return Place(gallery.title, *(found.get(row) for row in rows), "; ".join(missing.values()))
+
+
+def _out_of_domain(claim: Mapping[str, str], source: Source) -> Iterator[Place]:
+    """The two results on each transfer corpus, those of the paper first."""
+    sides = (
+        (claim["better_row"], claim["better_task"]),
+        (claim["worse_row"], claim["worse_task"]),
+    )
+    papers = [one.corpus for one in paper.columns("recognition") if one.corpus != "asl-signs"]
+    found = {
+        corpus: [_transferred(source, corpus, *side, OFFICIAL, paper.PROFILE) for side in sides]
+        for corpus in papers
+    }
+    there = {corpus: both for corpus, both in found.items() if all(both)}
+    for corpus, both in there.items():
+        yield Place(corpus, *both)
+    if not there:
+        yield Place(ON_PAPERS, None, None, f"needs {NEEDED_FOR_TRANSFER}")
     for corpus in zero_shot_corpora(source):
-        found = [
-            _transferred(source, corpus, row, task)
-            for row, task in zip(rows, (claim["better_task"], claim["worse_task"]), strict=True)
+        here = [
+            _transferred(source, corpus, *side, suites.IN_DOMAIN, source.profile) for side in sides
         ]
-        yield Place(corpus, *found)
+        yield Place(corpus, *here, "no result: `signbench transfer` measures both")
 
 
-def _transferred(source: Source, corpus: str, row: str, task: str) -> Result | None:
+def _transferred(
+    source: Source, corpus: str, row: str, task: str, run: str, profile: str
+) -> Result | None:
     """A result on a transfer corpus; a fine-tuned row is one of that corpus."""
-    revision = source.profile
-    if row not in suites.expand(["finetuned"]):
-        revision = f"{source.profile}.{suites.IN_DOMAIN}"
+    revision = profile if row in suites.expand(["finetuned"]) else f"{profile}.{run}"
     tasks = (TAGGED_RETRIEVAL, RETRIEVAL) if task == TAGGED_RETRIEVAL else (task,)
     where = dict(group=f"transfer-{corpus}", revision=revision, corpus=corpus)
     found = (source.find(row, one, OFFICIAL, **where) for one in tasks)
@@ -98,20 +129,23 @@ def _on_papers_corpus(claim: Mapping[str, str], source: Source) -> Place:
         source.find(row, column.task, OFFICIAL, corpus=column.corpus, **where)
         for row in (claim["better_row"], claim["worse_row"])
     ]
-    return Place(ON_PAPERS, *found, column.needs)
+    return Place(ON_PAPERS, *found, f"needs {column.needs}")
 
 
 def judge(place: Place, groups: Mapping[str, str], across_tasks: bool) -> dict[str, str]:
     """The paired difference at a place, its interval and the verdict."""
     if place.better is None or place.worse is None:
-        needs = f"needs {place.needs}" if place.needs else ""
-        return {"verdict": verdicts.verdict(verdicts.NOT_RUN, needs)}
-    found = compare(place.better, place.worse, METRIC, groups=groups, across_tasks=across_tasks)
+        return {"verdict": verdicts.verdict(verdicts.NOT_RUN, place.reason)}
+    both = on_shared_clips(place.better, place.worse)
+    try:
+        found = compare(*both, METRIC, groups=groups, across_tasks=across_tasks)
+    except ConfigError as error:
+        return {"verdict": verdicts.verdict(verdicts.NOT_COMPARABLE, str(error))}
     return {
         "difference": f"{found.difference:+.4f}",
         "low": f"{found.low:+.4f}",
         "high": f"{found.high:+.4f}",
-        "clips": str(place.better.n_evaluated),
+        "clips": str(len(both[0].ranks)),
         "verdict": verdicts.claim(Measured(*found)),
     }
 
@@ -144,8 +178,6 @@ def judged(source: Source) -> Cells:
         }
         for place in places(claim, source):
             line = judge(place, groups, across_tasks=claim["where"] == TRANSFER)
-            if line["verdict"] == verdicts.NOT_RUN:
-                continue  # a place where these rows are not measured
             cells.rows.append({**about, "place": place.name, **line})
             if place.better is not None and place.worse is not None:
                 cells.sources[claim["claim"], place.name] = [place.better, place.worse]
@@ -189,7 +221,14 @@ def build(source: Source) -> Page:
         corpus=source.corpus,
         profile=source.profile,
     )
-    return Page(frame, {"V2T R@1": printed(frame)}, notes, cells.shown(), cells=cells.sources)
+    return Page(
+        frame,
+        {"V2T R@1": printed(frame)},
+        notes,
+        cells.shown(),
+        cells=cells.sources,
+        points=("clips",) if languages(source) else (),
+    )
 
 
 TABLE = Table(NAME, "Claims of the paper", NEEDS, build)

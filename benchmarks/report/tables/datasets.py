@@ -26,7 +26,8 @@ NAME = "datasets"
 TOTALS = ("sign_languages", "signers", "signs", "clips", "hours")  # of a card, panel `total`
 HEADS = {"sign_languages": "sign languages"}
 DESCRIPTIONS = ("language", "type")
-OF_CARD = {"spreadthesign-english": "spreadthesign", "spreadthesign-256": "spreadthesign"}
+OF_CARD = {"spreadthesign-english": "spreadthesign"}
+REFUSED = dict.fromkeys(DESCRIPTIONS, "a description")
 
 
 def cards(source: Source) -> dict[str, dict[str, float]]:
@@ -78,7 +79,11 @@ def at_hand(totals: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
 def build(source: Source) -> Page:
     """See the module."""
     totals = cards(source)
-    cells = published.compare(NAME, source, {}, counted=counted(totals))
+    refused = dict(REFUSED)
+    if paper.CORPUS in totals:
+        lengths = ("clips", "mean_frames", "median_frames")
+        refused |= {f"spreadthesign-256 {name}": "a card has no such lengths" for name in lengths}
+    cells = published.compare(NAME, source, {}, counted=counted(totals), refused=refused)
     for corpus, of_corpus in totals.items():
         about = {"row": f"{corpus}, at hand", "title": corpus, "verdict": verdicts.OURS}
         for name in TOTALS:

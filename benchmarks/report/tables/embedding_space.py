@@ -69,23 +69,11 @@ def build(source: Source) -> Page:
         )
     }
     for need in NEEDS:
+        heads = {name: short(name) for name in METRICS}
         found = source.select(need)
-        rows = [
-            {"row": f"{name} {need.task}", "title": one.title, "experiment": name, "id": name}
-            for name, one in found.items()
-        ]
-        here = published.Cells()
-        published.add_ours(here, rows, METRICS, {need.split: found.get})
-        if found:
-            first = next(iter(found.values()))
-            chance = published.chance_row(METRICS, {need.split: first})
-            here.rows += [{**line, "row": f"chance {need.task}"} for line in chance]
-            heads = {name: short(name) for name in METRICS}
-            part = published.printed(here.frame(), heads, {need.split: ""})
-            ours = [head for head in part if not head.startswith(("paper", "verdict"))]
-            parts[f"Ours, {tasks.title_of(need.task)}, {need.split}"] = part[ours]
-        cells.rows += here.rows
-        cells.sources |= here.sources
+        part = published.add_task(cells, found, need.split, heads, f" {need.task}")
+        if part is not None:
+            parts[f"Ours, {tasks.title_of(need.task)}, {need.split}"] = part
     spread = iconicity(source)
     for row in spread.to_dict("records"):
         about = {"row": f"iconicity {row['space']}", "column": str(row["concept"])}

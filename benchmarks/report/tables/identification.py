@@ -42,23 +42,11 @@ def build(source: Source) -> Page:
     for need, words in zip(NEEDS, TASKS.values(), strict=True):
         found = source.select(need)
         place = f"{need.split}{words}"
-        rows = [
-            {"row": f"{name}{words}", "title": one.title, "experiment": name, "id": name}
-            for name, one in found.items()
-        ]
-        first = next(iter(found.values()), None)
-        here = published.Cells()
-        published.add_ours(here, rows, METRICS, {place: found.get})
-        chance = published.chance_row(METRICS, {place: first})
-        here.rows += [{**line, "row": f"chance{words}"} for line in chance]
-        if first is not None:
-            firsts[place] = first
-            heads = {name: "macro F1" if name == "F1" else short(name) for name in METRICS}
-            part = published.printed(here.frame(), heads, {place: ""})
-            ours = [head for head in part if not head.startswith(("paper", "verdict"))]
-            parts[f"Ours, {place.replace(' label', ', label')}"] = part[ours]
-        cells.rows += here.rows
-        cells.sources |= here.sources
+        heads = {name: "macro F1" if name == "F1" else short(name) for name in METRICS}
+        part = published.add_task(cells, found, place, heads, words)
+        if part is not None:
+            firsts[place] = next(iter(found.values()))
+            parts[f"Ours, {place.replace(' label', ', label')}"] = part
     notes = dict(firsts=firsts, differences=differences(source))
     return Page(cells.frame(), parts, notes, cells.shown(), cells=cells.sources)
 

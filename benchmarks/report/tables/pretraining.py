@@ -20,7 +20,12 @@ import pandas as pd
 from benchmarks import paper, suites
 from benchmarks.evaluation.galleries import OFFICIAL
 from benchmarks.report import published, verdicts
-from benchmarks.report.cells import DIRECTIONS, RETRIEVAL_METRICS, short
+from benchmarks.report.cells import (
+    ALL_RETRIEVAL_METRICS,
+    DIRECTIONS,
+    RETRIEVAL_METRICS,
+    short,
+)
 from benchmarks.report.page import Page, Table
 from benchmarks.report.places import GALLERIES, Place
 from benchmarks.report.published import Cells, Find
@@ -28,7 +33,6 @@ from benchmarks.results import Result
 from benchmarks.source import NoResults, Source
 
 NAME = "pretraining"
-METRICS = tuple(name for names in RETRIEVAL_METRICS.values() for name in names)
 PLACES = tuple(Place(suites.IN_DOMAIN, gallery) for gallery in GALLERIES)
 ZERO_SHOT = "zero_shot"
 OTHER_HARDWARE = "training time on hardware that was not recorded"
@@ -111,8 +115,8 @@ def with_zero_shot(name: str, source: Source, cells: Cells, parts: dict[str, pd.
         }
         columns = {f"{corpus} {metric}": short(metric) for metric in RETRIEVAL_METRICS["V2T"]}
         printed = published.printed(pd.DataFrame(rows).fillna(""), columns, {corpus: ""})
-        ours = [head for head in printed if not head.startswith(("paper", "verdict"))]
-        parts[f"Zero-shot, {corpus}, trained on the embedded corpus"] = printed[ours]
+        heading = f"Zero-shot, {corpus}, trained on the embedded corpus"
+        parts[heading] = published.only_ours(printed)
 
 
 Parts = dict[str, pd.DataFrame]  # heading -> printed part
@@ -133,7 +137,7 @@ def build_rows(name: str, source: Source, suite: str) -> tuple[Cells, Parts, dic
     )
     first = {gallery: next(iter(found.values()), None) for gallery, found in ours.items()}
     by_place = dict(zip(places, first.values(), strict=True))
-    cells.rows += published.chance_row(METRICS, by_place)
+    cells.rows += published.chance_row(ALL_RETRIEVAL_METRICS, by_place)
     parts = parts_of(cells.frame(), heads)
     with_zero_shot(name, source, cells, parts)
     notes = dict(
@@ -151,7 +155,8 @@ def build(source: Source) -> Page:
     parts["Size and training time"] = published.printed(
         cells.frame(), {"parameters": "parameters", "time": "time"}, {}
     )
-    return Page(cells.frame(), parts, notes, cells.shown(), cells=cells.sources)
+    points = ("model_sizes",) if sizes(source, NAME) else ()
+    return Page(cells.frame(), parts, notes, cells.shown(), cells=cells.sources, points=points)
 
 
 TABLE = Table(NAME, "SignCLIP: pretraining", tuple(place.need(NAME) for place in PLACES), build)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import pandas as pd
 
 from benchmarks import paper, suites, tasks
+from benchmarks.evaluation.galleries import RETRIEVAL
 from benchmarks.report import published, verdicts
 from benchmarks.report.cells import NOTHING, number, short
 from benchmarks.report.page import Page, Table
@@ -27,7 +28,11 @@ from benchmarks.source import Source, needed
 NAME = "recognition"
 ROWS = "everywhere"
 SPLITS = (suites.LETTERS, suites.IN_DOMAIN, suites.UNSEEN)
-NEEDS = needed(SPLITS, tasks.names_of("recognition"), ROWS)
+NEEDS = (
+    *needed(SPLITS, [RETRIEVAL], ROWS, suites.SKELETON_SUITE, suites.FLOOR_SUITE),
+    *needed(SPLITS, tasks.names_of("recognition"), ROWS),
+)
+TRAINED = {"zero-shot": "encoder trained on letters"}  # how a line's encoder was trained, in words
 METRICS = ("V2T_R@1", "V2T_R@5", "V2T_R@10", "V2T_MedianR", "V2T_MRR", "V2T_DCG")
 PRINTED = ("V2T_R@1", "V2T_R@10")
 CORPORA = {"PS": "PopSign ASL", "AC": "ASL Citizen", "SL": "Sem-Lex"}
@@ -60,10 +65,11 @@ def add(cells: Cells, result: Result, row: str, title: str, place: str) -> None:
 
 
 def on_embedded(source: Source, cells: Cells) -> None:
-    """Add few-shot, class means and linear probe on the embedded corpus."""
+    """Add retrieval, few-shot, class means and linear probe on the embedded corpus."""
     for need in NEEDS:
         for name, result in source.select(need).items():
-            title = f"{name}, {tasks.title_of(need.task)}"
+            trained = name in suites.expand([ROWS])
+            title = f"{name}, {tasks.title_of(need.task)}" if trained else result.title
             add(cells, result, f"{name} {need.task}", title, need.split)
 
 
@@ -82,7 +88,8 @@ def on_transfer(source: Source, cells: Cells) -> list[str]:
         for line, results_of in found.items():
             for task, result in results_of.items():
                 how = tasks.title_of(task) if task else line.training
-                title = f"{line.encoder}, {how}" + (f" ({line.training})" if task else "")
+                trained = TRAINED.get(line.training, line.training)
+                title = f"{line.encoder}, {how}" + (f" ({trained})" if task else "")
                 row = f"{line.encoder} {line.training} {task or transfer.GALLERY}"
                 add(cells, result, row, title, corpus)
     return here
@@ -99,7 +106,8 @@ def printed(frame: pd.DataFrame, places: list[str]) -> pd.DataFrame:
                 cell = cells.get(f"{place} {metric}", {})
                 ends = [cell.get(name, "") for name in ("here", "here_low", "here_high")]
                 value, low, high = [f"{float(one):.3f}" if one else "" for one in ends]
-                line[f"{place}, {short(metric)}"] = f"{value} [{low}, {high}]" if value else NOTHING
+                head = f"{place}, {short(metric)}" if len(places) > 1 else short(metric)
+                line[head] = f"{value} [{low}, {high}]" if value else NOTHING
         if any(cell != NOTHING for name, cell in line.items() if name != "row"):
             lines.append(line)
     return pd.DataFrame(lines or [{"row": NOTHING}])

@@ -60,7 +60,8 @@ def build(source: Source) -> Page:
         "Models of the paper": published.printed_text(frame, ["dims", "parameters"]),
         "Input variants of this suite": variants(source),
     }
-    return Page(frame, parts, {}, points=("model_sizes",))
+    points = ("model_sizes",) if spatial else ()
+    return Page(frame, parts, {}, cells=cells.sources, points=points)
 
 
 def variants(source: Source) -> pd.DataFrame:

@@ -11,23 +11,14 @@ from __future__ import annotations
 import pandas as pd
 
 from benchmarks import suites
+from benchmarks.metrics.compare import on_shared_clips
 from benchmarks.report.cells import NOTHING, difference_cell, difference_columns
 from benchmarks.report.page import Page, Table
 from benchmarks.report.tables import pretraining
-from benchmarks.results import Result
 from benchmarks.source import Source
 
 NAME, SUITE, BASE, METRIC = "test_time", "tested", "E7.2", "V2T_R@1"
-
-
-def on_shared_clips(a: Result, b: Result) -> tuple[Result, Result]:
-    """Two results restricted to the clips that both have: anonymising refuses some."""
-    shared = a.ranks.keys() & b.ranks.keys()
-    both = []
-    for one in (a, b):
-        ranks = {clip: of_clip for clip, of_clip in one.ranks.items() if clip in shared}
-        both.append(one.model_copy(update={"ranks": ranks}))
-    return both[0], both[1]
+MIRRORED = "E8"
 
 
 def differences(source: Source) -> pd.DataFrame:
@@ -51,9 +42,22 @@ def differences(source: Source) -> pd.DataFrame:
     return pd.DataFrame(lines).fillna(NOTHING)
 
 
+def changed_ranks(source: Source) -> dict[str, tuple[int, int]]:
+    """Place -> how many clips have another rank with E8 than with E7.2, and how many there are."""
+    found = {}
+    for place in pretraining.PLACES:
+        results_of = source.select(place.need(MIRRORED, BASE))
+        if len(results_of) == 2:
+            mine, others = on_shared_clips(results_of[MIRRORED], results_of[BASE])
+            changed = sum(others.ranks[clip] != ranks for clip, ranks in mine.ranks.items())
+            found[place.title] = changed, len(mine.ranks)
+    return found
+
+
 def build(source: Source) -> Page:
     """See the module."""
     cells, parts, notes = pretraining.build_rows(NAME, source, SUITE)
+    notes["changed"] = changed_ranks(source)
     shown = {"Paired difference of V2T R@1": differences(source), **parts}
     return Page(cells.frame(), shown, notes, cells.shown(), cells=cells.sources)
 
