@@ -136,3 +136,13 @@ def test_a_cell_without_value_and_reason_is_refused(tmp_path, monkeypatch):
 
 def test_verdict_kinds_are_distinct():
     assert len(set(verdicts.KINDS)) == len(verdicts.KINDS)
+
+
+def test_the_ids_that_the_authors_state_are_five():
+    stated = {
+        row["id"]
+        for table in TABLES
+        for row in paper.rows(table).to_dict("records")
+        if row["id"] and row["id_source"] == paper.STATED
+    }
+    assert stated == {"E3", "E3.2", "E7.2", "E8", "E8.1"}

@@ -81,7 +81,8 @@ def test_out_of_domain_zero_shot_is_compared_with_few_shot_clip_by_clip(result, 
     frame = judged([True] * 40, [False] * 40)
     assert frame.loc[("few-shot", "words"), "difference"] == "+1.0000"
     assert frame.loc[("few-shot", "words"), "verdict"] == verdicts.HOLDS
-    assert ("fine-tuning", "words") not in frame.index
+    missing = frame.loc[("fine-tuning", "words"), "verdict"]
+    assert missing == "not run: no result: `signbench transfer` measures both"
 
 
 def test_tasks_are_compared_only_when_asked(result):
@@ -90,3 +91,24 @@ def test_tasks_are_compared_only_when_asked(result):
     with pytest.raises(Exception, match="task 'zero_shot' and 'few_shot_10'"):
         compare(a, b)
     assert compare(a, b, across_tasks=True).difference == 0
+
+
+def test_a_missing_row_leaves_the_claim_with_the_reason(measured, cells, written):
+    measured("E3.1", "retrieval", "letters", ranks={clip: [1] for clip in CLIPS})
+    frame = pd.read_csv(io.StringIO(written(claims.TABLE)["csv"]), keep_default_na=False)
+    verdict = frame.set_index(["row", "place"]).loc[PLACE, "verdict"]
+    assert verdict == "not run: no result on letters, retrieval: `make repro` makes it"
+
+
+def test_clips_that_one_side_refuses_are_left_out_and_galleries_must_agree(measured, written):
+    few = CLIPS[4:]  # anonymising refused four
+    for name, clips in (("E6.1", CLIPS), ("E6.2", few)):
+        ranks = {clip: [1 + (clip in few)] for clip in clips}
+        measured(name, "tagged_retrieval", "in_domain", ranks=ranks)
+    frame = pd.read_csv(io.StringIO(written(claims.TABLE)["csv"]), keep_default_na=False)
+    line = frame.set_index(["row", "place"]).loc[("anonymise", "in_domain, tagged")]
+    assert (float(line["difference"]), int(line["clips"])) == (0, 36)
+    measured("E6.2", "tagged_retrieval", "in_domain", ranks={c: [1] for c in few}, labels=999)
+    frame = pd.read_csv(io.StringIO(written(claims.TABLE)["csv"]), keep_default_na=False)
+    verdict = frame.set_index(["row", "place"]).loc[("anonymise", "in_domain, tagged"), "verdict"]
+    assert verdict.startswith("not comparable: E6.1 and E6.2 cannot be compared: labels")
