@@ -143,9 +143,9 @@ def _points(column: Column, here: At, draws: int, seed: int) -> ColumnPoints:
     depth = depth_of(column.metric)
     if column.ties is not None and depth is not None:
         hits = paired.hits_of(here.ranks, depth)
-        sums = _by_unit(np.maximum(hits.steps, 0) / hits.scale, here.units)
-        sizes = _by_unit((hits.steps >= 0).astype(np.float64), here.units)
-        drawn = order.resampled_means(sums, sizes, draws, seed)
+        sums = paired.by_unit(np.maximum(hits.steps, 0), here.units)
+        sizes = paired.by_unit((hits.steps >= 0).astype(np.int64), here.units)
+        drawn = order.resampled_means(sums / hits.scale, sizes, draws, seed)
         drawn = np.round(drawn, 12)  # equal rows stay equal
     else:
         drawn = sign * _from_intervals(column, draws, seed)
@@ -154,13 +154,6 @@ def _points(column: Column, here: At, draws: int, seed: int) -> ColumnPoints:
         order.beaten(sign * np.array(column.values)),
         np.rint(order.beaten(drawn) * order.BYTE).astype(np.uint8).T,
     )
-
-
-def _by_unit(values: NDArray[np.float64], units: Units) -> NDArray[np.float64]:
-    """Sums of (rows, clips) over the clips of each unit."""
-    if units.kind == "clips":
-        return values
-    return np.stack([np.bincount(units.of_clip, row, units.count) for row in values])
 
 
 def _from_intervals(column: Column, draws: int, seed: int) -> NDArray[np.float64]:

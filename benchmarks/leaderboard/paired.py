@@ -150,40 +150,34 @@ def hits_of(ranks: Ranks, k: int) -> Hits:
     return Hits(np.where(counts > 0, steps, -1), scale)
 
 
-def flip_test(differences: NDArray[np.int64]) -> float:
+def flip_test(signed: NDArray[np.int64]) -> float:
     """Two-sided p-value of a sum of integers whose signs are random under the null hypothesis.
 
     The absolute values are fixed and each sign is + or - with probability 1/2. The sum of the
     positive ones then has a distribution that is a convolution of two-point distributions, or of
     binomial ones for equal values.
     """
-    sizes = np.abs(differences)
-    total, seen = int(sizes.sum()), abs(int(differences.sum()))
-    values, counts = np.unique(sizes[sizes > 0], return_counts=True)
-    if not len(values):
-        return 1.0
+    sizes = np.abs(signed)
+    total, seen = int(sizes.sum()), abs(int(signed.sum()))
     below = (total - seen) // 2
+    counts = np.bincount(sizes)
+    counts[0] = 0
     pmf = np.ones(1)
-    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-        if count == 1:
-            grown = np.zeros(len(pmf) + value)
-            grown[: len(pmf)] = pmf
-            grown[value:] += pmf
-            pmf = grown / 2
-            continue
-        kernel = np.zeros(count * value + 1)
-        kernel[::value] = _binomial(count)
-        pmf = np.convolve(pmf, kernel)
-        pmf = pmf[: below + 1] if len(values) == 1 else pmf
-    return min(1.0, 2 * float(pmf[: below + 1].sum()))
+    for value in np.flatnonzero(counts).tolist():
+        count = int(counts[value])
+        grown = np.zeros(len(pmf) + count * value)
+        for step, share in enumerate(_binomial(count)):
+            grown[step * value : step * value + len(pmf)] += share * pmf
+        pmf = grown[: below + 1]  # larger sums are not needed
+    return min(1.0, 2 * float(pmf[: below + 1].sum())) if total else 1.0
 
 
 @lru_cache(maxsize=4096)
-def _binomial(count: int) -> NDArray[np.float64]:
+def _binomial(count: int) -> list[float]:
     """The binomial distribution with probability 1/2."""
     k = np.arange(count + 1)
     logs = special.gammaln(count + 1) - special.gammaln(k + 1) - special.gammaln(count - k + 1)
-    return np.exp(logs - count * math.log(2))
+    return np.exp(logs - count * math.log(2)).tolist()
 
 
 def testable(units: Sequence[int]) -> NDArray[np.bool_]:
@@ -213,14 +207,34 @@ def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
     return adjusted
 
 
-def difference(hits: Hits, a: int, b: int, units: Units) -> tuple[NDArray[np.int64], int]:
-    """Sums of a - b over each unit in steps, and the number of clips that both have."""
-    both = (hits.steps[a] >= 0) & (hits.steps[b] >= 0)
-    steps = np.where(both, hits.steps[a] - hits.steps[b], 0)
+def differences(
+    hits: Hits, pairs: NDArray[np.int64], units: Units
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Differences of pairs of rows, on the clips that both have.
+
+    Args:
+        pairs: int (pairs, 2), rows.
+
+    Returns:
+        Sums of the first row - the second over each unit in steps, (pairs, units), and the number
+        of clips of each pair.
+    """
+    known = hits.steps >= 0
+    if known.all():
+        sums = by_unit(hits.steps, units)
+        return sums[pairs[:, 0]] - sums[pairs[:, 1]], np.full(len(pairs), known.shape[1])
+    both = known[pairs[:, 0]] & known[pairs[:, 1]]
+    steps = np.where(both, hits.steps[pairs[:, 0]] - hits.steps[pairs[:, 1]], 0)
+    return by_unit(steps, units), both.sum(axis=1)
+
+
+def by_unit(values: NDArray[np.int64], units: Units) -> NDArray[np.int64]:
+    """Sums of (rows, clips) over the clips of each unit."""
     if units.kind == "clips":
-        return steps, int(both.sum())
-    sums = np.bincount(units.of_clip, weights=steps, minlength=units.count)
-    return sums.astype(np.int64), int(both.sum())
+        return values
+    member = np.zeros((len(units.of_clip), units.count))
+    member[np.arange(len(units.of_clip)), units.of_clip] = 1
+    return np.rint(values.astype(np.float64) @ member).astype(np.int64)
 
 
 def ties(hits: Hits, values: Sequence[float], units: Units) -> Ties:
@@ -230,23 +244,25 @@ def ties(hits: Hits, values: Sequence[float], units: Units) -> Ties:
         hits: of the rows.
         values: the rows' metric, larger is better; decides the order.
     """
-    order = sorted(range(len(values)), key=lambda row: -values[row])
-    neighbours = len(order) > ALL_PAIRS
-    places = range(len(order))
-    pairs = [(i, i + 1) for i in places[:-1]] if neighbours else _all_pairs(len(order))
-    sums = [difference(hits, order[i], order[j], units) for i, j in pairs]
-    counted = testable([int(np.count_nonzero(of_pair)) for of_pair, _ in sums])
-    worse = np.zeros(len(pairs), bool)
-    p_values = [flip_test(sums[pair][0]) for pair in np.flatnonzero(counted)]
-    worse[counted] = holm(p_values) <= LEVEL
-    significant = np.zeros((len(order), len(order)), bool) if not neighbours else None
-    broken = np.zeros(len(order), bool)  # is the row significantly worse than the one above?
-    for (i, j), is_worse, (of_pair, _) in zip(pairs, worse, sums, strict=True):
-        if is_worse and of_pair.sum() > 0:
-            broken[j] |= j == i + 1
-            if significant is not None:
-                significant[i, j] = True
-    group = np.cumsum(broken) if significant is None else _groups(significant)
+    order = np.array(sorted(range(len(values)), key=lambda row: -values[row]), np.int64)
+    count = len(order)
+    neighbours = count > ALL_PAIRS
+    upper, lower = (
+        (np.arange(count - 1), np.arange(1, count)) if neighbours else np.triu_indices(count, 1)
+    )
+    sums, clips = differences(hits, np.stack([order[upper], order[lower]], axis=1), units)
+    counted = testable(np.count_nonzero(sums, axis=1))
+    worse = np.zeros(len(upper), bool)
+    worse[counted] = holm([flip_test(one) for one in sums[counted]]) <= LEVEL
+    worse &= sums.sum(axis=1) > 0
+    adjacent = lower == upper + 1
+    significant = None
+    if neighbours:
+        group = np.concatenate([[0], np.cumsum(worse)])
+    else:
+        significant = np.zeros((count, count), bool)
+        significant[upper, lower] = worse
+        group = _groups(significant)
     if significant is None:
         low = np.searchsorted(group, group, "left") + 1
         high = np.searchsorted(group, group, "right")
@@ -254,18 +270,13 @@ def ties(hits: Hits, values: Sequence[float], units: Units) -> Ties:
         low = 1 + significant.sum(axis=0)
         high = len(order) - significant.sum(axis=1)
     back = np.argsort(order)
-    adjacent = [one for (i, j), one in zip(pairs, sums, strict=True) if j == i + 1]
     return Ties(
         *([int(x) for x in np.asarray(column)[back]] for column in (group, low, high)),
-        pairs=len(pairs),
+        pairs=len(upper),
         family=int(counted.sum()),
         neighbours=neighbours,
-        detectable=_detectable(adjacent, hits, units),
+        detectable=_detectable(sums[adjacent], clips[adjacent], hits, units),
     )
-
-
-def _all_pairs(count: int) -> list[tuple[int, int]]:
-    return [(i, j) for i in range(count) for j in range(i + 1, count)]
 
 
 def _groups(significant: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -280,22 +291,20 @@ def _groups(significant: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _detectable(
-    adjacent: Sequence[tuple[NDArray[np.int64], int]], hits: Hits, units: Units
+    sums: NDArray[np.int64], clips: NDArray[np.int64], hits: Hits, units: Units
 ) -> float:
     """The smallest true difference that a test finds with :data:`POWER`, from typical errors.
 
     The typical standard error is the median over neighbours in rank that differ at all; with one
     row it is that of two independent encoders with its rate of hits.
     """
-    errors = []
-    for sums, clips in adjacent:
-        sizes = np.bincount(units.of_clip, minlength=units.count)
-        centred = sums - sizes * (sums.sum() / max(clips, 1))
-        factor = units.count / max(units.count - 1, 1)
-        errors.append(math.sqrt(factor * float((centred**2).sum())) / max(clips, 1) / hits.scale)
-    different = [error for error in errors if error > 0]
-    if different:
-        error = float(np.median(different))
+    sizes = np.bincount(units.of_clip, minlength=units.count)
+    total = np.maximum(clips, 1)[:, None]
+    centred = sums - sizes * (sums.sum(axis=1, keepdims=True) / total)
+    variance = (centred**2).sum(axis=1) * units.count / max(units.count - 1, 1)
+    errors = np.sqrt(variance) / total[:, 0] / hits.scale
+    if (errors > 0).any():
+        error = float(np.median(errors[errors > 0]))
     else:
         known = hits.steps >= 0
         rate = float(hits.steps[known].mean()) / hits.scale
