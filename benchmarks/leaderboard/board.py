@@ -55,6 +55,13 @@ class Column:
         return [cell.result.scores[self.metric].value for cell in self.cells]
 
     @property
+    def order(self) -> list[int]:
+        """Numbers of the cells, best first; equal ones in the order of rows."""
+        sign = 1 if lower_is_better(self.metric) else -1
+        values = self.values
+        return sorted(range(len(values)), key=lambda number: sign * values[number])
+
+    @property
     def chance(self) -> float:
         """The value of random scores."""
         return self.cells[0].result.scores[self.metric].chance
