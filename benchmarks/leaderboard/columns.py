@@ -109,12 +109,16 @@ class Table:
 
     @cached_property
     def places(self) -> list[Place]:
-        """In the order of the page."""
-        known = list(tasks.all_tasks())
+        """In the order of the page: corpora and splits of most results first."""
+        known, of_corpus = list(tasks.all_tasks()), self._cells_of_corpus
+        most_of_split: Counter[tuple] = Counter()
+        for place, cells in self.cells.items():
+            most_of_split[place[:4]] = max(most_of_split[place[:4]], len(cells))
 
         def order(place: Place) -> tuple:
             task = known.index(place.task) if place.task in known else len(known)
-            return (-len(self._cells_of_corpus[place.corpus]), place.corpus, place.split, task)
+            fewer = (-len(of_corpus[place.corpus]), place.corpus)
+            return (*fewer, -most_of_split[place[:4]], place[:4], task)
 
         return sorted(self.cells, key=order)
 

@@ -64,7 +64,7 @@ const HARD_SHOWN = 60;
 function hardView() {
   const place = PLACE.get(state.place), clips = hardClips(place), never = clips.filter((one) => one.best === 0);
   const shown = (never.length ? never : clips).slice(0, HARD_SHOWN), kept = place.ranks.filter(Boolean).length;
-  report(DATA.rows.length, {}, DATA.rows.length, 1);
+  say("");
   const chosen = shown.find((one) => clipOf(place, one.index).id === state.clip) || shown[0];
   return '<div class="pickers"><label>Task ' + placePicker("place", place.id, DATA.places) + "</label></div><h2>Clips that no encoder gets</h2><p>" + never.length + " of " + clips.length
     + " clips are ranked first by none of " + kept + " encoders" + (kept < place.rows.length ? " (those whose ranks are in this page, of " + place.rows.length + ")" : "") + "."

@@ -154,7 +154,7 @@ function placePicker(action, chosen, places) {
   const groups = new Map();
   for (const place of places) {
     const name = place.corpus + ", " + place.split;
-    groups.set(name, (groups.get(name) || "") + '<option value="' + esc(place.id) + '"' + (place.id === chosen ? " selected" : "") + ">" + esc(place.title) + "</option>");
+    groups.set(name, (groups.get(name) || "") + '<option value="' + esc(place.id) + '"' + (place.id === chosen ? " selected" : "") + ">" + esc(place.title + " · " + place.split) + "</option>");
   }
   return '<select data-change="' + action + '" data-key="' + action + '">' + [...groups].map(([name, options]) => '<optgroup label="' + esc(name) + '">' + options + "</optgroup>").join("") + "</select>";
 }
@@ -221,6 +221,9 @@ function report(shown, hidden, all, places) {
   const text = shown + " rows shown" + (count ? "; " + count + " rows hidden: " + parts.join(", ") : "; none hidden") + ". Order over all " + all + " rows"
     + (places === 1 ? "" : " and " + places + " of " + DATA.places.length + " columns") + "; hiding rows changes no rank."
     + (results.length ? " " + results.join("; ") + "." : "");
+  say(text);
+}
+function say(text) {
   const status = document.getElementById("status");
   if (status.textContent !== text) status.textContent = text;
 }
