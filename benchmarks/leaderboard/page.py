@@ -36,9 +36,7 @@ def render(board: Board, clips: pd.DataFrame, predictions: payload.Predictions) 
     )
     return environment.get_template("page.html.j2").render(
         css=_inline("page.css"),
-        js=Markup(
-            "\n".join(_inline(f"{name}.js") for name in SCRIPTS)
-        ),
+        js=Markup("\n".join(_inline(f"{name}.js") for name in SCRIPTS)),
         data=_script_json(data),
         rows=len(board.table.rows),
         places=len(board.places),

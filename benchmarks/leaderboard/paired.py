@@ -310,6 +310,4 @@ def _detectable(
         rate = float(hits.steps[known].mean()) / hits.scale
         error = math.sqrt(2 * max(rate * (1 - rate), 0) / max(int(known.sum(axis=1).max()), 1))
     freedom = max(units.count - 1, 1)
-    return error * float(
-        special.stdtrit(freedom, 1 - LEVEL / 2) + special.stdtrit(freedom, POWER)
-    )
+    return error * float(special.stdtrit(freedom, 1 - LEVEL / 2) + special.stdtrit(freedom, POWER))

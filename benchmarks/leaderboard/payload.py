@@ -196,9 +196,7 @@ def _significant(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _predicted(
-    board: Board, place: Place, predictions: Predictions, clips: _Clips
-) -> Json | None:
+def _predicted(board: Board, place: Place, predictions: Predictions, clips: _Clips) -> Json | None:
     """Predicted labels of the cells, as numbers of ``labels``; None: none are recorded."""
     if place.task != RETRIEVAL or place.corpus != player.EMBEDDED:
         return None
