@@ -30,8 +30,8 @@ from benchmarks.results import Result
 from signclip.core.errors import ConfigError
 from signclip.corpora import splits
 
-PIPELINE = "pipeline"  # origin of all groups that are not in APART
-APART = (results.SUBMITTED, results.LOCAL)
+PIPELINE = "pipeline"  # origin of all groups that are not in SEPARATE
+SEPARATE = (results.SUBMITTED, results.LOCAL)
 MAIN_METRICS = ("V2T_R@1", "MAP", "F1")  # the first that all results of a place have
 SHOWN_METRICS = (
     *("V2T_R@1", "V2T_R@5", "V2T_R@10", "V2T_MRR", "V2T_MedianR"),
@@ -61,7 +61,7 @@ class RowKey(NamedTuple):
 
     encoder: str
     revision: str
-    origin: str  # PIPELINE or one of APART
+    origin: str  # PIPELINE or one of SEPARATE
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def row_key(result: Result) -> RowKey:
     """The row that a result belongs to."""
     base, _, run = result.revision.partition(".")
     revision = base if run in splits.SPLITS else result.revision
-    origin = result.group if result.group in APART else PIPELINE
+    origin = result.group if result.group in SEPARATE else PIPELINE
     return RowKey(result.encoder, revision, origin)
 
 

@@ -1,10 +1,10 @@
 """Exports of a board: CSV, Markdown, LaTeX.
 
 Decisions
-* The CSV is tidy: one row a cell and metric, with its tie group, range of places and everything that
-  a reader needs to compare it (fingerprints, n, resampled units, contamination, hardware).
-* Markdown and LaTeX have the overall order and one table a place. A place of a row is printed as the
-  range that the data allow, as on the page.
+* The CSV is tidy: one row a cell and metric, with its tie group, range of places and everything
+  that a reader needs to compare it (fingerprints, n, resampled units, contamination, hardware).
+* Markdown and LaTeX have the overall order and one table a place. The places of a row are printed
+  as the range that the data allow, as on the page.
 
 Cost: a second for 60 rows and 35 places.
 """
@@ -20,9 +20,10 @@ from benchmarks.leaderboard.board import Board, Column
 from benchmarks.leaderboard.columns import Place
 
 RULE = (
-    "Borda over all rows: in each column a row gets a point for every row that it beats and half a "
-    "point for every equal one; borda is its points divided by those possible in the columns that it "
-    "has. A missing column is missing, not lost. rank: 95 % interval over resampled clips and columns."
+    "Borda over all rows: in each column a row gets a point for every row that it beats and half "
+    "a point for every equal one; borda is its points divided by those possible in the columns "
+    "that it has. A missing column is missing, not lost. rank: 95 % interval over resampled clips "
+    "and columns."
 )
 TIES = (
     "places: those that paired tests of the column allow (exact randomisation tests at 5 %, Holm's "
@@ -131,10 +132,11 @@ def caption(board: Board, column: Column) -> str:
         f"chance {column.chance:.3f}",
     ]
     if column.ties is not None:
-        parts.append(
+        parts += [
             f"tests resample {units.count} {units.kind}; Holm over {column.ties.family} of "
-            f"{column.ties.pairs} pairs; smallest detectable difference {column.ties.detectable:.3f}"
-        )
+            f"{column.ties.pairs} pairs",
+            f"smallest detectable difference {column.ties.detectable:.3f}",
+        ]
     else:
         parts.append(column.why_untested)
     if first.signers:

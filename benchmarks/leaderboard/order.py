@@ -7,10 +7,11 @@ Decisions
   does not have is missing, not lost; coverage says how many there are.
 * The order is over all rows of the board. What a reader hides changes no rank; what tasks and
   corpora a reader chooses does.
-* Intervals: in each of the replicates, the units of every column (clips, signers or sign languages)
-  are drawn with replacement, for all rows together, and then the columns. The range from the 2.5th
-  to the 97.5th percentile of a row's ranks is shown, widened to hold its rank if need be. Where none
-  of a row's columns is drawn, its rank could be any; so rows with few columns have wide intervals.
+* Intervals: in each of the replicates, the units of every column (clips, signers or sign
+  languages) are drawn with replacement, for all rows together, and then the columns. The range
+  from the 2.5th to the 97.5th percentile of a row's ranks is shown, widened to hold its rank if
+  need be. Where none of a row's columns is drawn, its rank could be any; so rows with few columns
+  have wide intervals.
 * The page computes the same numbers in the reader's browser from the points of each replicate, one
   byte each. So the generator that draws columns is one that is three lines in both languages
   (mulberry32), and points are rounded to bytes here, too.

@@ -1,8 +1,8 @@
-"""The page: one HTML file that needs no network, from a template with its styles and scripts inlined.
+"""The page: one HTML file that needs no network, with its styles and scripts inlined.
 
-Decision: scripts are classic ones in one function, in the order of :data:`SCRIPTS`, and the data are
-JSON in the page, so that it works from ``file://``. Nothing that a submission says becomes markup:
-the scripts escape every text. A content security policy forbids all requests.
+Decision: scripts are classic ones in one function, in the order of :data:`SCRIPTS`, and the data
+are JSON in the page, so that it works from ``file://``. Nothing that a submission says becomes
+markup: the scripts escape every text. A content security policy forbids all requests.
 
 Cost: milliseconds beside the data.
 """

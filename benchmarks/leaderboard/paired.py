@@ -9,8 +9,8 @@ Decisions
   of one signer or language are not independent; otherwise a clip.
 * A pair that differs on so few units that no outcome could be significant does not count in the
   family (Tarone's rule, :func:`testable`): it depends on which units differ, not on who wins them.
-* Up to :data:`ALL_PAIRS` rows, the family of Holm's correction is all pairs of a column; above it is
-  the pairs of neighbours in rank. A *tie group* begins at a row that is significantly worse than
+* Up to :data:`ALL_PAIRS` rows, the family of Holm's correction is all pairs of a column; above, it
+  is the pairs of neighbours in rank. A *tie group* begins at a row that is significantly worse than
   the first row of the group before (all pairs) or than the row directly above (neighbours).
 * A rank is a range. Of all pairs: 1 + the rows that are significantly better, to the number of rows
   - those that are significantly worse. Of neighbours: the places of the tie group.

@@ -3,8 +3,8 @@
 Decisions
 * Cells are arrays by place, ranks and points base64 bytes: the page of this repository stays below
   3 MB, one of 1,000 encoders and 20 places below 6 MB.
-* Ranks of clips, which comparisons and hard cases need, are kept for the rows in overall order until
-  :data:`RANK_BYTES` are used; points of clips until :data:`POINT_BYTES`. What is left out is
+* Ranks of clips, which comparisons and hard cases need, are kept for the rows in overall order
+  until :data:`RANK_BYTES` are used; points of clips until :data:`POINT_BYTES`. What is left out is
   counted, and the page says so.
 * Nothing in it depends on the time or the machine, so equal results give an equal page.
 
@@ -22,7 +22,6 @@ import pandas as pd
 
 from benchmarks import tasks
 from benchmarks.evaluation.galleries import RETRIEVAL
-from benchmarks.leaderboard import clips as clip_tables
 from benchmarks.leaderboard.board import Board, Column
 from benchmarks.leaderboard.columns import PIPELINE, Cell, Place, Row, lower_is_better
 from benchmarks.points import player

@@ -44,7 +44,7 @@ function breakdowns(place, cell) {
     const rows = [...sums].map(([key, [sum, n]]) => [key, sum / n, n]).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
     const macro = rows.reduce((sum, r) => sum + r[1], 0) / rows.length;
     return '<section class="by"><h4>' + title + " <small>R@1; mean of " + rows.length + ": " + macro.toFixed(3) + '</small></h4><div class="scroll short" tabindex="0" role="region" aria-label="' + title + '"><table><tbody>'
-      + rows.map(([key, share, n]) => '<tr><th scope="row">' + esc(name(key)) + '</th><td>' + share.toFixed(2) + '</td><td class="wide"><span class="bar fill" aria-hidden="true" style="--dot:' + (100 * share).toFixed(0) + '%"></span></td><td>' + n + "</td></tr>").join("") + "</tbody></table></div></section>";
+      + rows.map(([key, share, n]) => '<tr><th scope="row">' + esc(name(key)) + '</th><td>' + share.toFixed(2) + '</td><td class="wide"><span class="fill" aria-hidden="true" style="width:' + (100 * share).toFixed(0) + '%"></span></td><td>' + n + "</td></tr>").join("") + "</tbody></table></div></section>";
   });
   return parts.join("");
 }

@@ -11,12 +11,20 @@ function filters() {
     + (off(key).has(value) ? "" : " checked") + "> " + esc(name ? name(value) : value) + "</label>").join("") + "</fieldset>";
   const titles = new Map(DATA.places.map((p) => [p.task, p.title]));
   const licences = [...new Set(DATA.rows.map((r) => r.licence))].sort();
-  document.getElementById("filters").innerHTML = box("Corpora", "corpora", [...new Set(DATA.places.map((p) => p.corpus))])
+  return box("Corpora", "corpora", [...new Set(DATA.places.map((p) => p.corpus))])
     + box("Tasks", "tasks", [...titles.keys()], (task) => titles.get(task)) + box("Kinds", "kinds", [...new Set(DATA.rows.map((r) => r.kind))].sort())
     + '<fieldset><legend>Rows</legend><label><input type="checkbox" data-zero data-key="zero"' + (state.zero ? " checked" : "") + "> zero-shot results only</label>"
     + '<label>Licence <select data-change="licence" data-key="licence"><option value="">any</option>' + licences.map((l) => '<option value="' + esc(l) + '"' + (l === state.licence ? " selected" : "") + ">" + esc(l) + "</option>").join("") + "</select></label>"
     + '<label>Search <input type="search" data-search data-key="search" value="' + esc(state.q) + '"></label>'
     + '<button type="button" data-reset data-key="reset">Reset all</button></fieldset><p class="hint">Choosing corpora, tasks or zero-shot results computes the order anew, over all rows. Kind, licence and search hide rows and change no rank.</p>';
+}
+// Sets the content of an element, if it is another one than last time; was it?
+const LAST = {};
+function show(id, html) {
+  if (LAST[id] === html) return false;
+  LAST[id] = html;
+  document.getElementById(id).innerHTML = html;
+  return true;
 }
 function render() {
   const active = document.activeElement, key = active && active.dataset ? active.dataset.key : null;
@@ -24,12 +32,11 @@ function render() {
   const scrolled = document.querySelector("#view > .scroll");
   const left = scrolled ? scrolled.scrollLeft : 0;
   document.documentElement.dataset.theme = state.theme;
-  filters();
+  show("filters", filters());
   document.querySelectorAll("[data-view]").forEach((b) => b.dataset.view === state.view ? b.setAttribute("aria-current", "page") : b.removeAttribute("aria-current"));
-  document.getElementById("compare").innerHTML = compareView();
-  document.getElementById("view").innerHTML = DATA.places.length ? (VIEWS[state.view] || overallView)() : "<p>There are no results yet. <code>signbench run</code> makes some.</p>";
-  mountComparison();
-  mountHard();
+  if (show("compare", compareView())) mountComparison();
+  const empty = "<p>There are no results yet. <code>signbench run</code> makes some.</p>";
+  if (show("view", DATA.places.length ? (VIEWS[state.view] || overallView)() : empty)) mountHard();
   const fresh = document.querySelector("#view > .scroll");
   if (fresh) fresh.scrollLeft = left;
   if (key) {

@@ -4,7 +4,7 @@
 const DEFAULTS = {
   view: "overall", place: "", metric: "", sort: "", dir: "", corpora: "", tasks: "", kinds: "",
   zero: "", licence: "", q: "", pin: "", open: "", detail: "", versus: "", hardware: "", x: "speed",
-  rows: "200", clip: "", theme: "",
+  rows: "", clip: "", theme: "",
 };
 const NUL = "\u0000";
 let state = { ...DEFAULTS };

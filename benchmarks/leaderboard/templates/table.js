@@ -15,13 +15,14 @@ function axis(metric, cells) {
   if (!metric.lower) return [0, Math.max(0.05, ...cells.map((cell) => metric.high[cell]), metric.chance)];
   return [1, Math.max(2, ...cells.map((cell) => metric.high[cell]), metric.chance)];
 }
-// A drawn interval: a bar from low to high, a dot at the value, a line at chance.
+// A drawn interval, as the style of its cell: a bar from low to high, a dot at the value, a line at
+// chance. They are layers of the background, because elements would make large tables slow.
 function drawn(metric, cell, [from, to]) {
   const at = (x) => 100 * Math.min(1, Math.max(0, (x - from) / (to - from)));
-  const low = at(metric.low[cell]), width = at(metric.high[cell]) - low;
-  const dot = at(metric.value[cell]), chance = at(metric.chance);
-  return '<span class="bar" aria-hidden="true" style="--low:' + low.toFixed(1) + "%;--width:" + width.toFixed(1)
-    + "%;--dot:" + dot.toFixed(1) + "%;--chance:" + chance.toFixed(1) + '%"></span>';
+  const low = at(metric.low[cell]), width = Math.max(1, at(metric.high[cell]) - low);
+  const left = width < 99.5 ? 100 * Math.min(1, low / (100 - width)) : 0; // of the space beside the bar
+  return ' style="--l:' + left.toFixed(0) + "%;--w:" + width.toFixed(0) + "%;--d:" + at(metric.value[cell]).toFixed(0)
+    + "%;--c:" + at(metric.chance).toFixed(0) + '%"';
 }
 function seen(place, cell) {
   const [mark, text] = EXPOSURE[place.exposure[cell]] || ["?", place.exposure[cell]];
@@ -31,14 +32,14 @@ function seen(place, cell) {
 function tie(metric, cell) {
   if (!metric.group) return "";
   const group = metric.group[cell];
-  return '<span class="tie g' + (group % 6) + '" title="tie group ' + letter(group) + ", place "
-    + range(metric.best[cell], metric.worst[cell]) + '"><span class="sr">tie group </span>' + letter(group) + "</span>";
+  return '<abbr class="tie g' + (group % 6) + '" title="tie group ' + letter(group) + ", place "
+    + range(metric.best[cell], metric.worst[cell]) + '">' + letter(group) + "</abbr>";
 }
 function valueCell(place, cell, scale) {
   const metric = place.metrics[0];
   const spread = "95 % [" + number(metric.low[cell], metric.name) + ", " + number(metric.high[cell], metric.name) + "]";
-  return '<td class="value" title="' + spread + '">' + number(metric.value[cell], metric.name)
-    + tie(metric, cell) + seen(place, cell) + drawn(metric, cell, scale) + "</td>";
+  return '<td class="value drawn" title="' + spread + '"' + drawn(metric, cell, scale) + ">" + number(metric.value[cell], metric.name)
+    + tie(metric, cell) + seen(place, cell) + "</td>";
 }
 function sortHead(key, title, about, extra) {
   const on = state.sort === key, way = on ? (state.dir === "up" ? "ascending" : "descending") : "none";
@@ -72,7 +73,7 @@ function sorted(entries, value, up) {
 }
 // Body rows with the open row's details; no more than the chosen number is drawn.
 function body(entries, cells, columns) {
-  const most = Number(state.rows), parts = [];
+  const most = Number(state.rows) || (entries.length > 150 ? 40 : 150), parts = [];
   for (const entry of entries.slice(0, most)) {
     parts.push("<tr" + (entry.row ? ' data-row="' + esc(entry.row.id) + '"' : ' class="chance"') + ">" + cells(entry) + "</tr>");
     if (entry.row && state.open === entry.row.id) {
@@ -80,7 +81,7 @@ function body(entries, cells, columns) {
     }
   }
   if (entries.length > most) {
-    parts.push('<tr><td colspan="' + columns + '"><button type="button" data-set="rows:' + (most + 400) + '">'
+    parts.push('<tr><td colspan="' + columns + '"><button type="button" data-set="rows:' + (most + 200) + '">'
       + (entries.length - most) + " more rows: not drawn yet. Show more</button></td></tr>");
   }
   return parts.join("");
@@ -124,6 +125,7 @@ function overallView() {
     last && last.name === name ? last.count++ : groups.push({ name, count: 1 });
   }
   const columns = 6 + places.length;
+  const cols = "<colgroup>" + [5, 2.4, 15, 5, 5, 5, ...places.map(() => 6.6)].map((rem) => '<col style="width:' + rem + 'rem">').join("") + "</colgroup>";
   const head = '<tr><td colspan="6"></td>' + groups.map((g) => '<th scope="colgroup" colspan="' + g.count + '">' + esc(g.name) + "</th>").join("") + "</tr><tr>"
     + sortHead("rank", "Rank", "95 % interval") + '<th scope="col"><span class="sr">Pin</span></th>' + sortHead("name", "Encoder")
     + sortHead("borda", "Borda", "comparisons won ↑") + sortHead("mean", "Mean of tasks", "↑") + sortHead("columns", "Coverage", "columns")
@@ -131,8 +133,8 @@ function overallView() {
   const foot = '<tr><td colspan="6">Under each column: dropped samples and shared signers</td>'
     + places.map((place) => '<td><details><summary>' + (Object.values(place.corpus_dropped).reduce((a, b) => a + b, 0)) + " dropped</summary><small>" + droppedText(place) + "</small></details></td>").join("") + "</tr>";
   report(shown.length, hidden, all.filter(Boolean).length, places.length);
-  return '<div class="scroll" tabindex="0" role="region" aria-label="Overall table"><table><caption>All encoders, ordered by Borda over ' + all.filter(Boolean).length
-    + " rows and " + places.length + " columns</caption><thead>" + head + "</thead><tbody>" + body(sorted(entries, value, up), cells, columns)
+  return '<div class="scroll" tabindex="0" role="region" aria-label="Overall table"><table class="fixed" style="width:' + (37.4 + 6.6 * places.length) + 'rem"><caption>All encoders, ordered by Borda over ' + all.filter(Boolean).length
+    + " rows and " + places.length + " columns</caption>" + cols + "<thead>" + head + "</thead><tbody>" + body(sorted(entries, value, up), cells, columns)
     + "</tbody><tfoot>" + foot + "</tfoot></table></div>" + legend();
 }
 
@@ -186,7 +188,7 @@ function taskView() {
     const [, text] = EXPOSURE[place.exposure[cell]] || ["", place.exposure[cell]];
     return '<td class="rank">' + (chosen.best ? range(chosen.best[cell], chosen.worst[cell]) : DASH) + " " + tie(chosen, cell) + "</td>" + nameCell(row)
       + "<td>" + esc(row.kind) + "</td><td>" + number(chosen.value[cell], chosen.name) + "</td>"
-      + '<td class="wide"><span class="sr">95 % interval ' + number(chosen.low[cell], chosen.name) + " to " + number(chosen.high[cell], chosen.name) + "</span>" + drawn(chosen, cell, scale) + "</td>"
+      + '<td class="wide drawn"' + drawn(chosen, cell, scale) + '><span class="sr">95 % interval ' + number(chosen.low[cell], chosen.name) + " to " + number(chosen.high[cell], chosen.name) + "</span></td>"
       + others.map((m) => "<td>" + number(m.value[cell], m.name) + "</td>").join("")
       + '<td title="' + esc(dropped) + '">' + place.evaluated[cell] + (dropped ? "*" : "") + "</td><td title=\"" + esc(text) + '">' + esc(place.exposure[cell]) + "</td>"
       + "<td>" + esc(place.seeds[cell]) + "</td><td>" + place.parameters[cell].toLocaleString("en") + "</td>"

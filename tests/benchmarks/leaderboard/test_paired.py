@@ -106,7 +106,9 @@ def test_places_hold_the_rows_own_place_and_narrow_with_the_data():
     values = [row.mean() for row in rows]
     found = paired.ties(hits_of(*rows), values, by_clip(600))
     places = np.argsort(np.argsort(values)[::-1]) + 1
-    assert all(low <= place <= high for low, place, high in zip(found.low, places, found.high))
+    assert all(
+        low <= place <= high for low, place, high in zip(found.low, places, found.high, strict=True)
+    )
     assert found.group[0] == found.group[1]
     assert found.group[2] == 1
     assert (found.low[3], found.high[3]) == (4, 4)
@@ -155,7 +157,7 @@ def test_the_coarsest_unit_of_which_there_are_enough_is_resampled():
     assert paired.choose_units(clips, languages).kind == "sign languages"
     signers = {clip: (clip[1] + clip[0], clip[0]) for clip in clips}
     assert paired.choose_units(clips, signers).kind == "signers"
-    few = paired.choose_units(clips, {clip: ("s1", "ase") for clip in clips})
+    few = paired.choose_units(clips, dict.fromkeys(clips, ("s1", "ase")))
     assert (few.kind, few.count) == ("clips", 21)
     assert few.why == "1 signer: too few to resample; 1 sign language: too few to resample"
     assert paired.choose_units(clips, {}).why.startswith("signers are not recorded")
