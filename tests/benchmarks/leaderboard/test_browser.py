@@ -256,8 +256,8 @@ def test_everything_can_be_reached_by_keyboard_and_has_a_name(opened):
           const named = (node) => node.getAttribute("aria-label") || node.textContent.trim()
             || (node.labels && node.labels.length && node.labels[0].textContent.trim());
           const nodes = [...document.querySelectorAll("button, a, select, input, canvas")];
-          return nodes.filter((node) => !named(node) || node.tabIndex < 0 && node.tagName !== "CANVAS")
-            .map((node) => node.outerHTML);
+          const reached = (node) => node.tabIndex >= 0 || node.tagName === "CANVAS";
+          return nodes.filter((x) => !named(x) || !reached(x)).map((x) => x.outerHTML);
         }"""
     )
     assert nameless == []
