@@ -149,7 +149,8 @@ def test_two_pinned_rows_are_compared_and_their_clips_play(opened):
     assert canvases.count() >= 1
     assert "Skeleton of clip" in canvases.first.get_attribute("aria-label")
     first = canvases.first.get_attribute("data-frame")
-    tab.wait_for_function(f"document.querySelector('#flips canvas').dataset.frame !== '{first}'")
+    expect = pytest.importorskip("playwright.sync_api").expect
+    expect(canvases.first).not_to_have_attribute("data-frame", first)
     tab.get_by_role("button", name="Pause").click()
     tab.get_by_label("Position").evaluate(
         "node => { node.value = 900; node.dispatchEvent(new Event('input')); }"

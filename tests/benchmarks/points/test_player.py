@@ -19,9 +19,7 @@ def test_points_come_back_to_a_hundredth_of_the_shoulders_width(pose):
     place = landmarks.index_of(pose.names)
     frames = np.unique(np.linspace(0, 99, player.FRAMES).round().astype(int))
     xy = pose.xyz[frames][..., :2]
-    left, right = (
-        xy[:, place[landmarks.BODY, f"{side}_SHOULDER"]] for side in ("LEFT", "RIGHT")
-    )
+    left, right = (xy[:, place[landmarks.BODY, f"{side}_SHOULDER"]] for side in ("LEFT", "RIGHT"))
     width = np.linalg.norm(left - right, axis=1).mean()
     middle = (left + right).mean(axis=0) / 2
     wrist = grid[:, player.NAMES.index(HANDS[landmarks.RIGHT_HAND][0])] / player.BODY_STEP
