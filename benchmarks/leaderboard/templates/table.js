@@ -125,7 +125,7 @@ function overallView() {
     last && last.name === name ? last.count++ : groups.push({ name, count: 1 });
   }
   const columns = 6 + places.length;
-  const cols = "<colgroup>" + [5, 2.6, 15, 6.4, 5, 5.6, ...places.map(() => 7.4)].map((rem) => '<col style="width:' + rem + 'rem">').join("") + "</colgroup>";
+  const cols = "<colgroup>" + [5, 2.6, 15, 6.4, 5, 6.2, ...places.map(() => 7.4)].map((rem) => '<col style="width:' + rem + 'rem">').join("") + "</colgroup>";
   const head = '<tr><td colspan="6"></td>' + groups.map((g) => '<th scope="colgroup" colspan="' + g.count + '">' + esc(g.name) + "</th>").join("") + "</tr><tr>"
     + sortHead("rank", "Rank", "95 % interval") + '<th scope="col"><span class="sr">Pin</span></th>' + sortHead("name", "Encoder")
     + sortHead("borda", "Borda", "comparisons won ↑") + sortHead("mean", "Mean of tasks", "↑") + sortHead("columns", "Coverage", "columns")
@@ -133,7 +133,7 @@ function overallView() {
   const foot = '<tr><td colspan="6">Under each column: dropped samples and shared signers</td>'
     + places.map((place) => '<td><details><summary>' + (Object.values(place.corpus_dropped).reduce((a, b) => a + b, 0)) + " dropped</summary><small>" + droppedText(place) + "</small></details></td>").join("") + "</tr>";
   report(shown.length, hidden, all.filter(Boolean).length, places.length);
-  return '<div class="scroll" tabindex="0" role="region" aria-label="Overall table"><table class="fixed" style="width:' + (39.6 + 7.4 * places.length) + 'rem"><caption>All encoders, ordered by Borda over ' + all.filter(Boolean).length
+  return '<div class="scroll" tabindex="0" role="region" aria-label="Overall table"><table class="fixed" style="width:' + (40.2 + 7.4 * places.length) + 'rem"><caption>All encoders, ordered by Borda over ' + all.filter(Boolean).length
     + " rows and " + places.length + " columns</caption>" + cols + "<thead>" + head + "</thead><tbody>" + body(sorted(entries, value, up), cells, columns)
     + "</tbody><tfoot>" + foot + "</tfoot></table></div>" + legend();
 }

@@ -11,7 +11,7 @@ from benchmarks.leaderboard import page as pages
 from benchmarks.points import player
 from benchmarks.results import Cost
 
-ENCODERS = {"X": 0.95, "E4": 0.45, "E5": 0.4, "dtw": 0.15}
+ENCODERS = {"X": 0.95, "E4": 0.45, "mine": 0.4, "dtw": 0.15}
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def site(drawn, board_of, known, tmp_path) -> str:
     slow = Cost(parameters=5, training_seconds=2.0, evaluation_clips_per_second=9.0)
     results = [drawn(name, skill) for name, skill in ENCODERS.items()]
     results[1] = results[1].model_copy(update={"hardware": "another machine", "cost": slow})
+    results[2] = results[2].model_copy(update={"title": "<img src=x onerror=alert(1)>"})
     # the order at the second place is the other way round, and X has no result there
     results += [drawn(name, 1 - skill, split="in_domain") for name, skill in ENCODERS.items()][1:]
     board = board_of(*results)
@@ -86,6 +87,12 @@ def test_sorting_orders_the_rows_and_says_so(opened):
     head.click()
     assert [name for name in names(tab) if name != "chance"] == rows[::-1]
     assert head.evaluate("node => node === document.activeElement")
+
+
+def test_what_a_submission_says_is_text(opened):
+    tab = opened("#view=overall&open=mine@cpu")
+    assert tab.locator("img").count() == 0
+    assert "<img src=x" in tab.locator("tr[data-row^=mine] .name").inner_text()
 
 
 def test_hiding_rows_changes_no_rank_and_is_reported(opened):
