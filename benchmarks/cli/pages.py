@@ -104,6 +104,28 @@ def points(
 
 
 @app.command()
+def leaderboard(
+    group: Annotated[
+        list[str] | None,
+        typer.Option(help="A group of results to show; repeatable. Default: all."),
+    ] = None,
+) -> None:
+    """Write the leaderboard page, results/leaderboard/index.html, and its exports.
+
+    From results and plotted points. The page is one file that opens without a server or network;
+    CSV, Markdown, LaTeX, Every Eval Ever and the Hub's format lie in results/leaderboard-exports.
+
+    Example: signbench leaderboard
+
+    Example: signbench leaderboard --group repro --group submitted
+    """
+    from benchmarks import leaderboard as board
+
+    for path in board.write(Workspace(), groups=group or None):
+        typer.echo(path)
+
+
+@app.command()
 def figure(
     name: Annotated[str, typer.Argument(help="Name of a figure; --list shows them.")] = "",
     profile: Profile = "cpu",
