@@ -48,6 +48,7 @@ LAYERS = {
     "baselines": (("label_scores",), ("floors", "skeletons"), ("cli",)),
     "benchmarks": (
         ("results", "suites"),
+        ("encoder_metadata",),
         ("metrics",),
         ("paper",),
         ("evaluation",),

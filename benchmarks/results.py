@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REPRO, FULL, SUBMITTED, LOCAL = "repro", "full", "submitted", "local"  # groups
+SIDECAR = "encoder.json"  # metadata beside an encoder's results (benchmarks.encoder_metadata)
 COLUMNS = (
     *("group", "encoder", "title", "revision", "task", "corpus", "split", "seeds"),
     *("metric", "value", "low", "high", "chance", "texts", "n_evaluated", "n_total"),
@@ -187,7 +188,8 @@ def load(leaderboard: Path) -> pd.DataFrame:
     Raises:
         ConfigError: a file is invalid; see :func:`read`.
     """
-    return frame(read(path) for path in sorted(leaderboard.rglob("*.json")))
+    found = (path for path in sorted(leaderboard.rglob("*.json")) if path.name != SIDECAR)
+    return frame(map(read, found))
 
 
 def frame(found: Iterable[Result]) -> pd.DataFrame:
