@@ -58,7 +58,7 @@ LAYERS = {
         ("points",),
         ("analogy", "dgs", "photograph", "speed", "tune"),
         ("report",),
-        ("leaderboard", "local_corpora"),
+        ("leaderboard", "local_corpora", "submission"),
         ("cli",),
     ),
 }
