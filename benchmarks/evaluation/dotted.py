@@ -35,7 +35,7 @@ from benchmarks.evaluation.embedding import EmbeddingFold, Prompts
 from benchmarks.evaluation.embeddings import Cache, Content
 from benchmarks.evaluation.encoders import Encoder, Training
 from benchmarks.evaluation.recognisers import Recogniser
-from signclip.core import files
+from signclip.core import code, files
 from signclip.core.config import read_yaml
 from signclip.core.errors import ConfigError, PoseError, SignCLIPError
 from signclip.poses import VARIANTS
@@ -150,7 +150,7 @@ def _fingerprint(kind: type, metadata: EncoderMetadata) -> str:
         if not path.is_file():
             raise ConfigError(f"{path}: named by the attribute `files` of {kind.__name__}, missing")
     about = metadata.model_dump(mode="json", exclude={"title", "notes", "link", "authors"})
-    return files.fingerprint([about, *map(files.sha256_file, named)])
+    return files.fingerprint([about, *map(code.sha256_code, named)])
 
 
 class EncoderClass(Encoder):
