@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REPRO, FULL, SUBMITTED, LOCAL = "repro", "full", "submitted", "local"  # groups
+DEFAULT_REVISION = "cpu"  # a profile
+GROUPS = (REPRO, LOCAL, FULL, SUBMITTED)  # in which two encoders are looked for
 SIDECAR = "encoder.json"  # metadata beside an encoder's results (benchmarks.encoder_metadata)
 COLUMNS = (
     *("group", "encoder", "title", "revision", "task", "corpus", "split", "seeds"),
@@ -148,6 +150,26 @@ def path_of(
 ) -> Path:
     """The path of a result below ``results/leaderboard``."""
     return leaderboard / group / encoder / revision / f"{task}.{corpus}.{split}.json"
+
+
+def locate(
+    leaderboard: Path, group: str, encoder: str, where: tuple[str, str, str], revision: str | None
+) -> Path:
+    """The path of an encoder's result in a group; the file need not exist.
+
+    Args:
+        encoder: with ``@<revision>`` behind it if it has several.
+        where: task, corpus and split.
+        revision: default ``cpu``, or the only one that has such a result.
+    """
+    name, _, named = encoder.partition("@")
+    task, corpus, split = where
+    wanted = named or revision
+    default = path_of(leaderboard, group, name, wanted or DEFAULT_REVISION, task, corpus, split)
+    if wanted or default.is_file():
+        return default
+    found = sorted((leaderboard / group / name).glob(f"*/{default.name}"))
+    return found[0] if len(found) == 1 else default
 
 
 def read(path: Path | str) -> Result:

@@ -40,6 +40,10 @@ _log = logging.getLogger(__name__)
 Ranks = list[list[TaskRanks]]  # seed -> fold
 
 
+class NothingToDo(ConfigError):
+    """None of the tasks makes sense for an encoder on a split, or they drop all test clips."""
+
+
 def run_tasks(
     context: EvaluationContext, names: Iterable[str] | None = None, *, keep_others: bool = False
 ) -> dict[str, results.Result]:
@@ -53,7 +57,8 @@ def run_tasks(
         task -> result, in the order of the tables.
 
     Raises:
-        ConfigError: there is no such task, or none of them makes sense here.
+        NothingToDo: none of the tasks makes sense here.
+        ConfigError: there is no such task.
         SignCLIPError: a run or the store is damaged.
     """
     chosen = tasks.all_tasks() if names is None else {name: tasks.find(name) for name in names}
@@ -68,7 +73,7 @@ def run_tasks(
         _result_path(context, name).unlink(missing_ok=True)
     if not done:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-        raise ConfigError(f"{context.encoder}, {context.split}: no task makes sense here ({why})")
+        raise NothingToDo(f"{context.encoder}, {context.split}: no task makes sense here ({why})")
     shared = context.described(seconds)
     written = {
         task.name: results.Result(**shared | measured(context, task, ranks[task.name]))

@@ -30,7 +30,7 @@ from benchmarks.evaluation.context import EvaluationContext, SplitClips, read_sp
 from benchmarks.evaluation.dotted import EncoderClass
 from benchmarks.evaluation.precomputed import Vectors
 from benchmarks.evaluation.precomputed import write as write_vectors
-from benchmarks.runner import run_tasks
+from benchmarks.runner import NothingToDo, run_tasks
 from benchmarks.submission.entry import Entry
 from signclip.core import files
 from signclip.core.errors import BusyError, ConfigError, SignCLIPError
@@ -268,6 +268,8 @@ def _measure(
     places = {name: (context.corpus, context.split, name) for name in names}
     try:
         found = run_tasks(context, names, keep_others=True)
+    except NothingToDo:
+        found = {}
     except SignCLIPError as error:
         outcome.failed |= dict.fromkeys(places.values(), str(error))
         return
