@@ -4,9 +4,9 @@
     signbench run examples.signspell:Signspell
 
 The package needs TensorFlow and another MediaPipe; its network is three LSTM and three dense
-layers, which take some lines of numpy, so its weights are read from the package's .h5 and neither is
-needed. It reads 30 frames of the right hand in fractions of the picture, so it depends on where in
-the picture the hand is: here it is at chance.
+layers, which take some lines of numpy, so its weights are read from the package's .h5 and neither
+is needed. It reads 30 frames of the right hand in fractions of the picture, so it depends on where
+in the picture the hand is: here it is at chance.
 """
 
 from importlib.metadata import PackageNotFoundError, files

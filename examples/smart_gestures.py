@@ -6,9 +6,9 @@
     signbench run examples.smart_gestures:FlemishFeatures
 
 The package pins other versions of torch and pandas, which must not be installed here: --no-deps.
-Its networks (three linear layers) read one frame, 21 points of a hand relative to the wrist in units
-of the distance from wrist to middle finger. A clip's scores are the mean over the frames in which
-the right hand, or else the mirrored left hand, was detected.
+Its networks (three linear layers) read one frame, 21 points of a hand relative to the wrist in
+units of the distance from wrist to middle finger. A clip's scores are the mean over the frames in
+which the right hand, or else the mirrored left hand, was detected.
 """
 
 import numpy as np
