@@ -59,7 +59,7 @@ LAYERS = {
         ("analogy", "dgs", "photograph", "speed", "tune"),
         ("nested",),
         ("report",),
-        ("leaderboard", "local_corpora"),
+        ("leaderboard", "local_corpora", "submission"),
         ("cli",),
     ),
 }

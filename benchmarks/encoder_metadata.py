@@ -186,6 +186,14 @@ def known(encoder: str, revision: str, group: str = "") -> EncoderMetadata | Non
     return parse({**row, "name": encoder, "revision": revision}, f"{TABLE.name}, {encoder}")
 
 
+def released(name: str, revision: str, variant: str) -> EncoderMetadata:
+    """The metadata of one of the SignCLIP authors' released checkpoints, evaluated here."""
+    row = read_yaml(TABLE)["released"]
+    read = {"kind": "variant", "variant": variant}
+    values = {**row, "name": name, "revision": revision, "input": read}
+    return parse(values, f"{TABLE.name}, released")
+
+
 def _rows() -> dict[str, dict[str, Any]]:
     """Encoder -> its fields; a copy, so that callers may change it."""
     return {name: dict(row) for name, row in _table().items()}

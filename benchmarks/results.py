@@ -10,7 +10,8 @@ Decisions
 * A score carries its 95 % interval and its chance level; a result the numbers of clips that were
   and were not evaluated, the rank of every clip (so that two results can be compared clip by clip
   without their models), a signature that identifies how it was measured, and a hash of its content.
-* Files of schema version 1, which had no groups, still load; their group is empty.
+* Files of older schema versions still load: version 1 had no groups (its group is empty), version 2
+  no fingerprints of encoder classes.
 
 Cost: 10 ms to read a result.
 """
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REPRO, FULL, SUBMITTED, LOCAL = "repro", "full", "submitted", "local"  # groups
+DEFAULT_REVISION = "cpu"  # a profile
+GROUPS = (REPRO, LOCAL, FULL, SUBMITTED)  # in which two encoders are looked for
 SIDECAR = "encoder.json"  # metadata beside an encoder's results (benchmarks.encoder_metadata)
 COLUMNS = (
     *("group", "encoder", "title", "revision", "task", "corpus", "split", "seeds"),
@@ -74,7 +77,7 @@ class Cost(_Strict):
 class Result(_Strict):
     """One encoder on one task, corpus and split, over all folds and seeds."""
 
-    schema_version: int = Field(default=2, ge=1, le=2)
+    schema_version: int = Field(default=3, ge=1, le=3)
     group: str = Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*)?$")
     encoder: str
     title: str
@@ -96,10 +99,12 @@ class Result(_Strict):
     # <seed>/<fold's run> -> fingerprint of everything that decides the run's weights; empty: not
     # recorded, or an encoder without runs
     runs: dict[str, str] = {}
+    # code, metadata and files of an encoder class, or its file of embeddings; empty: see the runs
+    encoder_fingerprint: str = ""
     # V2T ranks of each test clip, one per seed; two encoders are compared clip by clip with them
     ranks: dict[str, list[int]] = {}
     cost: Cost
-    suite: str = Field(default_factory=lambda: _version("signclip"))  # version of this benchmark
+    suite: str = Field(default_factory=lambda: suite())  # version of this benchmark
     git_commit: str
     packages: dict[str, str]
     hardware: str
@@ -148,6 +153,26 @@ def path_of(
 ) -> Path:
     """The path of a result below ``results/leaderboard``."""
     return leaderboard / group / encoder / revision / f"{task}.{corpus}.{split}.json"
+
+
+def locate(
+    leaderboard: Path, group: str, encoder: str, where: tuple[str, str, str], revision: str | None
+) -> Path:
+    """The path of an encoder's result in a group; the file need not exist.
+
+    Args:
+        encoder: with ``@<revision>`` behind it if it has several.
+        where: task, corpus and split.
+        revision: default ``cpu``, or the only one that has such a result.
+    """
+    name, _, named = encoder.partition("@")
+    task, corpus, split = where
+    wanted = named or revision
+    default = path_of(leaderboard, group, name, wanted or DEFAULT_REVISION, task, corpus, split)
+    if wanted or default.is_file():
+        return default
+    found = sorted((leaderboard / group / name).glob(f"*/{default.name}"))
+    return found[0] if len(found) == 1 else default
 
 
 def read(path: Path | str) -> Result:
@@ -250,6 +275,11 @@ def _git(*command: str) -> str | None:
 def _version(package: str) -> str:
     """The installed version of a package; cached, because reading it takes milliseconds."""
     return version(package)
+
+
+def suite() -> str:
+    """The version of this benchmark."""
+    return _version("signclip")
 
 
 def packages() -> dict[str, str]:

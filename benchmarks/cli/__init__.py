@@ -12,11 +12,11 @@ import sys
 
 import typer
 
-from benchmarks.cli import corpora, measure, pages, studies
+from benchmarks.cli import corpora, measure, pages, studies, submissions
 from signclip.core.errors import SignCLIPError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-for _part in (measure, pages, corpora, studies):
+for _part in (measure, pages, corpora, studies, submissions):
     app.registered_commands += _part.app.registered_commands
 
 

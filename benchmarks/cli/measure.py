@@ -24,6 +24,7 @@ from benchmarks.cli.options import (
     folder_name,
     unique,
 )
+from signclip.core.errors import ConfigError
 from signclip.core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -211,38 +212,63 @@ def protocols(
 
 @app.command()
 def compare(
-    a: Annotated[str, typer.Argument(help="An encoder with a result.")],
+    a: Annotated[str, typer.Argument(help="An encoder with a result, or ENCODER@REVISION.")],
     b: Annotated[str, typer.Argument(help="Another encoder.")],
     split: Annotated[str, typer.Option(help="A split of the corpus.")] = "letters",
     task: Annotated[str, typer.Option(help="A task, e.g. tagged_retrieval.")] = "retrieval",
     metric: Annotated[str, typer.Option(help="V2T_R@k.")] = "V2T_R@1",
-    revision: Annotated[str, typer.Option(help="Of both results.")] = "cpu",
+    revision: Annotated[
+        str | None,
+        typer.Option(help="Of both results. Default: cpu, else the encoder's only revision."),
+    ] = None,
     group: Annotated[
         str | None,
-        typer.Option(help="Group of both results. Default: the first of repro, local, full."),
+        typer.Option(
+            help="Group of both results. Default: the first of repro, local, full, submitted that "
+            "has both, else the first that has each."
+        ),
     ] = None,
     corpus: Corpus = EMBEDDED,
+    clips: Annotated[int, typer.Option(min=0, help="Clips to list on each side.")] = 5,
 ) -> None:
-    """Compare two evaluated encoders clip by clip.
+    """Compare two evaluated encoders clip by clip: difference, and clips that changed sides.
 
     Example: signbench compare X E7.2 --split letters
+
+    Example: signbench compare my-encoder@1 nearest-neighbour --task few_shot_5
     """
     from benchmarks import results
     from benchmarks.metrics.compare import compare as paired
+    from benchmarks.metrics.compare import flips
 
-    board = Workspace().leaderboard
-    for name in (a, b, revision, *([group] if group else [])):
+    board, where = Workspace().leaderboard, (task, corpus, split)
+    for name in (*a.split("@"), *b.split("@"), *filter(None, (revision, group))):
         folder_name(name)
-    groups = [group] if group else [results.REPRO, results.LOCAL, results.FULL]
-    paths = {
-        one: [results.path_of(board, one, name, revision, task, corpus, split) for name in (a, b)]
-        for one in groups
-    }
-    having = (one for one, both in paths.items() if all(path.is_file() for path in both))
-    found = [results.read(path) for path in paths[next(having, groups[0])]]
+    groups = [group] if group else [*results.GROUPS]
+    of_groups = [
+        [results.locate(board, one, name, where, revision) for name in (a, b)] for one in groups
+    ]
+    both = next((found for found in of_groups if all(x.is_file() for x in found)), None)
+    if both is None:  # each from the first group that has it
+        both = [
+            next(filter(Path.is_file, of_side), None) for of_side in zip(*of_groups, strict=True)
+        ]
+    for name, path in zip((a, b), both, strict=True):
+        if path is None:
+            raise ConfigError(
+                f"{name}: no result of {task} on {split} of {corpus} in {', '.join(groups)}; "
+                "`signbench evaluate` or `signbench run` makes it"
+            )
+    found = [results.read(path) for path in both if path]
     difference = paired(*found, metric)
     typer.echo(
         f"{metric} of {a} - {b}: {difference.difference:+.4f}  "
         f"[{difference.low:+.4f}, {difference.high:+.4f}]  "
         f"({found[0].n_evaluated} clips, paired bootstrap, 95 %)"
     )
+    changed = flips(*found, metric)
+    for name, side in ((a, changed.gained), (b, changed.lost)):
+        typer.echo(f"{len(side)} clips are found by {name} only")
+        for clip in side[:clips]:
+            ranks = (" ".join(map(str, one.ranks[clip])) for one in found)
+            typer.echo("  {:24} rank {} and {}".format(clip, *ranks))

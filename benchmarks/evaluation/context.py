@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,14 +28,25 @@ from benchmarks.evaluation.encoders import Encoder, OpenFold, Training
 from benchmarks.evaluation.factory import encoder_name, open_encoder
 from benchmarks.evaluation.folds import Fold, Folds, StoredClips, read_folds
 from benchmarks.evaluation.galleries import Gallery
+from benchmarks.evaluation.inputs import Clips, open_clips
 from benchmarks.evaluation.ranks import GalleryRanks
 from benchmarks.evaluation.runs import TrainedOn
 from benchmarks.metrics import streaming
 from signclip.core.errors import ConfigError
 from signclip.core.workspace import RunId, Workspace
 from signclip.corpora import manifest, splits
-from signclip.features.store import FeatureStore, corpus_fingerprint
+from signclip.features.store import corpus_fingerprint
 from signclip.text import label
+
+
+class SplitClips(NamedTuple):
+    """The clips of a corpus and the rows of one of its splits."""
+
+    corpus: str
+    split: str
+    clips: pd.DataFrame  # the manifest
+    rows: pd.DataFrame
+    fingerprint: str  # of the corpus
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +74,7 @@ class EvaluationContext:
     seeds: list[int]
     clips: pd.DataFrame
     rows: pd.DataFrame
-    store: FeatureStore
+    store: Clips
     split_folds: Folds
     group: str = results.LOCAL
     custom_revision: str | None = None
@@ -73,6 +84,11 @@ class EvaluationContext:
         return replace(
             self, group=group or self.group, custom_revision=revision or self.custom_revision
         )
+
+    @cached_property
+    def split_clips(self) -> list[str]:
+        """The ids of the split's clips, of any role, that are in the store; sorted."""
+        return sorted(clip for clip in set(self.rows["id"]) if clip in self.store)
 
     @property
     def folds(self) -> list[Fold]:
@@ -176,6 +192,7 @@ class EvaluationContext:
             folds=[fold.number for fold in self.folds],
             seeds=self.seeds,
             runs=runs,
+            encoder_fingerprint=self.first_encoder.fingerprint,
             cost=results.Cost(
                 parameters=self.first_encoder.parameters,
                 training_seconds=sum(encoder.training_seconds for encoder in self.encoders),
@@ -204,8 +221,8 @@ class FoldContext:
         return self.encoder
 
     def embeddings(self, ids: Sequence[str]) -> np.ndarray:
-        """Embeddings of clips, (n, d). All clips of the store are embedded at once, and cached."""
-        self.embedding_fold.prepare(self.context.store.index["id"])
+        """Embeddings of clips, (n, d). All clips of the split are embedded at once, and cached."""
+        self.embedding_fold.prepare(self.context.split_clips)
         return self.embedding_fold.embed(ids)
 
     def seconds(self) -> float:
@@ -249,13 +266,26 @@ class FoldContext:
             classifier: (training embeddings, their labels, test embeddings, classes) -> scores
                 (classes, clips), see :mod:`benchmarks.evaluation.classifiers`.
         """
-        context, train, test = self.context, self.fold.train, self.fold.test
-        gallery = context.label_gallery
-        classes = list(gallery.names)
-        labels = context.labels(train)
-        self._warn(gallery, labels)
-        scores = classifier(self.embeddings(train), labels, self.embeddings(test), classes)
-        targets = rows_of(context.labels(test), classes)
+        context, gallery = self.context, self.context.label_gallery
+        self._warn(gallery, context.labels(self.fold.train))
+        return self.classify_as(classifier, context.labels, list(gallery.names))
+
+    def classify_as(
+        self,
+        classifier: Callable[..., np.ndarray],
+        named: Callable[[Sequence[str]], list[str]],
+        classes: list[str],
+    ) -> GalleryRanks:
+        """Rank any classes of the test clips; see :meth:`classify`.
+
+        Args:
+            named: the class of each clip, by id.
+            classes: all of them, in the order that decides ties.
+        """
+        train, test = self.fold.train, self.fold.test
+        known, embedded = named(train), self.embeddings(train)
+        scores = classifier(embedded, known, self.embeddings(test), classes)
+        targets = rows_of(named(test), classes)
         return GalleryRanks(test, targets, classes, metrics.ranks(scores, targets))
 
     def _warn(self, gallery: Gallery, known: Iterable[str]) -> None:
@@ -282,6 +312,7 @@ def open_context(
     split: str,
     seeds: Sequence[int],
     run: str | None = None,
+    limit: int | None = None,
 ) -> EvaluationContext:
     """Find an encoder's runs, the clips and their features.
 
@@ -292,38 +323,86 @@ def open_context(
         seeds: of the runs; several are one measurement. An encoder without seeds takes the first.
         run: name of a run of the encoder that was trained on another corpus or split, such as
             ``in_domain``; it serves every fold.
+        limit: see :func:`read_split`.
 
     Raises:
         SignCLIPError: runs, store or split are missing, damaged, or do not belong together.
     """
-    folder = workspace.corpus(corpus)
-    clips = manifest.read(folder)
-    rows = splits.read(folder, split)
-    fingerprint = corpus_fingerprint(clips)
-    roles = {int(fold): splits.fingerprint(part) for fold, part in rows.groupby("fold")}
-    trained_on = TrainedOn(fingerprint, roles)
+    part = read_split(workspace, corpus, split)
+    roles = {int(fold): splits.fingerprint(rows) for fold, rows in part.rows.groupby("fold")}
+    trained_on = TrainedOn(part.fingerprint, roles)
     encoders: list[Encoder] = []
     for seed in seeds:
         wanted = RunId(encoder, profile, corpus, split, None, seed)
         encoders.append(open_encoder(wanted, workspace, trained_on, transferred=run))
         if not encoders[0].seeded:
             break
-    store = FeatureStore.of(clips, workspace.store(corpus, encoders[0].variant))
-    by_id = clips.set_index("id", drop=False).rename_axis(None)
+    if limit is not None:
+        part = read_split(workspace, corpus, split, limit=limit)
+    found = context_of(encoders, encoder_name(encoder), part, workspace, profile=profile)
+    return replace(found, run=run, seeds=list(seeds)[: len(encoders)])
+
+
+def read_split(
+    workspace: Workspace, corpus: str, split: str, *, limit: int | None = None
+) -> SplitClips:
+    """The clips of a corpus and the rows of a split.
+
+    Args:
+        limit: keep only so many test clips of each fold, the first ones, and the training clips
+            that share a label with one of them. The split's fingerprint is another one then, so
+            that the results share no column with those of all clips.
+
+    Raises:
+        ConfigError: the corpus is not built or damaged, or it has no such split.
+    """
+    folder = workspace.corpus(corpus)
+    clips, rows = manifest.read(folder), splits.read(folder, split)
+    if limit is not None:
+        rows = _limited(rows, clips.set_index("id")["text"].map(label), limit)
+    return SplitClips(corpus, split, clips, rows, corpus_fingerprint(clips))
+
+
+def _limited(rows: pd.DataFrame, labels: pd.Series, limit: int) -> pd.DataFrame:
+    """See :func:`read_split`."""
+    kept = []
+    for _, fold in rows.groupby("fold"):
+        test = fold[fold["role"] == "test"].head(limit)
+        train = fold[fold["role"] == "train"]
+        tested = set(labels[test["id"]])
+        kept += [train[labels[train["id"]].isin(tested).to_numpy()], test]
+    return pd.concat(kept, ignore_index=True)
+
+
+def context_of(
+    encoders: list[Encoder], name: str, part: SplitClips, workspace: Workspace, *, profile: str
+) -> EvaluationContext:
+    """The evaluation context of encoders that are open already, one per seed.
+
+    Args:
+        name: of the encoder in paths and tables.
+
+    Raises:
+        SignCLIPError: the clips are not to be had as the encoder reads them, or no test clip is
+            left.
+    """
+    by_id = part.clips.set_index("id", drop=False).rename_axis(None)
+    store = open_clips(encoders[0].input, part.clips, workspace, part.corpus)
     known: set[str] = set()
     if encoders[0].transferred:
-        known = known.union(*(one.trained_on(folder, fingerprint) for one in encoders))
+        folder = workspace.corpus(part.corpus)
+        known = known.union(*(one.trained_on(folder, part.fingerprint) for one in encoders))
     return EvaluationContext(
-        encoder=encoder_name(encoder),
+        encoder=name,
         workspace=workspace,
         profile=profile,
-        corpus=corpus,
-        split=split,
-        run=run,
+        corpus=part.corpus,
+        split=part.split,
+        run=None,
         encoders=encoders,
-        seeds=list(seeds)[: len(encoders)],
+        seeds=list(range(len(encoders))),
         clips=by_id,
-        rows=rows,
+        rows=part.rows,
         store=store,
-        split_folds=read_folds(rows, by_id["sign_language"], store, split, known),
+        split_folds=read_folds(part.rows, by_id["sign_language"], store, part.split, known),
     )

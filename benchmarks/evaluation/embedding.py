@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.evaluation.embeddings import Cache, Model
+from benchmarks.evaluation.embeddings import Cache, Content, Model
 from benchmarks.evaluation.encoders import OpenFold, Training
 from benchmarks.evaluation.galleries import Gallery
 from benchmarks.evaluation.ranks import Embedded
@@ -48,7 +48,7 @@ class EmbeddingFold(OpenFold):
         model: the model itself.
 
     Args:
-        source: the model's folder or file, for cached embeddings; None: not cached.
+        source: the model's folder, file or content, for cached embeddings; None: not cached.
         training: the fold's training clips, of which the languages are used.
         cache: None: embeddings are computed each time.
     """
@@ -59,7 +59,7 @@ class EmbeddingFold(OpenFold):
         prompts: Prompts,
         training: Training,
         *,
-        source: Path | None = None,
+        source: Path | Content | None = None,
         cache: Cache | None = None,
     ):
         self.model, self.prompts = model, prompts

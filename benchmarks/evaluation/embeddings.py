@@ -9,7 +9,8 @@ Decisions
   or earlier.
 * Files are read without a lock and replaced atomically; the process that embeds holds the file's
   lock. It writes at intervals, so a killed process on a large corpus keeps most of its work.
-* Models whose content has no hash (an encoder class) are not cached.
+* Models whose content has no hash are not cached; an encoder class has one (:class:`Content`) where
+  its code and metadata are hashed, for a run that can be interrupted.
 
 Path: ``embeddings/<corpus>/<experiment>/<seed>/<run>.<variant>.npz``. Cost: 4 bytes a number; while
 clips are embedded, the features of :data:`PART` clips (1 GB at 609 numbers a frame and 100 frames).
@@ -28,9 +29,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from benchmarks.evaluation.inputs import Clips
 from signclip.core import code, files
+from signclip.core.progress import bar
 from signclip.experiments import run_folder
-from signclip.features.store import FeatureStore
 
 CODE = (
     *("signclip.text", "signclip.poses", "signclip.features"),
@@ -41,6 +43,7 @@ _PACKAGES = ("torch", "transformers")
 # 256 clips.
 PART = 4096
 PARTS_A_WRITE = 12  # 49,152 clips
+SECONDS_A_WRITE = 20  # of a slow model
 
 
 class Model(Protocol):
@@ -55,6 +58,15 @@ class Model(Protocol):
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """Embed texts: float32 (texts, d)."""
         ...
+
+
+class Content(NamedTuple):
+    """A model without a folder: where its embeddings are cached, and what decides them."""
+
+    place: tuple[str, ...]  # folders and name, below the corpus's embeddings
+    digest: str  # of all that decides an embedding
+    part: int = 64  # clips embedded at a time
+    title: str = ""  # of the progress bar
 
 
 class ClipEmbeddings(NamedTuple):
@@ -78,10 +90,12 @@ class Cache:
         folder: of the corpus's embeddings.
     """
 
-    def __init__(self, folder: Path, store: FeatureStore):
+    def __init__(self, folder: Path, store: Clips):
         self._folder, self._store = folder, store
 
-    def embed(self, source: Path | None, model: Model, ids: Sequence[str]) -> ClipEmbeddings:
+    def embed(
+        self, source: Path | Content | None, model: Model, ids: Sequence[str]
+    ) -> ClipEmbeddings:
         """Embed clips, or read their embeddings.
 
         Args:
@@ -104,9 +118,9 @@ class Cache:
             np.array([known.seconds[clip] for clip in ids]),
         )
 
-    def _cached(self, source: Path, model: Model, wanted: list[str]) -> _Known:
+    def _cached(self, source: Path | Content, model: Model, wanted: list[str]) -> _Known:
         path = self._path(source)
-        key = _key(source, self._store, _device(model))
+        key = _key(source, self._store, "" if isinstance(source, Content) else _device(model))
         known = _read(path, key)
         if known.embeddings.keys() >= set(wanted):
             return known
@@ -114,14 +128,23 @@ class Cache:
         with files.writing(path):
             known = _read(path, key)  # the process before may have written it just now
             missing = [clip for clip in wanted if clip not in known.embeddings]
-            for start in range(0, len(missing), PART):
-                self._embed(model, missing[start : start + PART], known)
-                done = start // PART + 1
-                if done % PARTS_A_WRITE == 0 or start + PART >= len(missing):
-                    _write(path, key, known)
+            part = source.part if isinstance(source, Content) else PART
+            title = source.title if isinstance(source, Content) else ""
+            written = time.monotonic()
+            with bar(total=len(missing), desc=title, unit="clip", disable=not title) as shown:
+                for number, start in enumerate(range(0, len(missing), part), start=1):
+                    self._embed(model, missing[start : start + part], known)
+                    shown.update(min(part, len(missing) - start))
+                    often = number % PARTS_A_WRITE == 0 and part == PART
+                    slow = time.monotonic() - written > SECONDS_A_WRITE
+                    if often or slow or start + part >= len(missing):
+                        _write(path, key, known)
+                        written = time.monotonic()
         return known
 
-    def _path(self, source: Path) -> Path:
+    def _path(self, source: Path | Content) -> Path:
+        if isinstance(source, Content):
+            return self._folder.joinpath(*source.place[:-1], f"{source.place[-1]}.npz")
         absolute = Path(os.path.abspath(source))  # without "..", so it stays below the folder
         parts = absolute.relative_to(absolute.anchor).parts[-3:]
         name = f"{parts[-1]}.{self._store.meta['variant']}.npz"
@@ -140,7 +163,7 @@ def _device(model: Any) -> str:
     return model.device.type
 
 
-def _key(source: Path, store: FeatureStore, device: str) -> str:
+def _key(source: Path | Content, store: Clips, device: str) -> str:
     """Changes when anything does that decides an embedding (its last bits included) or its cost."""
     return files.fingerprint(
         {
@@ -153,7 +176,9 @@ def _key(source: Path, store: FeatureStore, device: str) -> str:
     )
 
 
-def _content(source: Path) -> dict[str, str]:
+def _content(source: Path | Content) -> dict[str, str]:
+    if isinstance(source, Content):
+        return {"content": source.digest}
     if source.is_file():
         return {"file": _sha256_file(source, source.stat().st_mtime_ns)}
     digests = run_folder.read_metrics(source)["sha256"]

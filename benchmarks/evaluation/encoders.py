@@ -19,6 +19,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.encoder_metadata import Input
 from benchmarks.evaluation.embeddings import Cache
 from benchmarks.evaluation.galleries import Gallery
 from benchmarks.evaluation.ranks import Embedded, Recognised
@@ -63,6 +64,8 @@ class Encoder(ABC):
     Attributes:
         title: as tables print it.
         variant: of the features that it reads (:data:`signclip.poses.VARIANTS`).
+        input: what it is given for a clip; default: the features of ``variant``.
+        fingerprint: of its code and metadata; empty: the runs' fingerprints identify it.
         template: of its prompts.
         fits: whether it is fitted to training clips when it is evaluated.
         embeds: whether its open folds are :class:`benchmarks.evaluation.embedding.EmbeddingFold`.
@@ -82,6 +85,12 @@ class Encoder(ABC):
     reads_text = True
     transferred = False
     seeded = True
+    fingerprint = ""
+
+    @property
+    def input(self) -> Input:
+        """What the encoder is given for a clip."""
+        return Input(kind="variant", variant=self.variant)
 
     def __init__(self) -> None:
         self.parameters, self.training_seconds = 0, 0.0

@@ -17,6 +17,7 @@ Cost: 4 bytes a number of an embedding, or a text for a recogniser.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ import pandas as pd
 
 from benchmarks.evaluation.galleries import RETRIEVAL, TAGGED_RETRIEVAL
 from benchmarks.evaluation.ranks import Embedded, GalleryRanks, Recognised, TaskRanks
-from signclip.core import files
+from signclip.core import files, parquet
 
 if TYPE_CHECKING:
     from benchmarks.evaluation.context import EvaluationContext
@@ -39,11 +40,17 @@ PROTOCOLS = "protocols"  # folder of the other tasks
 Where = tuple[int, int]  # seed and fold
 
 
-def write(context: EvaluationContext, ranks: Mapping[str, Sequence[Sequence[TaskRanks]]]) -> None:
+def write(
+    context: EvaluationContext,
+    ranks: Mapping[str, Sequence[Sequence[TaskRanks]]],
+    *,
+    keep_others: bool = False,
+) -> None:
     """Write the predictions of some tasks.
 
     Args:
         ranks: task -> seed -> fold.
+        keep_others: keep those of other tasks in the same files; otherwise they are dropped.
     """
     folder = context.workspace.predictions / context.encoder
     name = context.predictions_name
@@ -57,19 +64,29 @@ def write(context: EvaluationContext, ranks: Mapping[str, Sequence[Sequence[Task
     }
     retrieval = {task: flat.pop(task) for task in PREFIXES if task in flat}
     if retrieval:
-        _write_retrieval(folder / name, retrieval, context.clips["sign_language"])
+        languages = context.clips["sign_language"]
+        _write_retrieval(folder / name, retrieval, languages, keep_others=keep_others)
     if flat:
         path = folder / PROTOCOLS / f"{name}.parquet"
         tables = [_queries(task, *one) for task, of_task in flat.items() for one in of_task]
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.writing(path), files.atomic_file(path) as partial:
+            if keep_others and path.is_file():
+                there = parquet.read(path)
+                tables.insert(0, there[~there["task"].isin(flat)])
             pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
 
 
 def _write_retrieval(
-    folder: Path, ranks: Mapping[str, list[tuple[Where, GalleryRanks]]], languages: pd.Series
+    folder: Path,
+    ranks: Mapping[str, list[tuple[Where, GalleryRanks]]],
+    languages: pd.Series,
+    *,
+    keep_others: bool,
 ) -> None:
     with files.writing(folder), files.atomic_folder(folder) as partial:
+        if keep_others and folder.is_dir():
+            shutil.copytree(folder, partial, dirs_exist_ok=True)
         for place, (task, of_task) in enumerate(ranks.items()):
             clips = [_clips(where, one, languages, embeddings=not place) for where, one in of_task]
             texts = [_gallery(where, one) for where, one in of_task]

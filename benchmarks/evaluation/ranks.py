@@ -6,7 +6,7 @@ recogniser returns such a matrix. Nothing here imports torch, so readers of pred
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +63,9 @@ class CandidateRanks(NamedTuple):
     ranks: list[np.ndarray]  # of each clip's queries
     candidates: list[np.ndarray]  # number of candidates of each query
     predicted: list[str]  # of each clip; empty: not a single prediction
+    # number of right candidates of each query, of which the first one is ranked; None: one
+    positives: list[np.ndarray] | None = None
+    values: Mapping[str, np.ndarray] = {}  # more numbers, one per clip, for a task's extra scores
 
     def by_clip(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Ranks of each clip and the number of candidates of each rank."""

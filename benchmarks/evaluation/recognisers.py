@@ -18,10 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.encoder_metadata import Input
 from benchmarks.evaluation.embeddings import Cache
 from benchmarks.evaluation.encoders import Encoder, OpenFold, Training
 from benchmarks.evaluation.galleries import PAIR, Gallery
 from benchmarks.evaluation.ranks import Recognised
+from signclip.core.errors import ConfigError
 from signclip.poses import Features
 
 
@@ -30,17 +32,22 @@ class Recogniser(Encoder):
 
     Args:
         kind: class with ``fit(clips, texts)``, ``score(clips, labels) -> float32 (labels, clips)``
-            and the attribute ``variant``.
+            and what it reads as an attribute, see :mod:`benchmarks.evaluation.dotted`.
     """
 
     template = PAIR
     fits = True
     seeded = False
 
-    def __init__(self, kind: type, title: str):
+    def __init__(self, kind: type, title: str, read: Input):
         super().__init__()
-        self._kind = kind
-        self.title, self.variant = title, kind.variant  # type: ignore[attr-defined]
+        self._kind, self._input = kind, read
+        self.title, self.variant = title, read.variant or read.kind
+
+    @property
+    def input(self) -> Input:
+        """As its metadata or its attribute ``variant`` says."""
+        return self._input
 
     def open_fold(
         self, fold: int, training: Training, cache: Cache | None = None
@@ -89,4 +96,16 @@ class RecogniserFold(OpenFold):
 def _score(recogniser: Any, clips: Sequence[Features], names: Sequence[str]) -> np.ndarray:
     """Scores of names that may repeat, float32 (names, clips)."""
     unique, rows = np.unique(names, return_inverse=True)
-    return recogniser.score(clips, [str(name) for name in unique])[rows]
+    found = np.asarray(recogniser.score(clips, [str(name) for name in unique]))
+    kind = type(recogniser).__name__
+    if found.shape != (len(unique), len(clips)) or found.dtype.kind not in "fiu":
+        raise ConfigError(
+            f"{kind}: score returned {found.dtype} of shape {found.shape} for {len(unique)} labels "
+            f"and {len(clips)} clips; numbers of shape ({len(unique)}, {len(clips)}) are expected"
+        )
+    if not np.isfinite(found).all():
+        label, clip = np.argwhere(~np.isfinite(found))[0]
+        raise ConfigError(
+            f"{kind}: the score of label {unique[label]!r}, clip {clip}, is not finite"
+        )
+    return found.astype(np.float32, copy=False)[rows]

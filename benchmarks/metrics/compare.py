@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,6 +40,31 @@ def hits(result: Result, metric: str) -> dict[str, float]:
     return {clip: float(np.mean(np.array(of) <= k)) for clip, of in result.ranks.items()}
 
 
+class Flips(NamedTuple):
+    """The clips that two encoders disagree about; see :func:`flips`."""
+
+    gained: list[str]  # ids of clips that a finds more often than b
+    lost: list[str]  # ids of clips that b finds more often
+
+
+def flips(a: Result, b: Result, metric: str = "V2T_R@1") -> Flips:
+    """The clips that changed sides, those first whose ranks differ most.
+
+    Raises:
+        ConfigError: see :func:`compare`.
+    """
+    _check_comparable(a, b)
+    of_a, of_b = _paired(a, b, metric)
+
+    def steps(clip: str) -> tuple[float, str]:
+        return -abs(float(np.mean(a.ranks[clip])) - float(np.mean(b.ranks[clip]))), clip
+
+    return Flips(
+        sorted((clip for clip in of_a if of_a[clip] > of_b[clip]), key=steps),
+        sorted((clip for clip in of_a if of_a[clip] < of_b[clip]), key=steps),
+    )
+
+
 def compare(
     a: Result,
     b: Result,
@@ -58,21 +84,8 @@ def compare(
     Raises:
         ConfigError: the two were not evaluated on the same clips and gallery.
     """
-    for field in _SAME:
-        if across_tasks and field == "task":
-            continue
-        mine, other = getattr(a, field), getattr(b, field)
-        if mine != other:
-            raise ConfigError(
-                f"{a.encoder} and {b.encoder} cannot be compared: {field} {mine!r} and {other!r}"
-            )
-    of_a, of_b = hits(a, metric), hits(b, metric)
-    if of_a.keys() != of_b.keys():
-        odd = sorted(of_a.keys() ^ of_b.keys())
-        raise ConfigError(
-            f"{a.encoder} and {b.encoder} cannot be compared: {len(odd)} clips were evaluated in "
-            f"only one of the results ({odd[0]}, ...)"
-        )
+    _check_comparable(a, b, across_tasks=across_tasks)
+    of_a, of_b = _paired(a, b, metric)
     clips = sorted(of_a)
     both = [of_a[clip] for clip in clips], [of_b[clip] for clip in clips]
     over_clips = intervals.paired_bootstrap(*both)
@@ -91,3 +104,27 @@ def on_shared_clips(a: Result, b: Result) -> tuple[Result, Result]:
         ranks = {clip: of_clip for clip, of_clip in one.ranks.items() if clip in shared}
         both.append(one.model_copy(update={"ranks": ranks}))
     return both[0], both[1]
+
+
+def _check_comparable(a: Result, b: Result, *, across_tasks: bool = False) -> None:
+    """Refuse two results of different data or galleries."""
+    for field in _SAME:
+        if across_tasks and field == "task":
+            continue
+        mine, other = getattr(a, field), getattr(b, field)
+        if mine != other:
+            raise ConfigError(
+                f"{a.encoder} and {b.encoder} cannot be compared: {field} {mine!r} and {other!r}"
+            )
+
+
+def _paired(a: Result, b: Result, metric: str) -> tuple[dict[str, float], dict[str, float]]:
+    """The hits of both results, which must be of the same clips."""
+    of_a, of_b = hits(a, metric), hits(b, metric)
+    if of_a.keys() != of_b.keys():
+        odd = sorted(of_a.keys() ^ of_b.keys())
+        raise ConfigError(
+            f"{a.encoder} and {b.encoder} cannot be compared: {len(odd)} clips were evaluated in "
+            f"only one of the results ({odd[0]}, ...)"
+        )
+    return of_a, of_b

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from benchmarks import metrics
-from benchmarks.metrics import Ranks, intervals
+from benchmarks.metrics import Ranks, clip_retrieval, intervals
 from benchmarks.results import Score
 
 KS = metrics.RECALL_AT
@@ -61,24 +61,33 @@ def _chance_t2v(folds: Sequence[Ranks]) -> dict[str, float]:
 
 
 def score_candidates(
-    ranks: Sequence[np.ndarray], candidates: Sequence[np.ndarray]
+    ranks: Sequence[np.ndarray],
+    candidates: Sequence[np.ndarray],
+    positives: Sequence[np.ndarray] | None = None,
 ) -> dict[str, Score]:
     """V2T scores where each clip has its own candidates, or several queries.
 
     Args:
         ranks: of each clip, the ranks of its queries, 1-based; they are averaged per clip.
         candidates: of each clip, the number of candidates of each query.
+        positives: of each clip, the number of right candidates of each query, where the rank is
+            that of the first one; None: one.
     """
     counts = np.concatenate(list(candidates))
+    right = np.ones_like(counts) if positives is None else np.concatenate(list(positives))
     clip_of = np.repeat(np.arange(len(ranks)), [len(of) for of in ranks])
     queries = np.bincount(clip_of)
-    by_count = {int(count): intervals.chance_v2t(int(count), KS) for count in np.unique(counts)}
+    queries_of = list(zip(right.tolist(), counts.tolist(), strict=True))
+    by_count = {
+        (m, n): intervals.chance_v2t(n, KS) if m == 1 else clip_retrieval.chance_first_hit(m, n, KS)
+        for m, n in set(queries_of)
+    }
 
     def per_clip(values: np.ndarray) -> np.ndarray:
         return np.bincount(clip_of, values) / queries
 
     def chance(name: str) -> float:
-        return float(_statistic(name)(per_clip([by_count[int(count)][name] for count in counts])))
+        return float(_statistic(name)(per_clip([by_count[one][name] for one in queries_of])))
 
     units = metrics.rank_units(np.concatenate(list(ranks)))
     return {

@@ -21,7 +21,7 @@ probe.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ import numpy as np
 from benchmarks import results, tasks
 from benchmarks.evaluation import predictions
 from benchmarks.evaluation.context import EvaluationContext
-from benchmarks.evaluation.ranks import GalleryRanks, TaskRanks
+from benchmarks.evaluation.ranks import CandidateRanks, GalleryRanks, TaskRanks
 from benchmarks.metrics import scoring
 from benchmarks.tasks import Task
 from signclip.core.errors import ConfigError
@@ -40,19 +40,25 @@ _log = logging.getLogger(__name__)
 Ranks = list[list[TaskRanks]]  # seed -> fold
 
 
+class NothingToDo(ConfigError):
+    """None of the tasks makes sense for an encoder on a split, or they drop all test clips."""
+
+
 def run_tasks(
-    context: EvaluationContext, names: Iterable[str] | None = None
+    context: EvaluationContext, names: Iterable[str] | None = None, *, keep_others: bool = False
 ) -> dict[str, results.Result]:
     """Run the tasks that make sense for an encoder on a split, and write results and predictions.
 
     Args:
         names: of the tasks, see :func:`benchmarks.tasks.names_of`; None: all.
+        keep_others: keep the predictions of other tasks, which an earlier call wrote.
 
     Returns:
         task -> result, in the order of the tables.
 
     Raises:
-        ConfigError: there is no such task, or none of them makes sense here.
+        NothingToDo: none of the tasks makes sense here.
+        ConfigError: there is no such task.
         SignCLIPError: a run or the store is damaged.
     """
     chosen = tasks.all_tasks() if names is None else {name: tasks.find(name) for name in names}
@@ -60,26 +66,29 @@ def run_tasks(
     for name, why in skipped.items():
         _log.info("%s, %s: %s is skipped: %s", context.encoder, context.split, name, why)
     wanted = [task for name, task in chosen.items() if name not in skipped]
-    ranks, seconds = _ranks(context, wanted) if wanted else ({}, 0.0)
+    ranks, seconds = rank_tasks(context, wanted) if wanted else ({}, 0.0)
     done = [task for task in wanted if any(one.ids for one in ranks[task.name][0])]
     skipped |= {task.name: task.dropped for task in wanted if task not in done}
     for name in skipped:
         _result_path(context, name).unlink(missing_ok=True)
     if not done:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-        raise ConfigError(f"{context.encoder}, {context.split}: no task makes sense here ({why})")
+        raise NothingToDo(f"{context.encoder}, {context.split}: no task makes sense here ({why})")
     shared = context.described(seconds)
     written = {
-        task.name: results.Result(**shared | _measured(context, task, ranks[task.name]))
+        task.name: results.Result(**shared | measured(context, task, ranks[task.name]))
         for task in done
     }
-    predictions.write(context, {task.name: ranks[task.name] for task in done})
+    of_tasks = {task.name: ranks[task.name] for task in done}
+    predictions.write(context, of_tasks, keep_others=keep_others)
     for result in written.values():
         result.write(context.workspace.leaderboard)
     return written
 
 
-def _ranks(context: EvaluationContext, wanted: list[Task]) -> tuple[dict[str, Ranks], float]:
+def rank_tasks(
+    context: EvaluationContext, wanted: Sequence[Task]
+) -> tuple[dict[str, Ranks], float]:
     """The ranks of each task, and the time that the encoders took to score the test clips."""
     found: dict[str, Ranks] = {task.name: [] for task in wanted}
     seconds = 0.0
@@ -101,20 +110,24 @@ def _result_path(context: EvaluationContext, name: str) -> Path:
     )
 
 
-def _measured(context: EvaluationContext, task: Task, found: Ranks) -> dict[str, Any]:
+def measured(context: EvaluationContext, task: Task, found: Ranks) -> dict[str, Any]:
     """The fields of a result that differ between tasks."""
     ranks: dict[str, list[int]] = {}
     counts: dict[str, list[int]] = {}
+    right: dict[str, list[int]] = {}
     for one in (fold for of_seed in found for fold in of_seed):
         for clip, of_clip, candidates in zip(one.ids, *one.by_clip(), strict=True):
             ranks.setdefault(clip, []).extend(map(int, of_clip))
             counts.setdefault(clip, []).extend(map(int, candidates))
+        if isinstance(one, CandidateRanks) and one.positives is not None:
+            for clip, positives in zip(one.ids, one.positives, strict=True):
+                right.setdefault(clip, []).extend(map(int, positives))
     if isinstance(found[0][0], GalleryRanks):
         scores = scoring.score_galleries(*([one.ranks for one in of_seed] for of_seed in found))
     else:
         clips = sorted(ranks)
         scores = scoring.score_candidates(
-            [np.array(ranks[clip]) for clip in clips], [np.array(counts[clip]) for clip in clips]
+            *([np.array(of[clip]) for clip in clips] for of in (ranks, counts, right) if of)
         )
     if task.extra_scores is not None:
         scores |= task.extra_scores(found)

@@ -19,7 +19,7 @@ from signclip.core.workspace import Workspace
 
 Show = Callable[[str, str, dict[str, results.Result]], None]  # encoder, split, task -> result
 RETRIEVAL = tasks.names_of("retrieval")
-PROTOCOLS = tasks.names_of("recognition", "language", "transfer")
+PROTOCOLS = tasks.names_of("recognition", "clips", "language", "transfer")
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from benchmarks.results import Score
 
 # retrieval: V2T and T2V in the galleries of a split; recognition: labels, learned from the fold's
-# training clips; language: needs prompts with language tags; transfer: for encoders that were
-# trained on other clips.
-Kind = Literal["retrieval", "recognition", "language", "transfer"]
+# training clips; clips: embeddings of clips, no text; language: needs prompts with language tags;
+# transfer: for encoders that were trained on other clips.
+Kind = Literal["retrieval", "recognition", "clips", "language", "transfer"]
 Run = Callable[["FoldContext"], "TaskRanks"]
 Skip = Callable[["EvaluationContext"], "str | None"]
 ExtraScores = Callable[[Sequence[Sequence["TaskRanks"]]], "dict[str, Score]"]

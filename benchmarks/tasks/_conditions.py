@@ -42,6 +42,11 @@ def no_language_tags(context: EvaluationContext) -> str | None:
     """The task needs prompts with language tags, of languages that are in training."""
     if not galleries.is_tagged(context.first_encoder.template):
         return "the encoder's prompts name no sign language"
+    return no_languages(context)
+
+
+def no_languages(context: EvaluationContext) -> str | None:
+    """The task needs several sign languages, all of which are in training."""
     for fold in context.folds:
         known = set(context.languages(fold.train))
         if len(known) < 2:

@@ -76,6 +76,21 @@ def test_a_file_of_schema_version_1_loads():
     assert set(results.load(GOLDEN)["metric"]) == set(old.scores)
 
 
+def test_a_file_of_schema_version_2_loads():
+    (path,) = GOLDEN.with_name("version-2").rglob("*.json")
+    assert json.loads(path.read_text())["schema_version"] == 2
+    old = results.read(path)
+    assert (old.schema_version, old.group, old.encoder_fingerprint) == (2, "repro", "")
+    assert len(old.ranks) == old.n_evaluated == 93
+    assert old.path(GOLDEN.with_name("version-2")) == path
+
+
+def test_metadata_beside_results_is_no_result(tmp_path, result):
+    path = result().write(tmp_path)
+    (path.parent / results.SIDECAR).write_text("not read here")
+    assert len(results.load(tmp_path)) == 1
+
+
 def test_a_result_of_another_version_of_the_suite_loads(tmp_path, result):
     old = result(suite="0.0.1")
     assert old.signature.endswith("|suite:0.0.1")

@@ -21,7 +21,8 @@ from signclip.text import label
 NAME = "spreadthesign-fingerspelling"
 RETRIEVAL = tasks.names_of("retrieval")
 RECOGNITION, LANGUAGE = tasks.names_of("recognition"), tasks.names_of("language")
-PROTOCOLS = tasks.names_of("recognition", "language", "transfer")
+CLIPS = tasks.names_of("clips")
+PROTOCOLS = tasks.names_of("recognition", "clips", "language", "transfer")
 
 
 def measured(name, workspace, split="letters", seeds=(0,), names=RETRIEVAL, **given):
@@ -254,9 +255,8 @@ def test_recognition_that_needs_too_large_a_matrix_is_skipped_with_a_warning(
     assert set(protocols("E7.2")) == set(whole) - {"linear_probe"}
     assert "scores in one matrix are over the limit" in caplog.text
     monkeypatch.setattr(_conditions, "MOST_CELLS", cells - 1)
-    assert set(protocols("E7.2")) == set(LANGUAGE)
-    with pytest.raises(ConfigError, match="no task makes sense here"):
-        protocols("E3.2", "letters")
+    assert set(protocols("E7.2")) == {*CLIPS, *LANGUAGE}
+    assert set(protocols("E3.2", "letters")) == set(CLIPS)
 
 
 @pytest.mark.parametrize("encoder", ["E7.2", "X"])
@@ -264,7 +264,7 @@ def test_every_protocol_runs_where_languages_and_labels_are_in_training(
     protocols, workspace, encoder
 ):
     found = protocols(encoder)
-    assert tuple(found) == (*RECOGNITION, *LANGUAGE)
+    assert tuple(found) == (*RECOGNITION, *CLIPS, *LANGUAGE)
     for name, result in found.items():
         assert results.read(path_of(workspace, encoder, name, "in_domain")) == result
         assert len(result.ranks) == result.n_evaluated
@@ -291,9 +291,9 @@ def test_every_protocol_runs_where_languages_and_labels_are_in_training(
 
 def test_prompts_without_languages_get_no_language_task(protocols):
     found = protocols("E3.2", "letters")
-    assert set(found) == set(RECOGNITION)
-    assert {result.labels for result in found.values()} == {26}
-    assert {result.n_evaluated for result in found.values()} == {410}
+    assert set(found) == {*RECOGNITION, *CLIPS}
+    assert {found[name].labels for name in RECOGNITION} == {26}
+    assert {found[name].n_evaluated for name in RECOGNITION} == {410}
 
 
 def test_recognition_learns_from_the_training_clips_of_its_fold(protocols, workspace):
@@ -318,7 +318,11 @@ def test_recognition_learns_from_the_training_clips_of_its_fold(protocols, works
 
 def test_a_run_that_was_trained_on_other_clips_is_evaluated_zero_shot(protocols, workspace):
     found = protocols("E8", "unseen_language", run="in_domain")
-    assert set(found) == {*RECOGNITION, "zero_shot"}  # no letter has more than 20 clips
+    assert set(found) == {
+        *RECOGNITION,
+        "sign_to_sign",
+        "zero_shot",
+    }  # no letter has more than 20 clips
     result = results.read(
         path_of(workspace, "E8", "zero_shot", "unseen_language", "smoke.in_domain")
     )
@@ -388,7 +392,7 @@ def test_labels_are_frequent_from_twenty_one_clips():
 
 def test_with_two_takes_of_one_sign_analogies_are_skipped(protocols, monkeypatch):
     monkeypatch.setattr(analogies, "each_pair_once", lambda context, fold: False)
-    assert set(protocols("E7.2")) == {*RECOGNITION, *LANGUAGE} - {"analogies"}
+    assert set(protocols("E7.2")) == {*RECOGNITION, *CLIPS, *LANGUAGE} - {"analogies"}
 
 
 def test_an_encoder_without_embeddings_has_no_protocols(protocols):

@@ -75,7 +75,7 @@ def measured(workspace, path: str, split: str = "in_domain"):
 
 def test_a_class_without_texts_is_evaluated_by_recognition(module, without_runs):
     found = measured(without_runs, f"{module}:Mean")
-    assert tuple(found) == tasks.names_of("recognition")
+    assert tuple(found) == tasks.names_of("recognition", "clips")
     result = found["prototypes"]
     assert (result.encoder, result.title, result.seeds) == ("Mean", "Mean", [0])
     assert result.scores["V2T_R@1"].value > result.scores["V2T_R@1"].chance

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.metrics import intervals
-from benchmarks.metrics.compare import compare
+from benchmarks.metrics.compare import compare, flips
 from signclip.core.errors import ConfigError
 
 CLIPS = [f"clip-{i:02d}" for i in range(40)]
@@ -58,3 +58,17 @@ def test_what_was_measured_otherwise_is_not_paired(result, change, told):
 def test_only_means_over_clips_are_paired(result):
     with pytest.raises(ConfigError, match="V2T_R@k"):
         compare(result(ranks=ranks(20)), result(ranks=ranks(20)), "T2V_P@1")
+
+
+def test_the_clips_that_changed_sides_are_those_that_make_the_difference(result):
+    a, b = result(encoder="X", ranks=ranks(30)), result(ranks=ranks(20))
+    b.ranks[CLIPS[25]] = [9]
+    found = flips(a, b)
+    assert found.lost == []
+    assert sorted(found.gained) == CLIPS[20:30]
+    assert found.gained[0] == CLIPS[25]  # whose ranks differ most
+    assert flips(b, a) == (found.lost, found.gained)
+    share = (len(found.gained) - len(found.lost)) / len(CLIPS)
+    assert compare(a, b).difference == pytest.approx(share)
+    with pytest.raises(ConfigError, match="split"):
+        flips(a, result(ranks=ranks(20), split="other"))

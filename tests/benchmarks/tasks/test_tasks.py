@@ -45,6 +45,7 @@ def test_the_tables_read_names_and_titles_in_a_fixed_order():
     assert list(tasks.all_tasks()) == [
         *("retrieval", "tagged_retrieval"),
         *("few_shot_1", "few_shot_5", "few_shot_10", "few_shot_100", "prototypes", "linear_probe"),
+        *("sign_to_sign", "identification_prototypes"),
         *("identification", "identification_oracle", "conceptualisation", "analogies"),
         *("zero_shot", "zero_shot_in_vocabulary"),
     ]
@@ -173,6 +174,14 @@ def test_an_encoder_without_texts_has_recognition_and_analogies():
     assert applied("retrieval", reads_text=False) == set()
     names = applied("recognition", "language", "transfer", reads_text=False, template=TAGGED)
     assert names == {*tasks.names_of("recognition"), "analogies"}
+
+
+def test_languages_by_class_means_need_no_texts_but_known_languages():
+    names = {"sign_to_sign", "identification_prototypes"}
+    assert applied("clips", reads_text=False) == names
+    assert applied("clips", test=[("bfi", "a")]) == {"sign_to_sign"}
+    assert applied("clips", train=[("ase", "a"), ("ase", "b")]) == {"sign_to_sign"}
+    assert applied("clips", embeds=False) == set()
 
 
 def test_a_probe_needs_two_labels():

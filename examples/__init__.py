@@ -1,0 +1,1 @@
+"""Runnable encoders for the leaderboard; see README.md."""
