@@ -165,7 +165,8 @@ def _published(path: Path, row: str, column: str) -> list[str]:
     cells = pd.read_csv(path, dtype=str, keep_default_na=False)
     if not {"row", "column", "published", "verdict"} <= set(cells):
         return []
-    here = cells[(cells["row"] == row) & [column.endswith(name) for name in cells["column"]]]
+    named = cells["column"].map(column.endswith)
+    here = cells[(cells["row"] == row) & named]
     if here.empty:
         return []
     cell = here.iloc[0]

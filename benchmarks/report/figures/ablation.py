@@ -111,8 +111,8 @@ def differences(papers: Found, beyond: Found, full: Found) -> pd.DataFrame:
         if panel == "paper":
             found = papers.get(place, {})
         else:
-            several = full.get(place, {})
-            found = several if several.keys() >= drawn[panel, place] else beyond.get(place, {})
+            several, here = full.get(place, {}), beyond.get(place, {})
+            found = several if several.keys() >= drawn[panel, place] & here.keys() else here
         if name in found and against in found:
             one = found[name]
             difference = compare(one, found[against], METRIC)

@@ -69,7 +69,7 @@ def test_runs_of_another_pretraining_stand_in_the_place_of_the_letters(evaluated
     for run, value in (("in_domain", "0.4100"), ("official", "0.4200")):
         frame, text = written(run=run)
         assert frame["ours_V2T_R@1"].tolist() == [value]
-        assert ("fingerspelt letters" in text) == (run == "in_domain")
+        assert ("fingerspelled letters" in text) == (run == "in_domain")
 
 
 def test_clips_whose_labels_are_frequent_in_pretraining_are_a_line_of_their_own(evaluated, written):
