@@ -1,9 +1,6 @@
 """Made-up boards: encoders of known skill on clips of several sign languages."""
 
-import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -78,20 +75,3 @@ def board_of(about, tmp_path) -> Callable[..., Board]:
         return board.board_of(columns.table_of(found, tmp_path), about)
 
     return make
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium without a window."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium: apt-get install chromium, or name one in CHROMIUM")
-    with sync_api.sync_playwright() as running:
-        try:
-            # --no-sandbox: as root, as in containers, Chromium starts in no other way
-            started = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        except sync_api.Error as error:
-            pytest.skip(f"chromium does not start: {str(error).splitlines()[0]}")
-        yield started
-        started.close()

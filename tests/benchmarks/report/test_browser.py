@@ -3,12 +3,9 @@
 Skipped where Playwright or a Chromium is missing (Debian: ``apt-get install chromium``).
 """
 
-import shutil
-
 import pytest
 
 WIDTHS = (360, 768, 1600)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CONTRAST = """
 () => {
   const parts = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -31,19 +28,6 @@ CONTRAST = """
   }).filter(([ratio]) => ratio < 4.5);
 }
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium."""
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("no Chromium here (Debian: apt-get install chromium)")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

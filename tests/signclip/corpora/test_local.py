@@ -84,7 +84,10 @@ def test_an_empty_value_is_no_entry(params):
         ("corpora: {a: {loader: folder}}\n", "corpora, a: path: Field required"),
         ("corpora: {a: {loader: folder, path: ''}}\n", "corpora, a: path: .*no path is given"),
         ("corpora: {a: {loader: flder, path: x}}\n", "unknown loader 'flder'; there are .*folder"),
-        ("corpora: {a: {loader: folder, path: x, use: [test]}}\n", "'pretraining' or 'transfer'"),
+        (
+            "corpora: {a: {loader: folder, path: x, use: [test]}}\n",
+            "'fingerspelling' or 'transfer'",
+        ),
         ("corpora: {a: {loader: folder, path: x, usage: []}}\n", "corpora, a: usage: "),
         ("corpora: {a.b: {loader: folder, path: x}}\n", "letters, digits, - and _ only"),
         (
