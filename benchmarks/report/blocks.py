@@ -154,7 +154,10 @@ def reproduction(source: Source) -> str:
     numbers.loc[len(numbers)] = {"table": "all", **total}
     numbers["table"] = numbers["table"].str.replace("_", " ")
     why = summary.reasons(tables)
-    reasons = [f"{one['values']} {one['reason']}" for one in why[:REASONS].to_dict("records")]
+    reasons = [
+        f"{one['values']} {one['reason'].replace('needs', 'need', 1)}"
+        for one in why[:REASONS].to_dict("records")
+    ]
     if len(why) > REASONS:
         reasons.append(f"{why[REASONS:]['values'].sum()} other corpora or models")
     counted = summary.reproduced_by_counting(tables)
