@@ -101,7 +101,9 @@ def page_of(
         )
         for result in of
     )
-    measured = {one.table.name: one.page.cells.keys() for one in tables}
+    measured = {  # a cell without a result was counted
+        one.table.name: {cell for cell, found in one.page.cells.items() if found} for one in tables
+    }
     titles = {one.table.name: one.title for one in tables}
     corpora = sorted({result.corpus for result in shown} | {source.corpus})
     return _template().render(

@@ -305,3 +305,15 @@ def test_a_training_that_results_share_counts_once(result):
     [row] = origins.totals(shown).to_dict("records")
     assert (row["results"], row["encoders"], row["training"]) == ("3", "2", "2 s")
     assert list(origins.costs(shown)["id"]) == ["E3", "E5"]
+
+
+def test_sizes_that_were_counted_are_not_told_as_measured_scores(board, workspace):
+    board()
+    workspace.points.mkdir(parents=True)
+    sizes = pd.DataFrame([("E7.2", "v", 203, 609, 217681152)])
+    sizes.columns = ["experiment", "variant", "points", "dims", "parameters"]
+    sizes.to_csv(workspace.points / "model_sizes.csv", index=False)
+    report.write_all(workspace, profile="cpu", corpus="c", seed=0)
+    page = (workspace.results / "report/index.html").read_text(encoding="utf-8")
+    assert "no score of the paper has been measured again" in page
+    assert "measured with trained models" not in page
