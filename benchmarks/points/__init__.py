@@ -15,7 +15,6 @@ Cost: a minute on the embedded corpus, most of it for embedding clips.
 from __future__ import annotations
 
 import importlib
-import json
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -98,7 +97,7 @@ def write(points: Points, source: Source, folder: Path) -> Path:
         "corpus": source.corpus,
         "inputs": list(made.inputs),
     }
-    files.write_text(path.with_suffix(".json"), json.dumps(about, indent=1, sort_keys=True) + "\n")
+    files.write_text(path.with_suffix(".json"), files.canonical_json(files.sealed(about)))
     return path
 
 

@@ -91,7 +91,7 @@ def sidecar(
         about["points"] = [f"results/points/{name}.csv" for name in points]
     if rows:
         about["cells"] = rows
-    return json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return files.canonical_json(files.sealed(about))
 
 
 def read(path: Path) -> dict[str, Any]:
