@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from signclip.core.workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmarks.results import Result
     from benchmarks.source import Source
 
 
@@ -58,6 +59,20 @@ class Points:
     name: str
     title: str
     make: Callable[[Source], Made]
+
+
+def runs_of(source: Source, found: Mapping[str, Result]) -> list[str]:
+    """The runs of the source's seed that some results were measured with, with fingerprints.
+
+    Args:
+        found: encoder -> result.
+    """
+    return [
+        f"{name}/{run}: {fingerprint}"
+        for name, result in found.items()
+        for run, fingerprint in result.runs.items()
+        if run.startswith(f"{source.seed}/")
+    ]
 
 
 def names() -> list[str]:

@@ -23,7 +23,7 @@ import pandas as pd
 from baselines.floors.nearest_neighbour import VARIANT
 from benchmarks import suites
 from benchmarks.evaluation.galleries import RETRIEVAL
-from benchmarks.points import Made, Points
+from benchmarks.points import Made, Points, runs_of
 from benchmarks.source import Need, Source
 from signclip.core.errors import ConfigError
 from signclip.text import label
@@ -102,13 +102,7 @@ def make(source: Source) -> Made:
     if not found or not source.workspace.store(source.corpus, VARIANT).is_dir():
         return Made(pd.DataFrame(columns=columns))
     embedding_spaces, labels = read(source, list(found))
-    inputs = [
-        f"{name}/{run}: {fingerprint}"
-        for name, result in found.items()
-        for run, fingerprint in result.runs.items()
-        if run.startswith(f"{source.seed}/")
-    ]
-    return Made(frame(embedding_spaces, labels), inputs)
+    return Made(frame(embedding_spaces, labels), runs_of(source, found))
 
 
 POINTS = Points("iconicity", "spread of a letter's embeddings over sign languages", make)

@@ -23,7 +23,7 @@ import pandas as pd
 
 from benchmarks import suites
 from benchmarks.evaluation.galleries import RETRIEVAL
-from benchmarks.points import Made, Points
+from benchmarks.points import Made, Points, runs_of
 from benchmarks.source import Need, Source
 from signclip.core.errors import RunError
 from signclip.text import label
@@ -116,11 +116,7 @@ def make(source: Source) -> Made:
         except RunError:
             continue
         parts.append(read(source, name))
-        inputs += [
-            f"{name}/{run}: {fingerprint}"
-            for run, fingerprint in result.runs.items()
-            if run.startswith(f"{source.seed}/")
-        ]
+        inputs += runs_of(source, {name: result})
     if not parts:
         return Made(pd.DataFrame(columns=[*COLUMNS, "x", "y"]))
     return Made(pd.concat(parts, ignore_index=True)[[*COLUMNS, "x", "y"]], inputs)

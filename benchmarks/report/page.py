@@ -215,14 +215,20 @@ def latex_page(title: str, parts: Mapping[str, pd.DataFrame], label: str) -> str
     return "\n\n".join(tables) + "\n"
 
 
-@cache
-def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+def environment_of(folder: Path, *, autoescape: bool = False) -> jinja2.Environment:
+    """Templates of a folder, in which a missing variable is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
+        autoescape=autoescape,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    environment = environment_of(TEMPLATES)
     environment.filters["md"] = markdown_text
     return environment
 

@@ -26,7 +26,7 @@ from benchmarks.report.drawing import Drawn
 from benchmarks.report.html import markup, origins, svg, verdict
 from benchmarks.report.html.origins import Origin
 from benchmarks.report.html.tables import Part, part_of
-from benchmarks.report.page import SUFFIXES, TEMPLATES, Rendered
+from benchmarks.report.page import SUFFIXES, TEMPLATES, Rendered, environment_of
 from benchmarks.results import Result
 from benchmarks.source import Source
 from signclip.corpora.catalogue import About, catalogue
@@ -209,11 +209,4 @@ def _raw(name: str) -> Markup:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")
+    return environment_of(TEMPLATES, autoescape=True).get_template("report.html.j2")

@@ -18,9 +18,9 @@ import pandas as pd
 from benchmarks import paper
 from benchmarks.report import published, verdicts
 from benchmarks.report.cells import NOTHING
+from benchmarks.report.corpus_cards import read_panel
 from benchmarks.report.page import Page, Table
-from benchmarks.source import Source
-from signclip.core.errors import ConfigError
+from benchmarks.source import NoResults, Source
 
 NAME = "datasets"
 TOTALS = ("sign_languages", "signers", "signs", "clips", "hours")  # of a card, panel `total`
@@ -36,15 +36,13 @@ def cards(source: Source) -> dict[str, dict[str, float]]:
     Raises:
         ConfigError: a card is damaged.
     """
-    found = {}
-    for path in sorted((source.workspace.results / "corpora").glob("*.csv")):
-        try:
-            card = pd.read_csv(path)
-            totals = card[card["panel"] == "total"].set_index("name")["value"].astype(float)
-        except (ValueError, KeyError) as error:
-            raise ConfigError(f"{path}: not a card of a corpus ({error})") from None
-        found[path.stem] = {str(name): value for name, value in totals.items()}
-    return found
+    try:
+        totals = read_panel(source, "total")
+    except NoResults:
+        return {}
+    return {
+        corpus: dict(totals[corpus].itertuples(index=False, name=None)) for corpus in sorted(totals)
+    }
 
 
 def counted(totals: Mapping[str, Mapping[str, float]]) -> dict[tuple[str, str], float]:
