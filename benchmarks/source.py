@@ -94,6 +94,13 @@ class Source:
         place = (group or self.group, encoder, revision or self.profile)
         return self._by_key.get((*place, task, corpus or self.corpus, split))
 
+    def find_first(
+        self, encoder: str, tasks: Iterable[str], split: str, **where: str
+    ) -> Result | None:
+        """The result of the first of some tasks that has one; ``where`` as in :meth:`find`."""
+        found = (self.find(encoder, task, split, **where) for task in tasks)
+        return next((one for one in found if one is not None), None)
+
     def planned(self, split: str, task: str) -> list[str]:
         """The encoders whose result on a task and split the pipeline makes."""
         retrieval = task in (RETRIEVAL, TAGGED_RETRIEVAL)

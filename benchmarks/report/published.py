@@ -81,8 +81,7 @@ def _on_papers_corpus(
     where = dict(group=f"{column.use}-{column.corpus}", revision=revision, corpus=column.corpus)
     # among prompts; a row whose prompts name no language has one gallery
     tasks = (TAGGED_RETRIEVAL, RETRIEVAL) if task == TAGGED_RETRIEVAL else (task,)
-    found = (source.find(row["experiment"], one, OFFICIAL, **where) for one in tasks)
-    return next((one for one in found if one is not None), None)
+    return source.find_first(row["experiment"], tasks, OFFICIAL, **where)
 
 
 def compare(

@@ -41,6 +41,12 @@ def published_cells(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["published"] != ""]
 
 
+def cells_with(tables: Path, kind: str) -> pd.DataFrame:
+    """The published cells of all tables with a verdict of one kind."""
+    cells = pd.concat([published_cells(read(tables, name)) for name in paper.tables()])
+    return cells[cells["verdict"].map(verdicts.kind_of) == kind]
+
+
 def numbers(tables: Path) -> pd.DataFrame:
     """One row a published table: its number of values, and how many have each verdict.
 
@@ -58,9 +64,7 @@ def numbers(tables: Path) -> pd.DataFrame:
 
 def reasons(tables: Path, kind: str = verdicts.NOT_RUN) -> pd.DataFrame:
     """Why published values have a verdict of one kind: reason, values; most first."""
-    cells = pd.concat([published_cells(read(tables, name)) for name in paper.tables()])
-    of_kind = cells[cells["verdict"].map(verdicts.kind_of) == kind]
-    counts = of_kind["verdict"].str.partition(": ")[2].value_counts(sort=False)
+    counts = cells_with(tables, kind)["verdict"].str.partition(": ")[2].value_counts(sort=False)
     table = counts.rename_axis("reason").reset_index(name="values")
     return table.sort_values(["values", "reason"], ascending=[False, True], ignore_index=True)
 
@@ -77,9 +81,7 @@ def claims(tables: Path) -> pd.DataFrame:
 
 def reproduced_by_counting(tables: Path) -> int:
     """How many of the reproduced values are sizes that were counted, not scores."""
-    cells = pd.concat([published_cells(read(tables, name)) for name in paper.tables()])
-    reproduced = cells["verdict"].map(verdicts.kind_of) == verdicts.REPRODUCED
-    return int((reproduced & cells["column"].isin(COUNTED)).sum())
+    return int(cells_with(tables, verdicts.REPRODUCED)["column"].isin(COUNTED).sum())
 
 
 def origins() -> dict[str, int]:

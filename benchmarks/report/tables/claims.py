@@ -117,8 +117,7 @@ def _transferred(
     revision = profile if row in suites.expand(["finetuned"]) else f"{profile}.{run}"
     tasks = (TAGGED_RETRIEVAL, RETRIEVAL) if task == TAGGED_RETRIEVAL else (task,)
     where = dict(group=f"transfer-{corpus}", revision=revision, corpus=corpus)
-    found = (source.find(row, one, OFFICIAL, **where) for one in tasks)
-    return next((one for one in found if one is not None), None)
+    return source.find_first(row, tasks, OFFICIAL, **where)
 
 
 def _on_papers_corpus(claim: Mapping[str, str], source: Source) -> Place:

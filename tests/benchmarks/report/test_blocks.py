@@ -70,4 +70,4 @@ def test_the_blocks_are_made_from_results(board, source, document, stored, writt
     assert tagged == "–"  # 0 by construction
     assert "–" not in (letters, labels, unseen)
     assert "| pretraining" in made
-    assert "needs Spreadthesign and ASL Citizen" in made
+    assert " need Spreadthesign and ASL Citizen" in made
