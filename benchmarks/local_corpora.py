@@ -151,7 +151,7 @@ def pretrain(name: str, workspace: Workspace, job: Job) -> None:
     Raises:
         SignCLIPError: the corpus, its features or a run are missing or damaged.
     """
-    from benchmarks.runner.rows import Settings, evaluate_rows
+    from benchmarks.runner.rows import PROTOCOLS, Settings, evaluate_rows
 
     inside, group = folders_of(PRETRAINING, name, workspace, job.profile)
     uses = [use for use in (PRETRAINING, FINGERSPELLING) if use in uses_of(name, workspace)]
@@ -162,7 +162,7 @@ def pretrain(name: str, workspace: Workspace, job: Job) -> None:
     where = (workspace.replace(runs=inside.runs), Settings(job.profile, name, (job.seed,), group))
     evaluate_rows(wanted, [SPLIT], *where)
     if PRETRAINING in uses:
-        evaluate_rows(suites.expand(WITH_PROTOCOLS), [SPLIT], *where, protocols=True)
+        evaluate_rows(suites.expand(WITH_PROTOCOLS), [SPLIT], *where, names=PROTOCOLS)
 
 
 def read_pretrained(params: Path) -> Pretrained:
@@ -182,7 +182,7 @@ def transfer(name: str, workspace: Workspace, job: Job) -> None:
         SignCLIPError: the corpus, its features, or a run are missing or damaged.
     """
     from benchmarks import report, tasks
-    from benchmarks.runner.rows import Settings, evaluate_rows
+    from benchmarks.runner.rows import PROTOCOLS, Settings, evaluate_rows
 
     inside, group = folders_of(TRANSFER, name, workspace, job.profile)
     pretrained = read_pretrained(workspace.params)
@@ -194,13 +194,13 @@ def transfer(name: str, workspace: Workspace, job: Job) -> None:
     where = (workspace.replace(runs=inside.runs), settings)
     trained = suites.expand(["everywhere", "finetuned"])
     evaluate_rows(suites.expand([*trained, "skeletons", "floors"]), [SPLIT], *where)
-    evaluate_rows(trained, [SPLIT], *where, protocols=True)
+    evaluate_rows(trained, [SPLIT], *where, names=PROTOCOLS)
     zero_shot = replace(settings, run=pretrained.run)
     everywhere = suites.expand(["everywhere", "tested"])
     others = [row for row in suites.expand(["pretraining"]) if row not in everywhere]
     transferred = _with_runs(others, origins, pretrained, job)
-    evaluate_rows(everywhere, [SPLIT], origins, zero_shot, protocols=True)
-    evaluate_rows(transferred, [SPLIT], origins, zero_shot, tasks_named=tasks.names_of("transfer"))
+    evaluate_rows(everywhere, [SPLIT], origins, zero_shot, names=PROTOCOLS)
+    evaluate_rows(transferred, [SPLIT], origins, zero_shot, names=tasks.names_of("transfer"))
     report.write_transfer(workspace, profile=job.profile, corpus=name, run=pretrained.run)
 
 

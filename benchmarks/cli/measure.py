@@ -195,7 +195,7 @@ def protocols(
     Example: signbench protocols E8 --corpus asl-citizen --split official --run in_domain
     """
     from benchmarks import suites
-    from benchmarks.runner.rows import Settings, evaluate_rows
+    from benchmarks.runner.rows import PROTOCOLS, Settings, evaluate_rows
 
     settings = Settings(
         profile,
@@ -207,7 +207,7 @@ def protocols(
     )
     names, workspace = suites.expand(rows), Workspace(runs=runs)
     show = _print_lines
-    evaluate_rows(names, unique(split), workspace, settings, protocols=True, show=show)
+    evaluate_rows(names, unique(split), workspace, settings, names=PROTOCOLS, show=show)
 
 
 @app.command()

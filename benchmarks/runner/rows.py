@@ -47,8 +47,7 @@ def evaluate_rows(
     workspace: Workspace,
     settings: Settings,
     *,
-    protocols: bool = False,
-    tasks_named: Sequence[str] | None = None,
+    names: Sequence[str] = RETRIEVAL,
     show: Show = lambda *_: None,
 ) -> None:
     """Evaluate encoders on splits.
@@ -56,13 +55,11 @@ def evaluate_rows(
     Args:
         rows: encoders, see :func:`benchmarks.evaluation.context.open_context`.
         workspace: predictions go to ``<predictions>/<group>``.
-        protocols: all tasks but retrieval, in place of retrieval.
-        tasks_named: these tasks instead.
+        names: of the tasks.
 
     Raises:
         SignCLIPError: an encoder, its runs or the features are missing or damaged.
     """
-    names = tuple(tasks_named or (PROTOCOLS if protocols else RETRIEVAL))
     _evaluate([(row, split, names) for split in splits for row in rows], workspace, settings, show)
 
 

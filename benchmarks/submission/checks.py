@@ -18,7 +18,7 @@ import copy
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,17 +118,9 @@ def _embedder(entry: Entry, given: Sample) -> Iterator[Check]:
             raise _Failed("embed_pose changes its argument: copy a pose before you change it")
         return f"{array.dtype} {array.shape}"
 
-    shape = _property("shapes", shapes)
-    yield shape
-    if not first:
+    embedded = yield from _basics(shapes, first, given.ids)
+    if embedded is None:
         return
-    embedded = np.asarray(first[0], np.float64)
-    yield _property("dtype", lambda: _dtype(first[0]))
-    finite = _property("finite", lambda: _finite(embedded, given.ids))
-    yield finite
-    if not finite.passed:
-        return
-    yield _property("not constant", lambda: _varies(embedded))
     yield _property("deterministic", lambda: _repeats(embed, entry, given, embedded))
     yield _property("batch-invariant", lambda: _alone(embed, given, embedded))
     yield _property("order kept", lambda: _reversed(embed, given, embedded))
@@ -136,6 +128,27 @@ def _embedder(entry: Entry, given: Sample) -> Iterator[Check]:
         yield _property("texts", lambda: _texts(_Method(encoder, "embed_text"), embedded.shape[1]))
     yield _property("memory", lambda: _memory(lambda: embed.raw(given.items)))
     yield _property("speed", lambda: _speed(lambda: embed.raw(given.items), given))
+
+
+def _basics(
+    shapes: Callable[[], str], first: list[np.ndarray], ids: Sequence[str]
+) -> Generator[Check, None, np.ndarray | None]:
+    """The checks without which no other makes sense; the numbers, or None if one failed.
+
+    Args:
+        shapes: calls the encoder and puts what it returned, one row a clip, into ``first``.
+    """
+    yield _property("shapes", shapes)
+    if not first:
+        return None
+    numbers = np.asarray(first[0], np.float64)
+    yield _property("dtype", lambda: _dtype(first[0]))
+    finite = _property("finite", lambda: _finite(numbers, ids))
+    yield finite
+    if not finite.passed:
+        return None
+    yield _property("not constant", lambda: _varies(numbers))
+    return numbers
 
 
 def _recogniser(entry: Entry, given: Sample) -> Iterator[Check]:
@@ -162,17 +175,10 @@ def _recogniser(entry: Entry, given: Sample) -> Iterator[Check]:
         first.append(found.T[:, :-1])  # a label that fit never saw may score anything
         return f"{found.dtype} {found.shape}"
 
-    yield _property("shapes", shapes)
-    if not first:
-        return
-    scores = np.asarray(first[0], np.float64)
-    yield _property("dtype", lambda: _dtype(first[0]))
-    finite = _property("finite", lambda: _finite(scores, given.ids))
-    yield finite
-    if not finite.passed:
+    scores = yield from _basics(shapes, first, given.ids)
+    if scores is None:
         return
     method = fitted(given.labels)
-    yield _property("not constant", lambda: _varies(scores))
     yield _property("deterministic", lambda: _refits(fitted, given, scores))
     yield _property("batch-invariant", lambda: _alone(method, given, scores))
     yield _property("order kept", lambda: _reversed(method, given, scores))
