@@ -130,7 +130,7 @@ def tune(
         trials,
         jobs=jobs,
         total=sum(trial.config.epochs for trial in trials),
-        desc=f"{recipe}: {len(settings)} settings, {len(trials)} runs",
+        desc=f"{recipe}, {len(trials)} runs",
         workspace=workspace,
     )
     by_run = pd.DataFrame(

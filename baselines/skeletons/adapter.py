@@ -53,20 +53,31 @@ class Keypoints(NamedTuple):
     detected: np.ndarray  # bool (frames, points)
 
 
-def keypoints(clip: Features, skeleton: Skeleton, hand_reach: float | None = None) -> Keypoints:
-    """The skeleton's points of a clip, in the frames with a hand.
+def frames_with_hands(clip: Features, skeleton: Skeleton) -> np.ndarray:
+    """The frames in which a hand is detected; all frames of a clip without any: int (kept,)."""
+    hands = np.array(skeleton.columns)[skeleton.hands]
+    kept = clip.valid[:, hands].any(axis=1)
+    return np.flatnonzero(kept) if kept.any() else np.arange(len(kept))
+
+
+def keypoints(
+    clip: Features,
+    skeleton: Skeleton,
+    hand_reach: float | None = None,
+    frames: np.ndarray | None = None,
+) -> Keypoints:
+    """The skeleton's points of a clip.
 
     Args:
         clip: features of :data:`baselines.skeletons.graph.VARIANT`.
         hand_reach: size of normalised hands in shoulder widths; None leaves hands as they are.
+        frames: some of :func:`frames_with_hands`, int (frames,); None: all of them.
     """
-    columns = list(skeleton.columns)
-    detected = clip.valid[:, columns]
-    kept = detected[:, skeleton.hands].any(axis=1)
-    if not kept.any():
-        kept[:] = True
-    xy = clip.values.reshape(len(clip.values), -1, 3)[kept][:, columns, :2]
-    detected = detected[kept]
+    if frames is None:
+        frames = frames_with_hands(clip, skeleton)
+    at = np.ix_(frames, skeleton.columns)
+    detected = clip.valid[at]
+    xy = clip.values.reshape(len(clip.values), -1, 3)[at][..., :2]
     xy = np.where(detected[..., None], xy, np.float32(0))
     if hand_reach is not None:
         for hand in skeleton.each_hand:
@@ -90,11 +101,6 @@ def uniform_frames(count: int, frames: int, view: int = 0, views: int = 1) -> np
     """The middle frame of each part, or one of several even positions: int (frames,)."""
     share = (view + 0.5) / views
     return ((np.arange(frames) + share) * count / frames).astype(np.int64)
-
-
-def select_frames(clip: Keypoints, at: np.ndarray) -> Keypoints:
-    """Some frames of a clip."""
-    return Keypoints(clip.xy[at], clip.detected[at])
 
 
 def hands_alone(clip: Keypoints, skeleton: Skeleton) -> Keypoints:

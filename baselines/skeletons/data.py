@@ -31,15 +31,14 @@ class Conversion:
     def __init__(self, recipe: Recipe):
         self.recipe, self.skeleton = recipe, graph.skeleton(recipe.points)
 
-    def keypoints(self, clip: Features) -> Keypoints:
-        """The keypoints of a whole clip."""
-        return adapter.keypoints(clip, self.skeleton, self.recipe.hand_reach)
+    def _keypoints(self, clip: Features, frames: np.ndarray) -> Keypoints:
+        return adapter.keypoints(clip, self.skeleton, self.recipe.hand_reach, frames)
 
     def augmented(self, clip: Features, rng: np.random.Generator) -> Keypoints:
         """A training clip: ``recipe.frames`` random frames, changed as the recipe says."""
-        whole = self.keypoints(clip)
-        at = adapter.random_frames(len(whole.detected), self.recipe.frames, rng)
-        sampled = adapter.select_frames(whole, at)
+        kept = adapter.frames_with_hands(clip, self.skeleton)
+        at = adapter.random_frames(len(kept), self.recipe.frames, rng)
+        sampled = self._keypoints(clip, kept[at])
         hands = sampled.detected[:, self.skeleton.hands]
         if rng.random() < self.recipe.hands_alone and hands.any():
             sampled = adapter.hands_alone(sampled, self.skeleton)
@@ -49,11 +48,10 @@ class Conversion:
 
     def views(self, clip: Features) -> list[Keypoints]:
         """The samplings of a clip that evaluation averages."""
-        whole, views = self.keypoints(clip), self.recipe.views
-        count = len(whole.detected)
+        kept, views = adapter.frames_with_hands(clip, self.skeleton), self.recipe.views
         return [
-            adapter.select_frames(
-                whole, adapter.uniform_frames(count, self.recipe.frames, view, views)
+            self._keypoints(
+                clip, kept[adapter.uniform_frames(len(kept), self.recipe.frames, view, views)]
             )
             for view in range(views)
         ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from baselines.skeletons.recipe import Recipe
 from signclip.core import torchrun
 from signclip.core.errors import ConfigError
-from signclip.core.jobs import run_all
+from signclip.core.jobs import described, run_all
 from signclip.core.workspace import Workspace
 
 
@@ -37,13 +37,12 @@ def train_all(recipes: Sequence[Recipe], workspace: Workspace, *, jobs: int) -> 
         SignCLIPError: a run failed; finished runs are kept, those not started are not trained.
     """
     require_single_process()
-    names = ", ".join(sorted({recipe.model for recipe in recipes}))
     return run_all(
         "baselines.skeletons.training:train",
         recipes,
         jobs=jobs,
         total=sum(recipe.epochs for recipe in recipes),
-        desc=f"{names}: {len(recipes)} runs",
+        desc=described([recipe.model for recipe in recipes]),
         preload=["mmaction.engine.model", "mmaction.models"],
         workspace=workspace,
     )

@@ -112,6 +112,7 @@ def evaluate(
     seed: Seeds = SEEDS,
     group: Group = LOCAL,
     revision: Revision = None,
+    jobs: Jobs = 2,
     runs: Runs = Path("runs"),
 ) -> None:
     """Evaluate encoders by retrieval on splits.
@@ -135,7 +136,7 @@ def evaluate(
     if plan:
         if rows:
             raise typer.BadParameter("--plan names the rows: give it alone")
-        evaluate_plan(suites.plan_of(profile, workspace.params), workspace, settings)
+        evaluate_plan(suites.plan_of(profile, workspace.params), workspace, settings, jobs=jobs)
         typer.echo(f"results below {workspace.leaderboard / group}")
     elif rows:
         names = suites.expand(rows, without=without or ())

@@ -15,7 +15,9 @@ SPLITS, SEEDS = ["letters"], [0]  # the defaults of options that may be repeated
 Corpus = Annotated[str, typer.Option(help="Name of the corpus's folder below data/.")]
 Profile = Annotated[str, typer.Option(help="A profile of params.yaml: cpu, paper or smoke.")]
 Seed = Annotated[int, typer.Option(help="Seed of the runs.")]
-Jobs = Annotated[int, typer.Option(help="Runs trained side by side.")]
+Jobs = Annotated[
+    int, typer.Option(help="Runs that are trained side by side; with evaluate --plan, encoders.")
+]
 Splits = Annotated[list[str], typer.Option("--split", help="A split of the corpus; repeatable.")]
 Seeds = Annotated[
     list[int],

@@ -54,7 +54,7 @@ class Work(Protocol):
 Outcome = tuple[Any, Result | str]  # an item with its result, or the reason why it has none
 
 
-class _Stopped(BaseException):
+class Stopped(BaseException):
     """The parent is ending. Not an Exception, so that no work mistakes it for a bad item."""
 
 
@@ -106,7 +106,7 @@ def cores() -> int:
 def _run(work: Work, item: Any) -> Result:
     def progress(steps: int, share: float) -> None:
         if _shared.stop.value:
-            raise _Stopped
+            raise Stopped
         _shared.steps.value += steps
         _shared.share.value = min(_shared.share.value + share, 1.0)
 

@@ -4,7 +4,8 @@ Decisions
 * A training that is killed at any moment and started again gives the same losses and weights, bit
   for bit, as an uninterrupted one (on a CPU with the same number of threads). The state (weights,
   optimiser, schedule, hooks, updates done) is written every ``save_every`` updates under a
-  temporary name and renamed, so a kill during the write leaves the previous state. MMEngine's
+  temporary name and renamed, so a kill during the write leaves the previous state; it is also
+  written where the training is asked to stop (Ctrl-C, :mod:`signclip.core.jobs`). MMEngine's
   resumption restarts the interrupted epoch and loses the random state; this loop continues in the
   middle of an epoch, with a sampler that can seek.
 * The random numbers of an update (dropout) are keyed by (seed, update, process): there is no
@@ -48,6 +49,7 @@ from torch.utils.data import DataLoader
 
 from signclip.core import files
 from signclip.core.errors import ConfigError, RunError, SignCLIPError
+from signclip.core.workers import Stopped
 from signclip.training import distributed
 
 STATE = "state.pt"
@@ -151,6 +153,7 @@ class _StateHook(Hook):
         self.losses: list[float] = []
         self.starts: list[dict[str, Any]] = []
         self._saved, self._seconds, self._since = 0, 0.0, time.perf_counter()
+        self._stopped: Stopped | None = None
 
     @property
     def seconds(self) -> float:
@@ -177,7 +180,10 @@ class _StateHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         self.losses.append(runner.optim_wrapper.loss)
-        self.progress(1 / len(runner.train_dataloader))
+        try:
+            self.progress(1 / len(runner.train_dataloader))
+        except Stopped as stopped:  # raised once the state is saved
+            self._stopped = stopped
         # the last update of an epoch is saved after the other hooks have ended the epoch
         if batch_idx + 1 < len(runner.train_dataloader):
             self._save_where_due()
@@ -186,7 +192,7 @@ class _StateHook(Hook):
         self._save_where_due()
 
     def _save_where_due(self) -> None:
-        if len(self.losses) - self._saved < self.save_every:
+        if self._stopped is None and len(self.losses) - self._saved < self.save_every:
             return
         self._saved = len(self.losses)
         if distributed.rank():
@@ -201,6 +207,8 @@ class _StateHook(Hook):
         }
         with files.atomic_file(self.path) as partial:
             torch.save(state, partial)
+        if self._stopped is not None:
+            raise self._stopped
 
 
 def read_state(work: Path, fingerprint: str) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from signclip.core import torchrun
-from signclip.core.jobs import epochs_bar, run_all
+from signclip.core.jobs import described, parts_bar, run_all
 from signclip.core.workspace import Workspace
 from signclip.experiments.config import RunConfig
 
@@ -22,9 +22,8 @@ def train_all(configs: Sequence[RunConfig], workspace: Workspace, *, jobs: int) 
     Raises:
         SignCLIPError: a run failed; finished runs are kept, those not started are not trained.
     """
-    names = ", ".join(sorted({config.experiment for config in configs}))
     total = sum(config.epochs for config in configs)
-    desc = f"{names}: {len(configs)} runs"
+    desc = described([config.experiment for config in configs])
     if not torchrun.launched():
         return run_all(
             "signclip.training.train:train",
@@ -37,5 +36,5 @@ def train_all(configs: Sequence[RunConfig], workspace: Workspace, *, jobs: int) 
     from signclip.training import distributed
     from signclip.training.train import train
 
-    with distributed.group(), epochs_bar(total, desc, disable=distributed.rank() > 0) as shown:
+    with distributed.group(), parts_bar(total, desc, disable=distributed.rank() > 0) as shown:
         return [train(config, workspace, progress=shown.update) for config in configs]

@@ -11,6 +11,7 @@ import torch
 
 from signclip import checkpoint
 from signclip.core.errors import RunError, StoreError
+from signclip.core.workers import Stopped
 from signclip.corpora import splits
 from signclip.experiments.config import Compute, RunConfig
 from signclip.features import store
@@ -102,6 +103,30 @@ def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterru
     unequal = [column for column in ours if not ours[column].equals(theirs[column])]
     assert unequal in ([], ["clips_per_second"])
     assert not work.exists()
+
+
+def test_a_training_that_is_asked_to_stop_saves_the_state_of_that_update(
+    killed, workspace, long_config, uninterrupted, tmp_path
+):
+    an_epoch = len(pd.read_csv(uninterrupted / curves.LOSSES)) // 3
+    work = tmp_path / long_config.run_id.path
+    work = work.with_name(f".{work.name}.work")
+
+    def stop_after(updates: int) -> Callable[[float], None]:
+        reports = iter(range(1, 10**6))
+
+        def progress(share: float) -> None:
+            if next(reports) == updates:
+                raise Stopped
+
+        return progress
+
+    for reports, done in ((6, 6), (an_epoch - 5, an_epoch)):  # a resumed one reports 6 at once
+        with pytest.raises(Stopped):
+            train.train(long_config, workspace.replace(runs=tmp_path), progress=stop_after(reports))
+        assert len(torch.load(work / engine.STATE)["losses"]) == done
+    assert killed(tmp_path, long_config) == 0
+    assert_same_run(long_config, tmp_path, uninterrupted.parents[2])
 
 
 @pytest.mark.parametrize(
