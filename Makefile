@@ -3,6 +3,7 @@
 # make full    more seeds, and every row on every split, with the tables (many hours; resumes)
 # make plan    every step of `make repro` and its order; runs nothing, needs no data
 # make test    the tests          make smoke   the whole pipeline, tiny
+# make soak    what is too long for `make test`: 50,000 damaged inputs of every reader
 # make leaderboard   the page that compares all encoders, from results (seconds)
 # make lint    ruff, mypy and the repository's own rules
 # make setup   only the environment (every target makes it first)
@@ -14,7 +15,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # one environment: what a user has installed elsewhere must not leak in
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: repro full plan test smoke leaderboard lint setup clean
+.PHONY: repro full plan test smoke soak leaderboard lint setup clean
 .DEFAULT_GOAL := repro
 
 # `dvc repro` takes no parameters on its command line; `dvc exp run -S profile=paper` is its way
@@ -69,6 +70,9 @@ smoke: $(READY)
 	  sed -i.old -e 's/^profile: .*/profile: smoke/' -e 's/^corpora:.*/corpora: {}/' params.yaml && \
 	  sed -i.old '/^corpora:/,/^[a-z#]/{/^  /d}' params.yaml && dvc repro
 	cd .smoke && python -m signclip verify && cat results/tables/{fingerclip,claims}.md
+
+soak: $(READY)
+	python -m tests.soak.fuzz
 
 leaderboard: $(READY)
 	python -m benchmarks leaderboard

@@ -17,7 +17,6 @@ Cost: milliseconds; nothing heavy is imported.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -144,7 +143,7 @@ def read_sidecar(path: Path) -> EncoderMetadata:
         ConfigError: it is missing, damaged, edited by hand, or does not belong at this path.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = files.read_json(path)
         if not files.is_sealed(values):
             raise ConfigError(f"{path}: edited after it was written (its hash does not fit)")
         del values[files.SEAL]

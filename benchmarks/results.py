@@ -18,7 +18,7 @@ Cost: 10 ms to read a result.
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import platform
 import subprocess
@@ -27,10 +27,10 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from signclip.core import files
 from signclip.core.errors import ConfigError
@@ -53,6 +53,11 @@ _CHOICES = ("profile", "seed", "jobs", "corpora", "pretrained")
 PACKAGES = ("torch", "transformers", "mmengine", "numpy", "pose-format", "spoken-to-signed")
 
 
+MEAN_RANKS = ("MeanR", "MedianR")  # metrics that are ranks; all others lie between 0 and 1
+Count = Annotated[int, Field(ge=0)]
+Rank = Annotated[int, Field(ge=1)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -69,9 +74,9 @@ class Score(_Strict):
 class Cost(_Strict):
     """The cost of a result; kept out of tables, which must be byte-identical."""
 
-    parameters: int
-    training_seconds: float
-    evaluation_clips_per_second: float
+    parameters: int = Field(ge=0)
+    training_seconds: float = Field(ge=0)
+    evaluation_clips_per_second: float = Field(ge=0)
 
 
 class Result(_Strict):
@@ -87,22 +92,22 @@ class Result(_Strict):
     split: str
     scores: dict[str, Score]
     labels: int = Field(gt=0)  # texts in the gallery
-    n_total: int
-    n_evaluated: int
-    n_dropped: dict[str, int]  # reason -> test clips of the split that were not evaluated
-    corpus_dropped: dict[str, int]  # reason -> clips refused when the corpus was read
+    n_total: int = Field(ge=1)
+    n_evaluated: int = Field(ge=1)
+    n_dropped: dict[str, Count]  # reason -> test clips of the split that were not evaluated
+    corpus_dropped: dict[str, Count]  # reason -> clips refused when the corpus was read
     corpus_fingerprint: str
     split_fingerprint: str
     signers: str = ""  # which signers are on both sides of the split; empty: not recorded
-    folds: list[int]
-    seeds: list[int]
+    folds: list[Count]
+    seeds: list[Count]
     # <seed>/<fold's run> -> fingerprint of everything that decides the run's weights; empty: not
     # recorded, or an encoder without runs
     runs: dict[str, str] = {}
     # code, metadata and files of an encoder class, or its file of embeddings; empty: see the runs
     encoder_fingerprint: str = ""
     # V2T ranks of each test clip, one per seed; two encoders are compared clip by clip with them
-    ranks: dict[str, list[int]] = {}
+    ranks: dict[str, list[Rank]] = {}
     cost: Cost
     suite: str = Field(default_factory=lambda: suite())  # version of this benchmark
     git_commit: str
@@ -113,6 +118,25 @@ class Result(_Strict):
     def _group_since_version_2(self) -> Result:
         if (self.schema_version == 1) != (self.group == ""):
             raise ValueError(f"schema version {self.schema_version} with group {self.group!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Result:
+        for name, score in self.scores.items():
+            least, most = (1, math.inf) if name.endswith(MEAN_RANKS) else (0, 1)
+            for value in (score.value, score.low, score.high, score.chance):
+                if not least <= value <= most:
+                    raise ValueError(f"{name} of {value}; it lies between {least} and {most}")
+            if score.low > score.high:
+                raise ValueError(f"{name}: an interval from {score.low} to {score.high}")
+        if self.n_evaluated + sum(self.n_dropped.values()) != self.n_total:
+            raise ValueError(
+                f"{self.n_evaluated} clips evaluated and {sum(self.n_dropped.values())} dropped "
+                f"are not {self.n_total}"
+            )
+        last = max((max(ranks, default=1) for ranks in self.ranks.values()), default=1)
+        if last > self.labels:
+            raise ValueError(f"rank {last} among {self.labels}")
         return self
 
     @property
@@ -184,7 +208,7 @@ def read(path: Path | str) -> Result:
     """
     path = Path(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = files.read_json(path)
         whole = files.is_sealed(values)
         del values[files.SEAL]
         signature = values.pop("signature")
@@ -193,7 +217,7 @@ def read(path: Path | str) -> Result:
         result = Result(**values)
     except OSError as error:
         raise ConfigError(f"{path}: no result here ({error.strerror})") from None
-    except (json.JSONDecodeError, KeyError, TypeError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path}: not a valid result ({error})") from None
     if not whole or signature != result.signature:
         raise ConfigError(f"{path}: edited after it was written (hash or signature do not fit)")

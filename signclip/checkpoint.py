@@ -23,8 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 import yaml
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from signclip.core import files
@@ -73,7 +74,7 @@ def save(folder: Path, run: Run) -> None:
     written = [path for path in folder.iterdir() if path.is_file()]
     digests = {path.name: files.sha256_file(path) for path in written}
     metrics = {**run.metrics, "sha256": digests}
-    (folder / METRICS).write_text(files.canonical_json(metrics), "utf-8")
+    (folder / METRICS).write_text(files.canonical_json(files.sealed(metrics)), "utf-8")
 
 
 def export(folder: Path, run: Run) -> None:
@@ -133,7 +134,12 @@ def load(folder: Path | str) -> Run:
             config, variant, prompt = None, values["variant"], values["prompt"]
             if not (isinstance(variant, str | None) and isinstance(prompt, str)):
                 raise ConfigError("variant and prompt must be texts")
-        model = SignCLIP(ModelConfig(**values["model"]))
+        sizes = ModelConfig(**values["model"])
+        with open(folder / WEIGHTS, "rb") as file:
+            if instead := files.stand_in(file.read(512)):
+                raise RunError(f"{folder / WEIGHTS}: {instead}")
+        _check_shapes(sizes, folder / WEIGHTS)
+        model = SignCLIP(sizes)
         weights = load_file(folder / WEIGHTS)
         model.load_state_dict(weights)
     except (ConfigError, KeyError, TypeError, UnicodeDecodeError) as error:
@@ -147,6 +153,23 @@ def load(folder: Path | str) -> Run:
     given = TOKENIZER_FILE in metrics.get("sha256", {}) or (folder / TOKENIZER_FILE).is_file()
     tokenizer = Tokenizer.load(folder) if given else None
     return Run(config, model.eval(), tokenizer, metrics, variant, prompt)
+
+
+def _check_shapes(sizes: ModelConfig, path: Path) -> None:
+    """That a file's weights are those of a model, before either takes memory.
+
+    Raises:
+        ConfigError: naming the weights that are missing, unknown or of another shape.
+        OSError, SafetensorError: the file is missing or damaged.
+    """
+    with torch.device("meta"):
+        wanted = {name: list(w.shape) for name, w in SignCLIP(sizes).state_dict().items()}
+    with safe_open(path, "pt") as file:
+        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    if odd := sorted(
+        name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)
+    ):
+        raise ConfigError(f"its sizes do not fit {path.name}: {some(odd)}")
 
 
 def card(run: Run, name: str) -> str:

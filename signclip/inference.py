@@ -39,6 +39,8 @@ from signclip.text import (
     check_prompt_tag,
     check_text,
     embed_split_prompts,
+    label,
+    same_tokens,
 )
 from signclip.text import prompt as fill
 
@@ -255,7 +257,8 @@ class SignCLIPModel:
             batch_size: texts computed at a time; no embedding depends on it.
 
         Raises:
-            ConfigError: there is no vocabulary, a text cannot be written as UTF-8, or
+            ConfigError: there is no vocabulary; two texts are the same to the model, since its
+                vocabulary lacks their characters; a text cannot be written as UTF-8; or
                 ``batch_size`` is out of range.
             LanguageTagError: see ``check_tags``; similar tags are named.
             TypeError: a single text or a mapping instead of a list.
@@ -273,9 +276,15 @@ class SignCLIPModel:
     def _embed_text(self, texts: Sequence[str], *, batch_size: int) -> np.ndarray:
         tokenizer = self.vocabulary()
         out = np.empty((len(texts), self.dims), dtype=np.float32)
+        unknown: dict[bytes, str] = {}  # tokens with an unknown word piece -> the first such text
         for start in range(0, len(texts), batch_size):
             chosen = texts[start : start + batch_size]
             tokens = tokenizer.encode(chosen, max_tokens=self.model.config.max_tokens)
+            for row in np.flatnonzero((tokens[0] == tokenizer.unknown_id).any(axis=1)):
+                pieces = tokens[0][row][tokens[1][row]].tobytes()
+                earlier = unknown.setdefault(pieces, chosen[row])
+                if label(earlier) != label(chosen[row]):
+                    raise ConfigError(same_tokens(earlier, chosen[row]))
             ids, mask = (torch.from_numpy(array).to(self.device) for array in tokens)
             embeddings = self.model.text_embeddings(ids, mask)
             out[start : start + len(chosen)] = embeddings.cpu().numpy()

@@ -75,6 +75,7 @@ def write(
                 there = parquet.read(path)
                 tables.insert(0, there[~there["task"].isin(flat)])
             pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
+        files.record_digests([path])
 
 
 def _write_retrieval(
@@ -94,6 +95,7 @@ def _write_retrieval(
                 pd.concat(tables, ignore_index=True).to_parquet(
                     partial / (PREFIXES[task] + name), index=False
                 )
+        files.record_digests([path for path in partial.iterdir() if path.name != files.DIGESTS])
 
 
 def _clips(

@@ -113,6 +113,7 @@ def write(points: Points, source: Source, folder: Path) -> Path:
         "inputs": list(made.inputs),
     }
     files.write_text(path.with_suffix(".json"), files.canonical_json(files.sealed(about)))
+    files.record_digests([path, path.with_suffix(".json")])
     return path
 
 

@@ -116,6 +116,7 @@ def write_all(workspace: Workspace, *, profile: str, corpus: str, seed: int) -> 
             paths += figure.save(folders[FIGURES], folders[COSTS])
         paths.append(folders[REPORT] / "index.html")
         files.write_text(paths[-1], html.page_of(tables, figures, source, folders[TABLES]))
+        files.record_digests(paths[-1:])
     written = {folder: out / name for name, folder in folders.items()}
     return [written[path.parent] / path.name for path in paths]
 

@@ -171,6 +171,7 @@ class Drawn:
         if drawing.costs:
             paths.append(costs / f"{drawing.costs}.csv")
             files.write_text(paths[-1], costs_csv(drawing.shown))
+        files.record_digests(paths)
         return paths
 
 

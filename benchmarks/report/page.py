@@ -126,6 +126,7 @@ class Rendered:
         if self.page.shown:
             files.write_text(costs, costs_csv(self.page.shown))
             paths.append(costs)
+        files.record_digests(paths)
         return paths
 
 

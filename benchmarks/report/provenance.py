@@ -11,7 +11,6 @@ Cost: milliseconds.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,7 +100,7 @@ def read(path: Path) -> dict[str, Any]:
         ConfigError: it is missing or damaged.
     """
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = files.read_json(path)
         return {"title": about["title"], "command": about["command"], **about}
     except OSError as error:
         raise ConfigError(

@@ -55,7 +55,11 @@ def pose_files(paths: Iterable[Path], out: Path) -> list[Path]:
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if is_pose_file(p) and p != out)
+            inside = sorted(
+                p
+                for p in path.rglob("*")
+                if is_pose_file(p) and p != out and not files.is_hidden(p.relative_to(path))
+            )
         if not inside:
             known = ", ".join(POSE_SUFFIXES)
             raise ConfigError(f"{path}: no pose file in this folder ({known})")

@@ -16,10 +16,11 @@ app = typer.Typer()
 @app.command()
 def verify(
     folders: Annotated[
-        list[Path] | None, typer.Argument(help="Default: data, features, runs and results.")
+        list[Path] | None,
+        typer.Argument(help="Default: data, features, runs, embeddings, predictions and results."),
     ] = None,
 ) -> None:
-    """Hash corpora, feature stores, runs and results again and name those that changed.
+    """Hash everything that the pipeline wrote again and name the files that changed.
 
     Example: `signclip verify features runs`
     """
@@ -28,10 +29,13 @@ def verify(
     for folder in folders or []:
         if not folder.is_dir():
             raise ConfigError(f"{folder}: no such folder")
-    usual = (DEFAULT.data, DEFAULT.features, DEFAULT.runs, DEFAULT.results)
+    usual = (
+        *(DEFAULT.data, DEFAULT.features, DEFAULT.runs),
+        *(DEFAULT.embeddings, DEFAULT.predictions, DEFAULT.results),
+    )
     checked, damaged = check(folders or [folder for folder in usual if folder.is_dir()])
     for problem in damaged:
         typer.echo(f"damaged: {problem}", err=True)
-    typer.echo(f"{checked} corpora, stores, runs and results checked, {len(damaged)} damaged")
+    typer.echo(f"{checked} artefacts checked, {len(damaged)} damaged")
     if damaged or not checked:
         raise typer.Exit(1)

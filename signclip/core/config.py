@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from signclip.core import files
 from signclip.core.errors import ConfigError
 
 Form = TypeVar("Form", bound=BaseModel)
 # PyYAML's C loader, where it was built: ten times as fast
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_BYTES, MAX_DEPTH = 4 << 20, 50  # of a file with settings
 
 
 class Strict(BaseModel):
@@ -55,6 +57,21 @@ def first_problem(error: ValidationError) -> str:
     return f"{place}: {message}" if place else message
 
 
+def parse_yaml(text: str) -> Any:
+    """The value of a YAML document; its depth is bounded, since the parser recurses in C.
+
+    Raises:
+        yaml.YAMLError: it is not YAML, or nested deeper than :data:`MAX_DEPTH`.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"nested deeper than {MAX_DEPTH}")
+    return yaml.load(text, Loader=_LOADER)
+
+
 def read_yaml(path: Path | str) -> dict[str, Any]:
     """Read a YAML mapping.
 
@@ -62,11 +79,12 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
         ConfigError: the file is missing or does not hold a mapping.
     """
     try:
-        values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_LOADER)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML ({error})") from None
+        values = parse_yaml(files.read_regular(path, at_most=MAX_BYTES).decode("utf-8"))
+    except files.NotReadable as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = " ".join(str(error).split())  # YAML's errors have several lines
+        raise ConfigError(f"{path}: not YAML ({problem})") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: a mapping is expected")
     return values

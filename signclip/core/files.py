@@ -1,6 +1,8 @@
 """Writing files so that a kill leaves either the old or the new one, locking outputs, and hashing.
 
 Decisions
+* Only regular files are read: a FIFO or a device would block, or never end.
+* JSON is read with bounds on its size and depth, so that a hostile file is an error like any other.
 * Everything is written under a temporary name in the same folder, flushed to disk and renamed.
 * A writer holds an advisory lock beside its output (:mod:`filelock`). The kernel releases it when
   the process dies, so a kill leaves nothing to clean up. Locks are needed because a killed ``dvc
@@ -11,20 +13,115 @@ Cost: one rename and one fsync a file, negligible beside producing it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from signclip.core.errors import BusyError, ConfigError
+from signclip.core.errors import BusyError, ConfigError, SignCLIPError
 
 PARTIAL = ".partial"
+# Of writing: no space, a quota, a limit on the size of files, a file system that became read-only.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+MAX_JSON = 256 << 20  # bytes; a result of half a million clips has 30 MB
+
+
+class NotReadable(OSError):
+    """A file's content cannot be had; its text and ``strerror`` are the reason alone."""
+
+    def __init__(self, reason: str):
+        super().__init__(errno.EIO, reason)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def stand_in(head: bytes) -> str | None:
+    """What a download left in place of the wanted file, and what to do; None: nothing known.
+
+    Args:
+        head: the first bytes of the file.
+    """
+    start = head[:512].lstrip().lower()
+    if start.startswith(b"version https://git-lfs.github.com/"):
+        return "a pointer of Git LFS, not the file itself: fetch it with `git lfs pull`"
+    if start.startswith(b"/annex/objects/") or b".git/annex/objects/" in start:
+        return "a pointer of git-annex, not the file itself: fetch it with `git annex get`"
+    if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
+        return "a web page, such as a form to sign in, not the file itself: download it again"
+    return None
+
+
+def check_regular(path: Path | str) -> int:
+    """The size of a regular file, in bytes.
+
+    Raises:
+        NotReadable: it is missing, no regular file, or may not be read.
+    """
+    try:
+        found = os.stat(path)
+        if stat.S_ISDIR(found.st_mode):
+            raise NotReadable("it is a folder")
+        if not stat.S_ISREG(found.st_mode):  # opening it could wait for ever
+            raise NotReadable("not a regular file, but a pipe, a socket or a device")
+        with open(path, "rb"):
+            return found.st_size
+    except NotReadable:
+        raise
+    except OSError as error:
+        raise NotReadable(error.strerror or str(error)) from None
+    except ValueError as error:  # a NUL or a lone surrogate: no file can have such a name
+        raise NotReadable(str(error)) from None
+
+
+def read_regular(path: Path | str, *, at_most: int) -> bytes:
+    """The content of a regular file.
+
+    Args:
+        at_most: bytes.
+
+    Raises:
+        NotReadable: it is missing, no regular file, larger, or cannot be read.
+    """
+    size = check_regular(path)
+    if size > at_most:
+        raise NotReadable(f"{size:,} bytes, at most {at_most:,} are read")
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise NotReadable(error.strerror or str(error)) from None
+
+
+def read_json(path: Path | str) -> Any:
+    """The value of a JSON file.
+
+    Raises:
+        NotReadable: see :func:`read_regular`.
+        ValueError: it is not JSON in UTF-8, nested too deeply, or holds a number that is not
+            finite.
+    """
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not a number of JSON")
+
+    data = read_regular(path, at_most=MAX_JSON)
+    try:
+        return json.loads(data.decode("utf-8"), parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def is_hidden(path: PurePath) -> bool:
+    """Is a relative path, or a folder on its way, hidden or left by an archiver of macOS?"""
+    return any(part.startswith((".", "__MACOSX")) for part in path.parts)
 
 
 def as_text(path: Path | str) -> str:
@@ -52,13 +149,12 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def first_changed(folder: Path, digests: Mapping[str, str]) -> Path | None:
-    """The first of the listed files that is missing or differs from its recorded digest."""
+def changed(folder: Path, digests: Mapping[str, str]) -> Iterator[Path]:
+    """The listed files that are missing or differ from their recorded digests."""
     for name, digest in digests.items():
         path = folder / name
         if not path.is_file() or sha256_file(path) != digest:
-            return path
-    return None
+            yield path
 
 
 SEAL = "content_sha256"
@@ -73,6 +169,25 @@ def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
 def is_sealed(values: Mapping[str, Any]) -> bool:
     """Is the digest present, and that of exactly this content?"""
     return SEAL in values and sealed(values) == values
+
+
+DIGESTS = "sha256.json"
+
+
+def record_digests(paths: Sequence[Path]) -> None:
+    """Record files in ``sha256.json`` of their folders, for ``signclip verify``.
+
+    Entries of other files stay; a record that is damaged is begun anew.
+    """
+    for folder in dict.fromkeys(path.parent for path in paths):
+        record = folder / DIGESTS
+        try:
+            known = read_json(record)["sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            known = {}
+        known = {name: digest for name, digest in known.items() if (folder / name).is_file()}
+        new = {path.name: sha256_file(path) for path in paths if path.parent == folder}
+        write_text(record, canonical_json(sealed({"sha256": known | new})))
 
 
 def fingerprint(value: Any) -> str:
@@ -115,11 +230,35 @@ def _place(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def _full_disk_named(path: Path) -> Iterator[None]:
+    """A full disk, or a limit on the size of files, becomes a :class:`ConfigError` with the path.
+
+    Libraries raise types of their own for it, some with the system's error in their text or behind
+    them.
+    """
+    try:
+        yield
+    except SignCLIPError:
+        raise
+    except Exception as error:
+        chain: BaseException | None = error
+        while chain is not None:
+            for number in DISK_ERRORS:
+                if getattr(chain, "errno", None) == number or os.strerror(number) in str(chain):
+                    raise ConfigError(
+                        f"{path}: cannot be written ({os.strerror(number)})"
+                    ) from None
+            chain = chain.__cause__ or chain.__context__
+        raise
+
+
+@contextmanager
 def atomic_file(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path; rename it to ``path`` when the block ends without an error.
 
     Raises:
-        ConfigError: (before the block runs) nothing can be written there, or it is a folder.
+        ConfigError: (before the block runs) nothing can be written there, or it is a folder;
+            (in the block) the disk is full.
     """
     path = Path(path)
     partial = path.parent / f".{path.name}{PARTIAL}"
@@ -128,9 +267,10 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
             raise IsADirectoryError(None, "it is a folder")
         partial.unlink(missing_ok=True)
     try:
-        yield partial
-        _flush(partial)
-        os.replace(partial, path)
+        with _full_disk_named(path):
+            yield partial
+            _flush(partial)
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -143,7 +283,8 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     the two renames, its old folder is restored.
 
     Raises:
-        ConfigError: (before the block runs) nothing can be written there, or it is a file.
+        ConfigError: (before the block runs) nothing can be written there, or it is a file;
+            (in the block) the disk is full.
     """
     path = Path(path)
     partial, old = path.parent / f".{path.name}{PARTIAL}", path.parent / f".{path.name}.old"
@@ -155,10 +296,11 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
     try:
-        yield partial
-        for file in partial.rglob("*"):
-            if file.is_file():
-                _flush(file)
+        with _full_disk_named(path):
+            yield partial
+            for file in partial.rglob("*"):
+                if file.is_file():
+                    _flush(file)
         shutil.rmtree(old, ignore_errors=True)
         if path.exists():
             os.replace(path, old)

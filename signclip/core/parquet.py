@@ -26,6 +26,16 @@ def read(path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
     return pd.read_parquet(path, columns=columns, filesystem=LocalFileSystem())  # noqa: TID251
 
 
+def column_names(data: bytes) -> list[str]:
+    """The columns of a file's content.
+
+    Raises:
+        pyarrow.ArrowException, OSError: it is not a complete Parquet file.
+    """
+    names: list[str] = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).schema_arrow.names
+    return names
+
+
 def parse(data: bytes, columns: list[str]) -> pa.Table:
     """Parse some columns of a file's content, in one thread for the same reason.
 

@@ -14,10 +14,10 @@ Cost: one listing of ``runs`` for each run that is looked up.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from signclip.core import files
 from signclip.core.errors import ConfigError
 
 # What marks a folder as a finished run; see signclip.experiments.run_folder.
@@ -134,7 +134,7 @@ def _is_finished(run: Path) -> bool:
 def _fingerprint(run: Path) -> str:
     """What identifies a run; the path where it is not recorded."""
     try:
-        return str(json.loads((run / METRICS_FILE).read_text(encoding="utf-8"))["fingerprint"])
+        return str(files.read_json(run / METRICS_FILE)["fingerprint"])
     except (OSError, ValueError, KeyError, TypeError):
         return str(run)
 

@@ -24,6 +24,7 @@ from signclip.corpora import local, manifest, splits
 from signclip.corpora.loader import Loader
 from signclip.corpora.loaders import LOADERS
 from signclip.corpora.local import FOLDER, PARAMS
+from signclip.corpora.reading import refused_path
 from signclip.poses import reader
 
 META_FILE = "meta.json"
@@ -158,7 +159,13 @@ def build(
             the same content in two sets.
     """
     chosen, folder = loader(name, params=params), root(name, path, params=params)
-    rows, refused = chosen.rows(folder)
+    found, refused = chosen.rows(folder)
+    rows = []
+    for row in found:
+        if reason := refused_path(folder, row["path"]):
+            refused.append({"id": row["id"], "path": row["path"], "reason": reason})
+        else:
+            rows.append(row)
     if clean_glosses:
         rows = [row | {"text": chosen.cleaned(row["text"])} for row in rows]
     manifest.check_rows(pd.DataFrame(rows, columns=list(manifest.GIVEN)), source=name)
@@ -227,4 +234,4 @@ def write(
             "dropped": len(dropped),
             "sha256": {name: files.sha256_file(partial / name) for name in names},
         }
-        (partial / META_FILE).write_text(files.canonical_json(meta), encoding="utf-8")
+        (partial / META_FILE).write_text(files.canonical_json(files.sealed(meta)), encoding="utf-8")

@@ -14,11 +14,12 @@ Cost: that of the network, and of unpacking (:mod:`signclip.corpora.unpack`).
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,11 @@ def _fetch_one(row: Download, to: Path, *, progress: bool) -> Path:
         if expected is not None and digest != expected:
             reason = f"the file has the sha256 {digest}, expected {expected}"
             raise FetchError(path, reason, "remove it and run the same command again")
-    entry = {"url": row.url, "sha256": digest, "bytes": path.stat().st_size}
-    files.write_text(to / RECORD, files.canonical_json(recorded | {row.file: entry}))
     if row.unpack:
         unpack(path, to, protected=(to / RECORD,), progress=progress)
+    # last: what cannot be unpacked must not be what a later download has to equal
+    entry = {"url": row.url, "sha256": digest, "bytes": path.stat().st_size}
+    files.write_text(to / RECORD, files.canonical_json(recorded | {row.file: entry}))
     return path
 
 
@@ -87,13 +89,18 @@ def _by_hand(url: str, path: Path) -> str:
     return f"download {url} to {path} and run the same command again"
 
 
-def _record(to: Path) -> dict[str, Any]:
+def _record(to: Path) -> dict[str, dict[str, Any]]:
+    """What was downloaded before: file -> url, sha256, bytes."""
     path = to / RECORD
     if not path.is_file():
         return {}
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        found = files.read_json(path)
+        for entry in found.values():
+            if not isinstance(entry["sha256"], str):
+                raise ValueError("a sha256 is no text")
+        return dict(found)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise ConfigError(f"{path}: damaged ({error}); remove it to download again") from None
 
 
@@ -104,12 +111,16 @@ def download(url: str, path: Path, *, progress: bool = True) -> Path:
         FetchError: it failed; the part that was received stays for the next command.
     """
     part = path.with_name(f"{path.name}.part")
-    failures, problem = 0, ""
+    failures, problem, resumed = 0, "", False
     while failures < ATTEMPTS:
         time.sleep(PAUSE_SECONDS * failures)
         before = _size(part)
         try:
-            _download_rest(url, part, progress=progress)
+            with _requested(url, part) as (response, done):
+                resumed = done > 0
+                _receive(response, part, done, progress=progress)
+            return part
+        except _Complete:
             return part
         except urllib.error.HTTPError as error:
             problem = f"the server replied {error.code} {error.reason}"
@@ -119,7 +130,9 @@ def download(url: str, path: Path, *, progress: bool = True) -> Path:
             problem = str(getattr(error, "reason", "") or error) or type(error).__name__
             if getattr(error, "errno", None) in DISK_ERRORS:
                 break
-        failures = 1 if _size(part) > before else failures + 1
+        # a server that starts anew each time may break off a little later for ever
+        grown = _size(part) > before and (resumed or not before)
+        failures, resumed = 1 if grown else failures + 1, False
     raise FetchError(url, problem, _by_hand(url, path))
 
 
@@ -127,14 +140,24 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _download_rest(url: str, part: Path, *, progress: bool) -> None:
-    """One attempt.
+class _Complete(Exception):
+    """The part is the whole file already."""
+
+
+def _version(part: Path) -> Path:
+    """The file that keeps the server's ETag or date of a part."""
+    return part.with_name(f"{part.name}.version")
+
+
+@contextmanager
+def _requested(url: str, part: Path) -> Iterator[tuple[Any, int]]:
+    """The server's response to one attempt, and the bytes of the part that it continues.
 
     Raises:
-        OSError, http.client.HTTPException: it was interrupted.
+        _Complete: there is nothing left to send.
+        OSError, http.client.HTTPException: it was refused or interrupted.
     """
-    version = part.with_name(f"{part.name}.version")  # the server's ETag or date of the file
-    done = _size(part)
+    version, done = _version(part), _size(part)
     known = version.read_text(encoding="utf-8") if version.is_file() else ""
     request = urllib.request.Request(url, headers={"User-Agent": "signclip"})
     if done and known:
@@ -147,7 +170,7 @@ def _download_rest(url: str, part: Path, *, progress: bool) -> None:
     except urllib.error.HTTPError as error:
         if error.code == 416 and error.headers.get("Content-Range") == f"bytes */{done}":
             version.unlink(missing_ok=True)
-            return  # the part is complete
+            raise _Complete from None
         if error.code == 416:  # it cannot resume from there: the next attempt starts again
             version.unlink(missing_ok=True)
         raise
@@ -157,28 +180,39 @@ def _download_rest(url: str, part: Path, *, progress: bool) -> None:
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
             version.unlink(missing_ok=True)  # the next attempt starts again
             raise ConnectionError("the server sent another part than requested")
-        length = response.headers.get("Content-Length")
-        total = done + int(length) if length else None
-        tag = response.headers.get("ETag") or ""
-        if tag.startswith("W/"):  # a weak one does not promise the same bytes
-            tag = ""
-        current = tag or response.headers.get("Last-Modified") or ""
-        if not done:  # first, so that a kill in between leaves no old bytes with a new version
-            part.unlink(missing_ok=True)
-        files.write_text(version, current)
-        progress_bar = bar(
-            total=total,
-            initial=done,
-            desc=part.stem,
-            unit="B",
-            unit_scale=True,
-            disable=not progress,
-        )
-        with open(part, "ab" if done else "wb") as file, progress_bar:
-            while block := response.read(BLOCK):
-                file.write(block)
-                progress_bar.update(len(block))
-                done += len(block)
+        yield response, done
+
+
+def _receive(response: Any, part: Path, done: int, *, progress: bool) -> None:
+    """Write what a response sends.
+
+    Raises:
+        OSError, http.client.HTTPException: it was interrupted.
+    """
+    length = response.headers.get("Content-Length")
+    if length is not None and not length.strip().isdecimal():
+        raise ConnectionError(f"the server states a length of {length!r}")
+    total = done + int(length) if length else None
+    tag = response.headers.get("ETag") or ""
+    if tag.startswith("W/"):  # a weak one does not promise the same bytes
+        tag = ""
+    current = tag or response.headers.get("Last-Modified") or ""
+    if not done:  # first, so that a kill in between leaves no old bytes with a new version
+        part.unlink(missing_ok=True)
+    files.write_text(_version(part), current)
+    progress_bar = bar(
+        total=total,
+        initial=done,
+        desc=part.stem,
+        unit="B",
+        unit_scale=True,
+        disable=not progress,
+    )
+    with open(part, "ab" if done else "wb") as file, progress_bar:
+        while block := response.read(BLOCK):
+            file.write(block)
+            progress_bar.update(len(block))
+            done += len(block)
     if total is not None and done != total:
         raise ConnectionError(f"interrupted after {done} of {total} bytes")
-    version.unlink(missing_ok=True)
+    _version(part).unlink(missing_ok=True)

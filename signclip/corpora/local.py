@@ -24,7 +24,7 @@ import yaml
 from pydantic import field_validator
 
 from signclip.core import files
-from signclip.core.config import Strict, checked
+from signclip.core.config import Strict, checked, parse_yaml
 from signclip.core.errors import ConfigError
 from signclip.corpora.catalogue import catalogue
 
@@ -33,7 +33,6 @@ SECTION = "corpora"
 FOLDER = "folder"  # the loader of corpora that have none of their own
 Use = Literal["pretraining", "fingerspelling", "transfer"]
 
-_YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML has it
 _EMPTY = re.compile(r":([ \t]*)(\{[ \t]*\}|null|~)?")  # what follows the name of an empty section
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # of a folder and a DVC stage; DVC splits at dots
 
@@ -90,7 +89,7 @@ def _text(params: Path) -> str:
 
 def _section(text: str, params: Path) -> dict[str, LocalCorpus]:
     try:
-        values = yaml.load(text, Loader=_YAML)
+        values = parse_yaml(text)
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())  # YAML errors have several lines
         raise ConfigError(f"{params}: not YAML ({problem})") from None
@@ -181,7 +180,7 @@ def enable(
 
 def _others(text: str) -> dict[str, Any]:
     """All other sections of ``params.yaml``."""
-    return {k: v for k, v in (yaml.load(text, Loader=_YAML) or {}).items() if k != SECTION}
+    return {k: v for k, v in (parse_yaml(text) or {}).items() if k != SECTION}
 
 
 def _scalar(text: str) -> str:

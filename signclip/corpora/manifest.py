@@ -14,6 +14,7 @@ only a slice of the rows.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,8 +29,8 @@ from signclip.core import files
 from signclip.core.errors import LanguageTagError, ManifestError, PoseError, SampleError
 from signclip.core.parallel import CHUNK, chunks, ordered
 from signclip.core.progress import bar
-from signclip.poses import reader
-from signclip.text import sign_language
+from signclip.poses import checks, reader
+from signclip.text import label, sign_language
 
 # what a loader provides for each clip, and what is measured on the clip itself
 GIVEN = ("id", "path", "text", "sign_language", "spoken_language", "signer", "split")
@@ -41,7 +42,16 @@ COLUMNS = (
 DROPPED_COLUMNS = ("id", "path", "reason")
 MANIFEST_FILE, DROPPED_FILE = "manifest.parquet", "dropped.csv"
 
-Measurement = tuple[str, int, float]  # the columns MEASURED
+_log = logging.getLogger(__name__)
+
+
+class Measurement(NamedTuple):
+    """What is measured on a clip: the columns :data:`MEASURED`, and points taken as missing."""
+
+    sha256: str
+    frames: int
+    fps: float
+    points_not_finite: int
 
 
 def check_rows(rows: pd.DataFrame, *, source: str, columns: Iterable[str] = GIVEN) -> None:
@@ -63,6 +73,8 @@ def check_rows(rows: pd.DataFrame, *, source: str, columns: Iterable[str] = GIVE
     for column in ("id", "path", "text", "sign_language"):
         values: pd.Series = rows[column].astype(str)
         empty = rows[column].isna() | (values.str.strip() == "")
+        if column == "text":  # what a tokenizer drops is no text
+            empty |= values[~empty].map(label) == ""
         if empty.any():
             position = int(empty.to_numpy().argmax())
             sample = f"{source}, row {position}" if column == "id" else rows["id"].iloc[position]
@@ -81,21 +93,23 @@ def check_rows(rows: pd.DataFrame, *, source: str, columns: Iterable[str] = GIVE
 def _measure_clip(row: Mapping[str, Any], root: Path) -> Measurement:
     """Read a clip and check that every variant can be made of it.
 
-    Returns:
-        (sha256 of the file, number of frames, frames per second).
-
     Raises:
         SampleError: it cannot be used.
     """
     path = root / row["path"]
-    if not path.is_file():
+    if not path.exists():
         raise PoseError(row["id"], "the file does not exist")
     if reader.is_video(path):
         raise PoseError(row["id"], reader.NO_POSE)
     data = reader.read_bytes(path)
     pose = reader.parse(data, path, sample=row["id"])
     poses.normalise(poses.to_landmarks(pose), sample=row["id"])
-    return files.sha256_bytes(data), int(pose.body.data.shape[0]), float(pose.body.fps)
+    return Measurement(
+        files.sha256_bytes(data),
+        int(pose.body.data.shape[0]),
+        float(pose.body.fps),
+        checks.points_not_finite(pose),
+    )
 
 
 def _measure_clips(rows: Sequence[Mapping[str, Any]], root: Path) -> list[Measurement | str]:
@@ -138,6 +152,7 @@ def measure(
     kept: list[dict[str, Any]] = []
     dropped: list[dict[str, str]] = []
     first_with: dict[str, Mapping[str, Any]] = {}  # content -> its first row
+    gaps: dict[str, int] = {}  # clip -> points whose coordinates are not finite
     rows = list(rows)
     parts: list[Sequence[Mapping[str, Any]]] = list(chunks(rows, CHUNK))
     results: Iterator[list[Measurement | str]] = ordered(
@@ -148,17 +163,25 @@ def measure(
             for row, found in zip(part, measurements, strict=True):
                 if isinstance(found, str):
                     reason = found
-                elif first := first_with.get(found[0]):
+                elif first := first_with.get(found.sha256):
                     reason = f"same content as {first['id']}"
                     if refuse_leaks and row["split"] != first["split"]:
                         sets = f"{row['split']} and {first['split']}"
                         raise ManifestError(row["id"], f"{reason}, in two sets ({sets})")
                 else:
-                    first_with[found[0]] = row
-                    kept.append({**row, **dict(zip(MEASURED, found, strict=True))})
+                    first_with[found.sha256] = row
+                    kept.append({**row, **{name: getattr(found, name) for name in MEASURED}})
+                    if found.points_not_finite:
+                        gaps[row["id"]] = found.points_not_finite
                     continue
                 dropped.append({"id": row["id"], "path": row["path"], "reason": reason})
             shown.update(len(part))
+    if gaps:
+        some = ", ".join(list(gaps)[:3])
+        _log.warning(
+            "%s: %d points of %d clips (%s%s) are not finite; they count as missing",
+            *(source, sum(gaps.values()), len(gaps), some, ", ..." * (len(gaps) > 3)),
+        )
     return (
         pd.DataFrame(kept, columns=list(COLUMNS)),
         pd.DataFrame(dropped, columns=list(DROPPED_COLUMNS)),

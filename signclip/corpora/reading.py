@@ -6,6 +6,7 @@ Decisions
   quote would swallow all later rows. Blank lines are skipped.
 * A clip is its pose file if there is one, else its video, which is then listed as dropped with the
   command that makes the pose.
+* A path that leaves the corpus folder costs its own row, see :func:`refused_path`.
 
 Cost: one pass over a table; one look at the disk per clip.
 """
@@ -17,8 +18,9 @@ import errno
 import io
 import os
 import random
+import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeVar
 
 from signclip.core.errors import ManifestError
@@ -125,22 +127,28 @@ def plain_rows(path: Path, least: int) -> Iterator[tuple[str, list[str]]]:
         yield place, fields
 
 
-def inside(root: Path, path: str, *, sample: str) -> str:
-    """``path``, if it stays in ``root``.
+def refused_path(root: Path, path: str) -> str | None:
+    """Why a manifest must not name this path; None: it may.
 
-    Raises:
-        ManifestError: it leaves the folder, or is not a possible file name.
+    A path has to lie in the corpus folder as it is written. Links in the folder may lead anywhere
+    (a hub's cache, another disk): whoever made them wanted them followed.
     """
+    given = PurePath(path)
+    if given.is_absolute():
+        return f"path {path!r} is absolute; paths start at the corpus folder"
+    if ".." in given.parts:
+        return f"path {path!r} leaves the corpus folder"
     try:
         os.lstat(root / path)
+    except UnicodeEncodeError:
+        encoding = sys.getfilesystemencoding()
+        return f"path {path!r} cannot be a file name in {encoding}; set PYTHONUTF8=1"
     except ValueError:
-        raise ManifestError(sample, f"path {path!r} holds a NUL character") from None
+        return f"path {path!r} holds a NUL character"
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise ManifestError(sample, f"path {path[:40]!r}... is too long for a file") from None
-    if not (root / path).resolve().is_relative_to(root.resolve()):
-        raise ManifestError(sample, f"path {path!r} leaves the corpus folder")
-    return path
+            return f"path {path[:40]!r}... is too long for a file"
+    return None
 
 
 def pose_or_video(root: Path, pose: str, videos: str = "") -> str:
@@ -149,12 +157,12 @@ def pose_or_video(root: Path, pose: str, videos: str = "") -> str:
     All paths are relative to ``root``. If there is neither, ``pose`` is returned (the clip is then
     dropped as missing).
     """
-    if not (root / pose).is_file():
+    if not os.path.isfile(root / pose):  # unlike Path.is_file, False for impossible names
         folders = dict.fromkeys([*([videos] if videos else []), str(Path(pose).parent)])
         for folder in folders:
             beside = Path(folder, Path(pose).name)  # poses extracted beside their videos
             for path in (beside, *(beside.with_suffix(suffix) for suffix in _VIDEOS)):
-                if (root / path).is_file():
+                if os.path.isfile(root / path):
                     return path.as_posix()
     return pose
 

@@ -31,7 +31,7 @@ from signclip.core.progress import bar
 
 BLOCK = 1 << 20
 # errors of the disk, which no second attempt and no other archive would avoid
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+DISK_ERRORS = (*files.DISK_ERRORS, errno.EACCES)
 _MAKE_ROOM = "free some space, or choose another disk, and run the same command again"
 _ARCHIVE_ERRORS = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError),

@@ -6,7 +6,6 @@ never import torch, which takes seconds.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def read_metrics(folder: Path | str) -> dict[str, Any]:
     """
     path = Path(folder) / METRICS
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = files.read_json(path)
     except OSError:
         raise RunError(
             f"{folder}: no finished run here; make it with `signclip train`, or import a released "
@@ -71,6 +70,5 @@ def verify(folder: Path | str) -> None:
     Raises:
         RunError: naming the first file that is missing or changed.
     """
-    changed = files.first_changed(Path(folder), read_metrics(folder)["sha256"])
-    if changed is not None:
-        raise RunError(f"{changed}: content differs from its recorded sha256")
+    for path in files.changed(Path(folder), read_metrics(folder)["sha256"]):
+        raise RunError(f"{path}: content differs from its recorded sha256")

@@ -16,7 +16,7 @@ Cost: that of :mod:`signclip.extraction.holistic`; for a finished video, hashing
 from __future__ import annotations
 
 import functools
-import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -82,7 +82,7 @@ def tasks(videos: Sequence[Path], out: Path) -> list[Task]:
     for given in videos:
         for video, relative in _videos(given):
             name = relative.with_suffix(".pose").as_posix()
-            task = Task(str(video), video.resolve(), out, name)
+            task = Task(str(video), Path(os.path.realpath(video)), out, name)
             if found.setdefault(name, task).video != task.video:
                 raise ConfigError(
                     f"{found[name].given} and {video} would both be written to {name}"
@@ -99,7 +99,7 @@ def tasks(videos: Sequence[Path], out: Path) -> list[Task]:
 def _videos(given: Path) -> Iterator[tuple[Path, Path]]:
     """A path's videos, with the relative paths of their outputs."""
     if not given.is_dir():
-        if not given.is_file():
+        if not given.exists():
             raise ConfigError(f"{given}: no such file or folder")
         yield given, Path(given.name)
         return
@@ -115,7 +115,8 @@ def _videos(given: Path) -> Iterator[tuple[Path, Path]]:
 def _below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
     """The videos in a folder and its subfolders, in order of their paths.
 
-    Links are followed; a broken link counts as a video, so that it becomes a named failure.
+    Links are followed. A broken link and a pipe count as videos, so that they become named
+    failures.
 
     Args:
         above: the folders on the way here, to detect a link that leads back to one of them.
@@ -132,7 +133,7 @@ def _below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
             yield from _below(path, (*above, here))
         elif not reader.is_video(path) or path.name.startswith("."):
             continue
-        elif path.is_file() or path.is_symlink():
+        else:
             yield path
 
 
@@ -145,6 +146,7 @@ def extract(
     """
     start = time.perf_counter()
     try:
+        files.check_regular(task.video)
         known = {"video_sha256": files.sha256_file(task.video), "settings": holistic.settings()}
         row = _recorded(task, known, limits)
         if row is not None:
@@ -202,7 +204,7 @@ def _write_record(task: Task, values: dict[str, Any]) -> None:
 def _recorded(task: Task, known: dict[str, Any], limits: Limits) -> dict[str, Any] | None:
     """The row of a video that was finished with these settings and whose output is intact."""
     try:
-        record = json.loads(task.record.read_text(encoding="utf-8"))
+        record = files.read_json(task.record)
     except (OSError, ValueError):
         return None
     if not isinstance(record, dict) or not files.is_sealed(record):

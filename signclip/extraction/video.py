@@ -8,6 +8,7 @@ Decisions
 * A cover picture does not count as a video.
 * A rotation by quarter turns that the container requests (phones write it) is applied, as players
   do; width and height are those of the upright picture. Mirrored and slanted pictures are refused.
+* The frame rate is that of the frames' own times where the container states another one.
 * Sizes are checked before decoding, and again on each decoded frame.
 
 Cost: decoding uses one thread and keeps one frame in memory; 4 ms a frame for VP9 of 1080 x 1080,
@@ -27,10 +28,15 @@ import numpy as np
 from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
+from signclip.core import files
 from signclip.core.errors import VideoError
 
 # The stated length may be rounded, and may include the last frame or not.
 FRAMES_OF_SLACK, SHARE_OF_SLACK = 1.5, 0.01
+# A stated frame rate further from that of the frames' own times is not believed. Times are rounded
+# to milliseconds, and rates such as 29.97 are stated as 30.
+RATE_TOLERANCE = 0.05
+HIGHEST_RATE = 240  # of a camera; a higher one is the resolution of a recorder's clock
 
 
 @dataclass(frozen=True)
@@ -80,15 +86,21 @@ class Video:
 
     @property
     def fps(self) -> float:
-        """Frames a second: as the file states, else by the times of its frames once all are read.
+        """Frames a second, once all frames are read.
+
+        As the file states it, unless the times of its frames say otherwise: some recorders state
+        the resolution of their clock (1000 a second) or a rate that they did not keep.
 
         Raises:
             VideoError: the file has neither.
         """
-        if self._stream.average_rate:
-            return float(self._stream.average_rate)
+        stated = float(self._stream.average_rate or 0)
         if self._decoded > 1 and self._times[-1] > self._times[0]:
-            return (self._decoded - 1) / (self._times[-1] - self._times[0])
+            measured = (self._decoded - 1) / (self._times[-1] - self._times[0])
+            if abs(stated - measured) > RATE_TOLERANCE * measured:
+                return measured
+        if stated:
+            return stated
         raise VideoError(self.path, "no frame rate in this file, and no frame times to compute it")
 
     def frames(self) -> Iterator[np.ndarray]:
@@ -136,7 +148,7 @@ class Video:
         if self._stream.frames:
             return self._stream.frames
         length = self._container.duration
-        if length and self._stream.average_rate:
+        if length and 0 < (self._stream.average_rate or 0) <= HIGHEST_RATE:
             return round(length / av.time_base * self._stream.average_rate)
         return None
 
@@ -187,7 +199,7 @@ _BOXES = frozenset(  # MP4 and MOV
 
 def missing_bytes(path: Path) -> int:
     """How much shorter a file is than its outermost elements state; 0 where they state nothing."""
-    size, end = path.stat().st_size, 0
+    size, end = files.check_regular(path), 0
     with open(path, "rb") as file:
         while end < size:
             file.seek(end)

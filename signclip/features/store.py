@@ -21,7 +21,6 @@ for 450,000 clips (``python -m benchmarks.speed.store_scale``).
 
 from __future__ import annotations
 
-import json
 import math
 import mmap
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -209,7 +208,7 @@ def _write(
                 name: files.sha256_file(target / name) for name in (FEATURES, VALID, INDEX, DROPPED)
             },
         }
-        (target / META).write_text(files.canonical_json(meta), encoding="utf-8")
+        (target / META).write_text(files.canonical_json(files.sealed(meta)), encoding="utf-8")
 
 
 def _map(path: Path, dtype: np.dtype, shape: tuple[int, int]) -> tuple[np.ndarray, mmap.mmap]:
@@ -229,7 +228,7 @@ class FeatureStore:
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
         try:
-            self.meta = json.loads((self.folder / META).read_text(encoding="utf-8"))
+            self.meta = files.read_json(self.folder / META)
         except OSError:
             raise StoreError(
                 f"{self.folder}: no feature store here; make it with `signclip pack`"
@@ -340,6 +339,5 @@ class FeatureStore:
         Raises:
             StoreError: a file is missing or differs; the message names the first.
         """
-        changed = files.first_changed(self.folder, self.meta["sha256"])
-        if changed is not None:
-            raise StoreError(f"{changed}: content differs from its recorded sha256")
+        for path in files.changed(self.folder, self.meta["sha256"]):
+            raise StoreError(f"{path}: content differs from its recorded sha256")

@@ -28,6 +28,9 @@ SWITCHES = ("projection", "normalise", "temperature", "frame_input", "pooling", 
 class ModelConfig(Strict):
     """Sizes and switches of a model.
 
+    The upper bounds are far above any published model; they keep a damaged file from asking for
+    all memory.
+
     Raises:
         ConfigError: a value is missing, unknown, of another type or out of range, or values do not
             fit together.
@@ -35,24 +38,24 @@ class ModelConfig(Strict):
 
     model_config = ConfigDict(strict=True)
 
-    frame_dims: int = Field(ge=1)  # numbers a frame
-    vocab_size: int = Field(ge=1)  # of the text tower
-    hidden_size: int = Field(768, ge=1)
-    attention_heads: int = Field(12, ge=1)
-    intermediate_size: int = Field(3072, ge=1)
-    pose_layers: int = Field(12, ge=1)
-    text_layers: int = Field(12, ge=1)
-    max_frames: int = Field(256, ge=1)  # longer clips are cut
+    frame_dims: int = Field(ge=1, le=1_000_000)  # numbers a frame
+    vocab_size: int = Field(ge=1, le=10_000_000)  # of the text tower
+    hidden_size: int = Field(768, ge=1, le=65_536)
+    attention_heads: int = Field(12, ge=1, le=1_024)
+    intermediate_size: int = Field(3072, ge=1, le=262_144)
+    pose_layers: int = Field(12, ge=1, le=256)
+    text_layers: int = Field(12, ge=1, le=256)
+    max_frames: int = Field(256, ge=1, le=1_000_000)  # longer clips are cut
     # The paper's max_len: [CLS], the reference's two [SEP], and at most max_tokens - 3 word pieces.
-    max_tokens: int = Field(64, ge=3)
-    position_embeddings: int = Field(512, ge=1)
+    max_tokens: int = Field(64, ge=3, le=1_000_000)
+    position_embeddings: int = Field(512, ge=1, le=1_000_002)
     dropout: float = Field(0.1, ge=0, lt=1)
-    pose_vocab_size: int = Field(2, ge=1)  # rows of the pose tower's word table; two are used
+    pose_vocab_size: int = Field(2, ge=1, le=10_000_000)  # rows of its word table; two are used
     pose_cls_id: int = Field(0, ge=0)  # row of [CLS] in that table (101 in released weights)
     pose_sep_id: int = Field(1, ge=0)  # row of [SEP] (102 in released weights)
     projection: bool = False  # a linear map after each tower (E5.1)
     normalise: bool = False  # embeddings of unit length, so that the score is a cosine (E5.2)
-    conv_layers: int = Field(0, ge=0)  # 1-D convolutions over time before the frame network
+    conv_layers: int = Field(0, ge=0, le=256)  # 1-D convolutions over time before the frame network
     frame_input: Literal["plain", "hands"] = "plain"  # hands: see signclip.model.hands
     pooling: Literal["mean", "attention"] = "mean"  # attention: see signclip.model.pooling
     temperature: bool = False  # multiply scores by a learned scale

@@ -47,7 +47,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from signclip.core import files
 from signclip.core.errors import CheckpointError
+from signclip.model import torch_archive
 from signclip.model.config import ModelConfig
 from signclip.model.towers import SignCLIP
 from signclip.text import BERT_VOCABULARIES, PROMPTS
@@ -204,15 +206,17 @@ def _only_allowed(*classes: type) -> Iterator[None]:
 def _read(path: str) -> Mapping[str, Any]:
     """Read a file that ``torch.save`` wrote, without running any code in it."""
     try:
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+        files.check_regular(path)
+    except files.NotReadable as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from None
+    with open(path, "rb") as file:
+        if instead := files.stand_in(file.read(512)):
+            raise CheckpointError(f"{path}: {instead}")
     try:
         # files written before torch 1.6 are not zip archives and cannot be mapped
         mapped = zipfile.is_zipfile(path)
         if mapped:
-            _check_records(path)
+            torch_archive.check(path, most=_NAMED)
         with _only_allowed(argparse.Namespace):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch raises a different type for each kind of damage
@@ -233,17 +237,6 @@ def _read(path: str) -> Mapping[str, Any]:
     return content
 
 
-def _check_records(path: str) -> None:
-    """Refuse a zip archive with compressed records, which cannot be mapped, or damaged ones."""
-    with zipfile.ZipFile(path) as archive:
-        packed = [i.filename for i in archive.infolist() if i.compress_type != zipfile.ZIP_STORED]
-        if packed:
-            raise zipfile.BadZipFile(f"records are compressed: {some(packed)}")
-        damaged = archive.testzip()
-        if damaged is not None:
-            raise zipfile.BadZipFile(f"record {damaged} is damaged: its checksum differs")
-
-
 def _weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
     """Tensors by the model's names, without the prefix."""
     state = content.get("model", content)
@@ -256,6 +249,11 @@ def _weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
     ]
     if wrong:
         raise CheckpointError(f"{name}: entries that are not tensors: {some(wrong)}")
+    if all(key.startswith("module.") for key in state):
+        raise CheckpointError(
+            f"{name}: all keys start with 'module.', which nn.DataParallel puts there; save the "
+            "state dict of its `module`, or remove the prefix"
+        )
     weights = {key.removeprefix(PREFIX): value for key, value in state.items()}
     # an expanded tensor of a few bytes can claim terabytes when it is copied
     views = [

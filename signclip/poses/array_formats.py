@@ -63,8 +63,8 @@ def _header(face_points: int, width: int, height: int) -> PoseHeader:
 
 
 def _pose(xyz: np.ndarray, header: PoseHeader, *, sample: str) -> Pose:
-    """A checked pose of (frames, points, 3) coordinates; points with a NaN are not detected."""
-    detected = ~np.isnan(xyz).any(axis=-1)
+    """A checked pose of (frames, points, 3) coordinates; what is not finite is not detected."""
+    detected = np.isfinite(xyz).all(axis=-1)
     values = np.where(detected[..., None], xyz, 0.0).astype(np.float32)
     body = NumPyPoseBody(ASSUMED_FPS, values[:, None], detected[:, None].astype(np.float32))
     pose = Pose(header, body)
@@ -84,11 +84,14 @@ def parse_kaggle(data: bytes, *, sample: str) -> Pose:
     """
     columns = ["frame", "type", "landmark_index", "x", "y", "z"]
     try:
+        there = parquet.column_names(data)
+        if missing := [name for name in columns if name not in there]:
+            reason = f"column {', '.join(missing)} is missing; it has {', '.join(there)}"
+            raise PoseError(sample, reason)
         table = parquet.parse(data, columns)
     except (pa.ArrowException, OSError) as error:
-        raise PoseError(sample, f"not a Parquet file of landmarks ({error})") from None
-    if table.column_names != columns:
-        raise PoseError(sample, f"columns are {table.column_names}, expected {columns}")
+        problem = str(error).splitlines()[0]
+        raise PoseError(sample, f"not a Parquet file of landmarks ({problem})") from None
     try:
         kinds = table["type"].cast(pa.string())
         table = table.set_column(0, "frame", table["frame"].cast(pa.int64()))
@@ -107,13 +110,18 @@ def parse_kaggle(data: bytes, *, sample: str) -> Pose:
     kind = kind.astype(int)
     if ((index < 0) | (index >= sizes[kind])).any():
         raise PoseError(sample, "a landmark_index is not among its type's points")
+    values = np.stack([table[axis].to_numpy() for axis in "xyz"], axis=1)
+    numbers = np.isfinite(values).any(axis=0)
+    if numbers.any() and not numbers.all():
+        axis = "xyz"[int(np.argmin(numbers))]
+        raise PoseError(sample, f"column {axis} has no number; variants need x, y and z")
     frames, frame = np.unique(table["frame"].to_numpy(), return_inverse=True)
     point = (np.cumsum(sizes) - sizes)[kind] + index
     place = frame * sizes.sum() + point
     if len(np.unique(place)) != len(place):
         raise PoseError(sample, "a landmark occurs twice in a frame")
     xyz = np.full((len(frames) * sizes.sum(), 3), np.nan)
-    xyz[place] = np.stack([table[axis].to_numpy() for axis in "xyz"], axis=1)
+    xyz[place] = values
     header = _header(FACE_MESH_POINTS, 1, 1)
     return _pose(xyz.reshape(len(frames), sizes.sum(), 3), header, sample=sample)
 

@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from pose_format import Pose
 
+from signclip.poses.checks import detected_points
+
 BODY, FACE = "POSE_LANDMARKS", "FACE_LANDMARKS"
 LEFT_HAND, RIGHT_HAND = "LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS"
 WORLD = "POSE_WORLD_LANDMARKS"  # metres around the hips; no variant uses them
@@ -65,7 +67,7 @@ def to_landmarks(pose: Pose) -> Landmarks:
         for component in pose.header.components
         for point in component.points
     )
-    valid = np.asarray(pose.body.confidence)[:, 0] != 0
+    valid = detected_points(pose)[:, 0]
     xyz = np.ma.getdata(pose.body.data)[:, 0, :, :3].astype(np.float64)
     keep = np.array([component != WORLD for component, _ in names])
     xyz, valid = xyz[:, keep], valid[:, keep]

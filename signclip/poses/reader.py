@@ -17,7 +17,9 @@ from pathlib import Path
 
 from pose_format import Pose
 
+from signclip.core import files
 from signclip.core.errors import PoseError
+from signclip.poses import pose_file
 from signclip.poses.checks import check_pose
 
 POSE_SUFFIXES = (".pose", ".parquet", ".npy")
@@ -26,6 +28,7 @@ VIDEO_SUFFIXES = (
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov"),
     *(".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"),
 )
+MAX_BYTES = 2 << 30  # of a file: two days of MediaPipe Holistic at 25 frames a second
 # Why a video is dropped from a corpus: one constant text, so that dropped clips group by reason.
 NO_POSE = "a video without a pose (`signclip extract` makes it)"
 
@@ -53,10 +56,8 @@ def read_bytes(path: Path) -> bytes:
         PoseError: it cannot be read.
     """
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise PoseError(path, f"cannot be read ({error.strerror})") from None
-    except ValueError as error:  # a NUL or a lone surrogate: no file can have such a name
+        return files.read_regular(path, at_most=MAX_BYTES)
+    except files.NotReadable as error:
         raise PoseError(path, f"cannot be read ({error})") from None
 
 
@@ -81,6 +82,8 @@ def parse(data: bytes, path: Path | str, *, sample: str) -> Pose:
     if suffix not in POSE_SUFFIXES:
         known = ", ".join(POSE_SUFFIXES)
         raise PoseError(sample, f"{path}: clips are {known} files, this suffix is {suffix!r}")
+    if instead := files.stand_in(data):
+        raise PoseError(sample, instead)
     if suffix == ".pose":
         return parse_pose(data, sample=sample)
     # imported here because Arrow takes half a second, which most commands can do without
@@ -101,11 +104,6 @@ def parse_pose(data: bytes, *, sample: str = "pose") -> Pose:
         raise PoseError(sample, "the file is empty")
     if not any(data):
         raise PoseError(sample, "the file holds only zero bytes")
-    try:
-        pose = Pose.read(data)
-    except Exception as error:  # pose-format raises four kinds, from struct.error to MemoryError
-        raise PoseError(
-            sample, f"not a whole .pose file ({type(error).__name__}: {error})"
-        ) from None
+    pose = pose_file.read(data, sample=sample)
     check_pose(pose, sample=sample)
     return pose

@@ -22,6 +22,7 @@ from signclip.text.tokenizer import (
     TOKENIZER_FILE,
     VOCABULARY_FILE,
     Tokenizer,
+    same_tokens,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "embed_split_prompts",
     "label",
     "prompt",
+    "same_tokens",
     "sign_language",
     "sign_languages",
     "split_prompt",

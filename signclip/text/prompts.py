@@ -1,7 +1,8 @@
 """Labels and prompts: the texts that clips are compared with.
 
 Decisions
-* Labels are compared NFC-normalised and casefolded; prompts keep the case of their text.
+* Texts that give the same word pieces are one label, however they are written; prompts keep the
+  writing of their text.
 * A prompt's sign-language tag is checked after BERT's own cleaning of the text, so that spacing and
   invisible characters cannot hide a wrong tag.
 * A prompt can be split into its language tags and its text, and embedded as the mean of the two
@@ -16,9 +17,10 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
-from tokenizers import normalizers
+from tokenizers import normalizers, pre_tokenizers
 
 from signclip.core.errors import ConfigError
 from signclip.text.languages import sign_language as _look_up
@@ -40,14 +42,35 @@ PROMPTS = {
 _CLEANER = normalizers.BertNormalizer(
     clean_text=True, handle_chinese_chars=False, strip_accents=False, lowercase=False
 )
+_SPLITTER = pre_tokenizers.BertPreTokenizer()
 _TWO_TAGS = re.compile(r"\s*<[^<>]+>\s*<([^<>]*)>")
 _TAG = r"\s*<\s*([^<>]*[^<>\s])\s*>"
 _TAGS_AND_TEXT = re.compile(rf"{_TAG}{_TAG}\s*(\S.*)", re.DOTALL)
 
 
+@lru_cache(maxsize=1 << 16)
 def label(text: str) -> str:
-    """The form in which texts are compared: NFC, casefolded, without surrounding white space."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
+    """The form in which texts are compared: two texts with one form are the same text.
+
+    NFC, casefolded, without what BERT's tokenizer drops (zero-width and control characters, soft
+    hyphens), and with a blank only where it separates: ``X - RAY`` and ``X-RAY`` give the same
+    word pieces, and are both ``x-ray``.
+    """
+    check_text(text)
+    cleaned = unicodedata.normalize("NFC", _CLEANER.normalize_str(text))
+    words = unicodedata.normalize("NFC", cleaned.casefold()).split()
+    joined = "".join(words[:1])
+    for word in words[1:]:
+        alone = _stands_alone(joined[-1]) or _stands_alone(word[0])
+        # a combining mark would change the character before it
+        blank = "" if alone and not unicodedata.combining(word[0]) else " "
+        joined += blank + word
+    return joined
+
+
+def _stands_alone(character: str) -> bool:
+    """Is a character a word piece of its own, so that blanks around it change nothing?"""
+    return len(_SPLITTER.pre_tokenize_str(f"a{character}")) > 1
 
 
 def check_text(text: str) -> None:

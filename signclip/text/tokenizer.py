@@ -11,7 +11,6 @@ Cost: training takes milliseconds for a few hundred prompts.
 
 from __future__ import annotations
 
-import json
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,6 +20,7 @@ import numpy as np
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
+from signclip.core import files
 from signclip.core.errors import ConfigError
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -29,10 +29,18 @@ TOKENIZER_FILE, VOCABULARY_FILE = "tokenizer.json", "vocab.txt"
 BERT_VOCABULARIES = {28_996: "bert-base-cased", 30_522: "bert-base-uncased"}
 
 
+def same_tokens(a: str, b: str) -> str:
+    """The message for two texts that a vocabulary does not distinguish."""
+    return (
+        f"{a!r} and {b!r} have the same tokens in the model's vocabulary; write them in a script "
+        "that it has, or take another model"
+    )
+
+
 def _is_cased(folder: Path, vocab: Iterable[str]) -> bool:
     """Does a folder's vocabulary keep upper case: its configuration's word, else its pieces'."""
     try:
-        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        config = files.read_json(folder / "tokenizer_config.json")
         return not config["do_lower_case"]
     except (OSError, ValueError, KeyError, TypeError):
         return any(piece != piece.lower() for piece in set(vocab) - set(SPECIAL_TOKENS))
@@ -47,6 +55,7 @@ class Tokenizer:
         fast.no_padding()
         self._fast = fast
         self.vocab_size: int = fast.get_vocab_size()
+        self.unknown_id = fast.token_to_id("[UNK]")
         self.pad_id, self.cls_id, self.sep_id = (
             fast.token_to_id(token) for token in ("[PAD]", "[CLS]", "[SEP]")
         )

@@ -205,8 +205,9 @@ class _StateHook(Hook):
             "starts": self.starts,
             "seconds": self.seconds,
         }
-        with files.atomic_file(self.path) as partial:
-            torch.save(state, partial)
+        # into an open file, whose errors say why it cannot be written
+        with files.atomic_file(self.path) as partial, open(partial, "wb") as file:
+            torch.save(state, file)
         if self._stopped is not None:
             raise self._stopped
 

@@ -23,6 +23,7 @@ from signclip.corpora import manifest
 from signclip.experiments.config import Towers
 from signclip.experiments.run_folder import read_config
 from signclip.model.config import SWITCHES
+from signclip.text import label, same_tokens
 from signclip.training.examples import fill
 
 RECIPE = "finetune"
@@ -102,9 +103,5 @@ def check_texts(model: inference.SignCLIPModel, corpus: Path) -> None:
     for text in dict.fromkeys(prompts):
         tokens = model.vocabulary().encode([text], max_tokens=limit)[0].tobytes()
         earlier = first.setdefault(tokens, text)
-        # texts that differ only in case may be the same word
-        if earlier.casefold() != text.casefold():
-            raise ConfigError(
-                f"{corpus}: {earlier!r} and {text!r} have the same tokens in the model's "
-                "vocabulary; write them in a script that it has, or start from another model"
-            )
+        if label(earlier) != label(text):
+            raise ConfigError(f"{corpus}: {same_tokens(earlier, text)}")

@@ -30,7 +30,6 @@ def _result(**changes) -> Result:
         split="letters",
         scores={"V2T_R@1": Score(value=0.5, low=0.4, high=0.6, chance=0.1)},
         labels=10,
-        n_total=5,
         n_evaluated=4,
         n_dropped={"no hand": 1},
         corpus_dropped={},
@@ -43,7 +42,9 @@ def _result(**changes) -> Result:
         packages={},
         hardware="a machine",
     )
-    return Result(**{**values, **changes})
+    values |= changes
+    values.setdefault("n_total", values["n_evaluated"] + sum(values["n_dropped"].values()))
+    return Result(**values)
 
 
 @pytest.fixture

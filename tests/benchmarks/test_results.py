@@ -53,6 +53,41 @@ def test_missing_and_unknown_fields_are_refused(tmp_path, edit, result):
         results.read(path)
 
 
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda values: values["scores"]["V2T_R@1"].update(value=7), r"V2T_R@1 of 7.0; it lies"),
+        (lambda values: values["scores"]["V2T_R@1"].update(low=0.9), "an interval from 0.9 to 0.6"),
+        (lambda values: values["scores"].update(V2T_MeanR=values["scores"]["V2T_R@1"]), "of 0.5"),
+        (lambda values: values.update(n_evaluated=-4), "n_evaluated"),
+        (lambda values: values.update(n_total=50), "4 clips evaluated and 1 dropped are not 50"),
+        (lambda values: values["n_dropped"].update(other=-1), "n_dropped"),
+        (lambda values: values.update(schema_version=999), "schema_version"),
+        (lambda values: values.update(ranks={"clip": [0]}), "ranks"),
+        (lambda values: values.update(ranks={"clip": [11]}), "rank 11 among 10"),
+        (lambda values: values["cost"].update(parameters=-1), "parameters"),
+    ],
+)
+def test_impossible_values_are_refused_even_with_a_fitting_seal(tmp_path, result, edit, reason):
+    path = result().write(tmp_path)
+    values = json.loads(path.read_text())
+    edit(values)
+    path.write_text(files.canonical_json(files.sealed(values)))
+    with pytest.raises(ConfigError, match=reason) as raised:
+        results.read(path)
+    assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"scores": NaN}', "[]", "3", "\xff", '{"schema_version": []}', ""]
+)
+def test_what_is_no_result_is_one_error_naming_the_file(tmp_path, result, content):
+    path = result().write(tmp_path)
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(ConfigError, match=path.name):
+        results.read(path)
+
+
 @pytest.mark.parametrize("field", ["signers", "runs"])
 def test_a_result_from_before_a_field_was_recorded_still_loads(tmp_path, result, field):
     path = result().write(tmp_path)

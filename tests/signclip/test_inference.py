@@ -118,6 +118,18 @@ def test_tensors_embed_like_arrays_also_those_that_require_grad(dtype):
     assert np.array_equal(model.embed_pose([tensor]), expected)
 
 
+def test_texts_that_the_vocabulary_cannot_distinguish_are_an_error_that_names_two():
+    """Their prompts would be one vector, and every clip as near to one text as to the other."""
+    tokenizer = Tokenizer.train(["<en> house", "<en> sun"], vocab_size=60)
+    model = made(vocab_size=tokenizer.vocab_size)
+    model.tokenizer = tokenizer
+    same = ["<en> \N{GRINNING FACE}", "<en> \N{CAT FACE}"]
+    for texts in (same, ["<en> sun"] * 4 + same):
+        with pytest.raises(ConfigError, match=r"'<en> .' and '<en> .' have the same tokens"):
+            model.embed_text(texts, batch_size=2)
+    assert model.embed_text([same[0], "<en> house", same[0]]).shape == (3, 16)
+
+
 def test_a_batch_holds_at_least_one_clip():
     with pytest.raises(ConfigError, match="batch_size=0"):
         made().embed_pose([clip(2)], batch_size=0)
@@ -299,7 +311,8 @@ def test_a_vocabulary_is_looked_for_by_the_text_towers_size(monkeypatch):
 
     monkeypatch.setattr(Tokenizer, "from_pretrained", hub)
     model = made(vocab_size=28_996)
-    assert model.embed_text(["a", "b"]).shape == model.embed_text(["c", "d"]).shape == (2, 16)
+    for texts in (words[:2], words[2:4]):
+        assert model.embed_text(texts).shape == (2, 16)
     assert requested == ["bert-base-cased"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from signclip.core.errors import ManifestError
 from signclip.corpora.loader import Loader, Refused, Row
-from signclip.corpora.reading import SPLIT_NAMES, inside, plain_rows, pose_or_video, row
+from signclip.corpora.reading import SPLIT_NAMES, plain_rows, pose_or_video, row
 
 ARCHIVE = "ASL_Citizen"  # the folder that its archive unpacks to
 
@@ -26,15 +26,14 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
             if not PurePosixPath(video).name:
                 raise ManifestError(place, f"column 2 is {video!r}, not the name of a video")
             stem = str(PurePosixPath(video).with_suffix(""))
-            pose = inside(root, f"poses/{stem}.pose", sample=place)
-            path = pose_or_video(root, pose, f"{ARCHIVE}/videos")
+            path = pose_or_video(root, f"poses/{stem}.pose", f"{ARCHIVE}/videos")
             kept.append(row(stem, path, gloss, signer=signer, split=split))
     return kept, []
 
 
 def clean_gloss(gloss: str) -> str:
     """Lower case, without the number that distinguishes the signs of one word: WOMAN1 -> woman."""
-    return gloss.lower().rstrip(string.digits)
+    return gloss.strip().lower().rstrip(string.digits).strip()
 
 
 LOADER = Loader(

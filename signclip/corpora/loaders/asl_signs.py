@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from signclip.corpora.loader import Loader, Refused, Row
-from signclip.corpora.reading import inside, named_rows, row, shuffled_split
+from signclip.corpora.reading import named_rows, row, shuffled_split
 
 TABLE = "train.csv"
 COLUMNS = ("path", "participant_id", "sequence_id", "sign")
@@ -23,7 +23,7 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
     return [
         row(
             fields["sequence_id"],
-            inside(root, fields["path"], sample=fields["sequence_id"]),
+            fields["path"],
             fields["sign"],
             signer=fields["participant_id"],
             split=split[fields["sequence_id"]],

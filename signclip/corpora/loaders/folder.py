@@ -13,12 +13,13 @@ Cost: one look at each file.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from signclip.core.errors import ManifestError
 from signclip.corpora.loader import Loader, Refused, Row
 from signclip.corpora.manifest import GIVEN
-from signclip.corpora.reading import inside, named_rows
+from signclip.corpora.reading import named_rows
 from signclip.poses import reader
 
 TABLE = "manifest.csv"
@@ -30,8 +31,7 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
 
     Raises:
         ManifestError: the CSV is not UTF-8 text, a column is missing, a row has too few or too many
-            fields, a path leaves the folder, a split is none of :data:`SPLITS`, or all clips are
-            videos without poses.
+            fields, a split is none of :data:`SPLITS`, or all clips are videos without poses.
     """
     kept: list[Row] = []
     refused: list[Refused] = []
@@ -39,10 +39,10 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
         sample = fields["id"] or place
         if fields["split"] not in SPLITS:
             raise ManifestError(sample, f"split {fields['split']!r} is none of {', '.join(SPLITS)}")
-        path = inside(root, fields["path"], sample=sample)
+        path = fields["path"]
         if reader.is_video(path):
             pose = Path(path).with_suffix(".pose").as_posix()
-            if not (root / pose).is_file():
+            if not os.path.isfile(root / pose):
                 refused.append({"id": fields["id"], "path": path, "reason": reader.NO_POSE})
                 continue
             path = pose

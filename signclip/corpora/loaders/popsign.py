@@ -6,11 +6,12 @@ layout does not record signers. Cost: one listing of the folders.
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from signclip.core import files
 from signclip.corpora.loader import Loader, Refused, Row
-from signclip.corpora.reading import SPLIT_NAMES, pose_or_video, row
-from signclip.poses.reader import is_video
+from signclip.corpora.reading import SPLIT_NAMES, row
+from signclip.poses.reader import is_pose_file, is_video
 
 
 def rows(root: Path) -> tuple[list[Row], list[Refused]]:
@@ -18,11 +19,14 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
     kept: list[Row] = []
     for subset, split in SPLIT_NAMES.items():
         for sign in sorted(folder for folder in (root / subset).iterdir() if folder.is_dir()):
-            files = (p for p in sign.iterdir() if p.suffix == ".pose" or is_video(p))
-            for stem in sorted({path.stem for path in files}):
+            if files.is_hidden(PurePath(sign.name)):
+                continue
+            # a pose replaces its video
+            clips = sorted(sign.iterdir(), key=lambda path: (is_pose_file(path), path))
+            of_stem = {p.stem: p for p in clips if is_pose_file(p) or is_video(p)}
+            for stem, path in sorted(of_stem.items()):
                 clip = f"{subset}/{sign.name}/{stem}"
-                path = pose_or_video(root, f"{clip}.pose")
-                kept.append(row(clip, path, sign.name, split=split))
+                kept.append(row(clip, path.relative_to(root).as_posix(), sign.name, split=split))
     return kept, []
 
 

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from signclip.core import files
 from signclip.core.errors import ManifestError
 from signclip.corpora import splits
 from signclip.corpora.loader import Loader, Refused, Row
 from signclip.corpora.reading import SPLIT_NAMES, pose_or_video, read_text, row, shuffled_split
-from signclip.poses.reader import is_video
+from signclip.poses.reader import is_pose_file, is_video
 
 # gestures 1 to 35, named as in the prompts of the authors' code (data/rwthfs/gesture_ids.txt)
 GESTURES = (
@@ -42,10 +43,10 @@ def _clips(root: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for path in sorted(root.rglob(_FILES)):
-        if not _CLIP.fullmatch(path.stem):
+        if not _CLIP.fullmatch(path.stem) or files.is_hidden(path.relative_to(root)):
             continue
-        if path.suffix == ".pose":
-            if path.stem in found and found[path.stem].suffix == ".pose":
+        if is_pose_file(path):
+            if path.stem in found and is_pose_file(found[path.stem]):
                 raise ManifestError(path.stem, f"two poses: {found[path.stem]} and {path}")
             found[path.stem] = path
         elif is_video(path):

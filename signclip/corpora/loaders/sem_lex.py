@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from signclip.corpora.loader import Loader, Refused, Row
-from signclip.corpora.reading import inside, official_split, plain_rows, row
+from signclip.corpora.reading import official_split, plain_rows, row
 
 TABLE = "sem-lex-metadata.csv"
 
@@ -21,14 +21,14 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
     for number, (place, fields) in enumerate(plain_rows(root / TABLE, 7)):
         original, file, signer, _duration, subset, _kind, label = fields[:7]
         split = official_split(subset, sample=place)
-        path = inside(root, f"{subset}/{file}.npy", sample=place)
+        path = f"{subset}/{file}.npy"
         kept.append(row(f"{number}_{original}", path, label, signer=signer, split=split))
     return kept, []
 
 
 def clean_gloss(gloss: str) -> str:
     """Without a final ``_<number>``, underscores as spaces: ice_cream_2 -> ice cream."""
-    return re.sub(r"_\d+$", "", gloss).replace("_", " ")
+    return re.sub(r"_\d+$", "", gloss.strip()).replace("_", " ").strip()
 
 
 LOADER = Loader(name="sem-lex", needs=(TABLE,), rows=rows, clean_gloss=clean_gloss)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from signclip.core.errors import ManifestError
 from signclip.corpora.loader import Loader, Refused, Row
-from signclip.corpora.reading import inside, named_rows, pose_or_video, row
+from signclip.corpora.reading import named_rows, pose_or_video, row
 
 TABLES = {
     "metadata_train_train.csv": "train",
@@ -47,8 +47,7 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
                 ("poses", clip, fields["name"]),
                 ("examples", f"{clip}-example", fields["example"]),
             ):
-                pose = inside(root, f"{folder}/{clip}.pose", sample=clip or place)
-                path = pose_or_video(root, pose)
+                path = pose_or_video(root, f"{folder}/{clip}.pose")
                 if folder == "examples" and not (text.strip() and (root / path).is_file()):
                     continue  # not every entry has an example
                 kept.append(row(name, path, text, split=split, **languages))

@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from signclip.corpora.loader import Loader, Refused, Row
-from signclip.corpora.reading import inside, named_rows, row, shuffled_split
+from signclip.corpora.reading import named_rows, row, shuffled_split
 
 TABLE = "SperadTheSign.csv"  # as its owners spell it
 POSES = "sign-mt-poses"
@@ -28,8 +28,8 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
     split = shuffled_split(range(len(table)), _PERCENT)
     kept: list[Row] = []
     refused: list[Refused] = []
-    for number, (place, fields) in enumerate(table):
-        path = inside(root, f"{POSES}/{fields['pose']}", sample=place)
+    for number, (_, fields) in enumerate(table):
+        path = f"{POSES}/{fields['pose']}"
         reason = ""
         if fields["language"] != SPOKEN_LANGUAGE:
             reason = f"text in {fields['language'] or 'no language'}; the corpus is the English one"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from signclip.core.errors import ManifestError
 from signclip.corpora.loader import Loader, Refused, Row
-from signclip.corpora.reading import inside, official_split, pose_or_video, read_text, row
+from signclip.corpora.reading import official_split, pose_or_video, read_text, row
 
 TABLE = "WLASL_v0.3.json"
 
@@ -20,7 +20,7 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
     """All clips in the order of the list.
 
     Raises:
-        ManifestError: the list is damaged, a split is unknown, or a path leaves the folder.
+        ManifestError: the list is damaged, or a split is unknown.
     """
     source = root / TABLE
     kept: list[Row] = []
@@ -30,13 +30,13 @@ def rows(root: Path) -> tuple[list[Row], list[Refused]]:
                 raise TypeError(f"gloss {entry['gloss']!r}")
             for instance in entry["instances"]:
                 clip = str(instance["video_id"])
-                pose = inside(root, f"poses/{clip}.pose", sample=clip)
+                signer = instance["signer_id"]
                 kept.append(
                     row(
                         clip,
-                        pose_or_video(root, pose, "videos"),
+                        pose_or_video(root, f"poses/{clip}.pose", "videos"),
                         entry["gloss"],
-                        signer=str(instance["signer_id"]),
+                        signer="" if signer is None else str(signer),
                         split=official_split(instance["split"], sample=clip),
                     )
                 )

@@ -11,7 +11,7 @@ from benchmarks import report, results, suites
 from benchmarks.evaluation.galleries import RETRIEVAL, TAGGED_RETRIEVAL
 from benchmarks.report import page
 from benchmarks.report.cells import ALL_RETRIEVAL_METRICS
-from benchmarks.results import Result, Score
+from benchmarks.results import MEAN_RANKS, Result, Score
 from benchmarks.source import Source
 from signclip.core.workspace import Workspace
 
@@ -54,7 +54,11 @@ def measured(result, workspace) -> Callable[..., Result]:
     """Writes a made-up result of an encoder; keyword arguments replace fields."""
 
     def write(encoder: str, task: str, split: str, *, value: float = 0.5, **changes) -> Result:
-        scores = {name: Score(value=0.5, low=0.4, high=0.6, chance=0.1) for name in METRICS}
+        scores = {
+            name: Score(value=0.5 + least, low=0.4 + least, high=0.6 + least, chance=0.1 + least)
+            for name in METRICS
+            for least in (name.endswith(MEAN_RANKS),)  # the best rank is 1
+        }
         scores["V2T_R@1"] = Score(value=value, low=value, high=value, chance=0.01)
         where = dict(encoder=encoder, task=task, split=split, scores=scores)
         made = result(**{"corpus": CORPUS, **where, **changes})

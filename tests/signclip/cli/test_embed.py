@@ -109,7 +109,7 @@ def test_parquet_holds_the_same(model, clips, tmp_path):
 
 
 def test_bad_files_are_listed_and_the_good_ones_written(model, clips, tmp_path, damaged):
-    (clips / "bad.pose").write_bytes(damaged["NaN coordinate"])
+    (clips / "bad.pose").write_bytes(damaged["NaN confidence"])
     out, listed = tmp_path / "out.npz", tmp_path / "out.npz.dropped.csv"
     arguments = (model, clips, clips / "gone.pose", tmp_path / "film.mp4", "--out", out)
     status, output = run(*arguments)

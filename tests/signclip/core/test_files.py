@@ -3,14 +3,19 @@
 import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from signclip.core import files
 from signclip.core.errors import BusyError, ConfigError, SignCLIPError
@@ -221,3 +226,107 @@ def test_a_file_does_not_replace_a_folder_nor_a_folder_a_file(tmp_path):
 def test_any_path_can_be_written_as_text():
     path = os.fsdecode("ä".encode() + b"\xff.pose")
     assert files.as_text(path) == files.as_text(Path(path)) == "ä\\xff.pose"
+
+
+def test_only_regular_files_of_a_bounded_size_are_read(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"12345")
+    assert files.read_regular(path, at_most=5) == b"12345"
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    for given, reason in (
+        (path, "5 bytes, at most 4"),
+        (tmp_path / "pipe", "not a regular file"),
+        ("/dev/zero", "not a regular file"),
+        (tmp_path, "it is a folder"),
+        (tmp_path / "loop", "symbolic links"),
+        (tmp_path / "nothing", "No such file"),
+        ("a\0b", "null"),
+    ):
+        with pytest.raises(files.NotReadable, match=reason) as raised:
+            files.read_regular(given, at_most=4)
+        assert raised.value.strerror == str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a": NaN}', '{"a": -Infinity}', "{", "\udcff", "9" * 5000]
+)
+def test_json_that_no_result_can_hold_is_a_value_error(tmp_path, text):
+    path = tmp_path / "a.json"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ValueError, match=r".+"):
+        files.read_json(path)
+
+
+def test_recorded_digests_of_other_files_stay(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    for path in (one, other):
+        path.write_text(path.name)
+        files.record_digests([path])
+    listed = files.read_json(tmp_path / files.DIGESTS)["sha256"]
+    assert listed == {path.name: files.sha256_file(path) for path in (one, other)}
+    other.unlink()
+    files.record_digests([one])
+    assert set(files.read_json(tmp_path / files.DIGESTS)["sha256"]) == {"one"}
+
+
+@pytest.mark.parametrize(
+    ("head", "known"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "git lfs pull"),
+        (b"/annex/objects/SHA256E-s1--1.pose\n", "git annex get"),
+        (b"\n <!doctype HTML>", "web page"),
+        (b"PK\x03\x04", None),
+        (b"", None),
+    ],
+)
+def test_what_stands_in_for_a_file_is_known(head, known):
+    found = files.stand_in(head)
+    assert (found is None) if known is None else known in found
+
+
+@contextmanager
+def largest_file(size: int):
+    """A limit on the size of files, which is met like a full disk; Python ignores its signal."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def _torch(path: Path) -> None:
+    with open(path, "wb") as file:
+        torch.save({"a": torch.zeros(100_000)}, file)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_bytes(bytes(400_000)),
+        lambda path: save_file({"a": torch.zeros(100_000)}, path),
+        lambda path: pd.DataFrame({"a": np.random.default_rng(0).random(50_000)}).to_parquet(path),
+        _torch,
+    ],
+    ids=["bytes", "safetensors", "parquet", "torch"],
+)
+def test_a_disk_that_is_full_is_one_line_and_the_old_file_stays(tmp_path, write):
+    path = tmp_path / "out"
+    path.write_text("old")
+    with (
+        pytest.raises(ConfigError) as raised,
+        largest_file(100_000),
+        files.atomic_file(path) as new,
+    ):
+        write(new)
+    assert str(raised.value) == f"{path}: cannot be written (File too large)"
+    assert path.read_text() == "old"
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_another_error_of_a_writer_stays_what_it_is(tmp_path):
+    with pytest.raises(KeyError), files.atomic_folder(tmp_path / "out"):
+        raise KeyError("a")
+    with pytest.raises(FileNotFoundError), files.atomic_file(tmp_path / "out"):
+        (tmp_path / "nothing").read_bytes()

@@ -25,6 +25,7 @@ class Server(ThreadingHTTPServer):
         self.content, self.etag = CONTENT, '"one"'
         self.breaks: list[int] = []  # bytes after which each of the next answers breaks off
         self.status, self.ranges = 200, True
+        self.length: str | None = None  # stated in place of the true one
         self.asked: list[str | None] = []
         self.url = f"http://127.0.0.1:{self.server_port}/file.zip"
 
@@ -55,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         if start:
             whole = len(server.content)
             self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", server.length or str(len(body)))
         if server.etag:
             self.send_header("ETag", server.etag)
         self.end_headers()
@@ -100,6 +101,20 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(server, tmp_path):
 def test_progress_counts_as_no_failure(server, tmp_path):
     server.breaks = [10_000] * (fetch.ATTEMPTS + 5)
     assert download(server, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_server_that_starts_anew_each_time_is_given_up(server, tmp_path):
+    server.ranges = False
+    server.breaks = [1000 * number for number in range(1, 50)]
+    with pytest.raises(FetchError, match="interrupted"):
+        download(server, tmp_path)
+    assert len(server.asked) <= 1 + fetch.ATTEMPTS
+
+
+def test_a_length_that_is_no_number_is_a_failure(server, tmp_path):
+    server.length = "abc"
+    with pytest.raises(FetchError, match="states a length of 'abc'"):
+        download(server, tmp_path)
 
 
 def test_a_killed_download_goes_on_in_the_next_process(server, tmp_path):
@@ -208,6 +223,17 @@ def test_fetching_a_corpus_unpacks_it_and_records_what_came(wlasl, server, tmp_p
     }
     fetch.fetch("wlasl", out, progress=False)
     assert len(server.asked) == 1  # it is there
+
+
+def test_a_file_that_cannot_be_unpacked_is_not_what_later_ones_must_equal(wlasl, server, tmp_path):
+    whole = server.content
+    server.content = whole[:-30]
+    with pytest.raises(FetchError, match="remove it"):
+        fetch.fetch("wlasl", tmp_path / "out", progress=False)
+    (tmp_path / "out" / "list.zip").unlink()
+    server.content, server.etag = whole, '"two"'
+    fetch.fetch("wlasl", tmp_path / "out", progress=False)
+    assert (tmp_path / "out" / "WLASL_v0.3.json").read_bytes() == b"[]"
 
 
 def test_a_published_checksum_must_fit(wlasl, server, tmp_path):

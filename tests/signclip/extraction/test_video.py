@@ -1,7 +1,9 @@
 """Videos: whole and upright, or refused with the reason."""
 
 import itertools
+import os
 import wave
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -55,6 +57,35 @@ def test_a_whole_video_gives_its_frames_size_and_rate(film, name):
     assert fps == FPS
     assert all(frame.shape == (HEIGHT, WIDTH, 3) for frame in frames)
     assert all(frame.flags.c_contiguous for frame in frames)
+
+
+def test_the_rate_is_that_of_the_frames_where_another_is_stated(tmp_path):
+    """Browsers record WebM with the resolution of their clock as its rate."""
+    path = tmp_path / "jitter.mkv"
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=1000)
+        stream.width, stream.height = WIDTH, HEIGHT
+        for number, content in enumerate(PICTURES):
+            frame = av.VideoFrame.from_ndarray(content, format="rgb24")
+            frame.pts = 40 * number + int(rng.integers(-5, 6)) * (0 < number < FRAMES - 1)
+            frame.time_base = Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert read(path)[1] == pytest.approx(25)
+
+
+@pytest.mark.parametrize(("name", "fps"), [("file_jitter.webm", 23.83), ("sparse_2min.webm", 0.2)])
+def test_the_rates_of_public_recordings(shared, name, fps):
+    frames, found, *_ = read(shared(f"faults/public/{name}"))
+    assert len(frames) == 24
+    assert found == pytest.approx(fps, rel=0.02)
+
+
+def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path):
+    path = tmp_path / "film.mp4"
+    os.mkfifo(path)
+    assert "not a regular file" in reason(path)
 
 
 def test_pixels_are_those_that_were_written(film):

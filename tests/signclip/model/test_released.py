@@ -297,6 +297,41 @@ def test_a_flipped_bit_is_found_and_its_record_named(released_file, given):
         from_reference(path, **given)
 
 
+def test_a_record_shorter_than_its_tensor_is_not_filled_from_the_next(released_file, given):
+    """torch maps the file and would read the bytes behind a record as weights."""
+    path = released_file()
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    record = max((name for name in content if "/data/" in name), key=lambda one: len(content[one]))
+    content[record] = content[record][:-64]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    with pytest.raises(CheckpointError, match=f"another size than their tensors: {record}"):
+        from_reference(path, **given)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"),
+        (b"<!DOCTYPE html><html><body>Sign in</body></html>", "a web page"),
+    ],
+)
+def test_what_a_download_left_in_its_place_is_named(tmp_path, content, reason):
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=reason):
+        from_reference(path)
+
+
+def test_the_prefix_of_data_parallel_is_named(released_file, given):
+    content = torch.load(released_file(), weights_only=False)
+    state = {f"module.{key}": value for key, value in content["model"].items()}
+    with pytest.raises(CheckpointError, match=r"all keys start with 'module\.'"):
+        from_reference(state, **given)
+
+
 def test_compressed_records_are_not_taken_for_numbers(released_file, given, tmp_path):
     with (
         zipfile.ZipFile(released_file()) as plain,

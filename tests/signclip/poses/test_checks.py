@@ -66,7 +66,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path, place):
 
 def test_a_damaged_pose_in_memory_is_refused_too(make_pose):
     pose = make_pose()
-    pose.body.data.data[1, 0, 3, 0] = np.nan
+    pose.body.confidence[1, 0, 3] = np.nan
     with pytest.raises(PoseError, match="frame 1"):
         poses.preprocess(pose, "reduced_face")
 

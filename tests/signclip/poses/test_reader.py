@@ -131,7 +131,7 @@ def test_the_real_copy_of_kaggles_layout_reads(shared):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.drop(columns="z"), "Parquet"),
+        (lambda t: t.drop(columns="z"), "column z is missing; it has frame, row_id, type"),
         (lambda t: t.assign(type="foot"), "a type is none of pose, face"),
         (lambda t: t.assign(type=None), "a type is none of pose, face"),
         (lambda t: t.assign(landmark_index=600), "landmark_index"),
@@ -143,8 +143,9 @@ def test_the_real_copy_of_kaggles_layout_reads(shared):
         (lambda t: t.assign(x="a"), "another type"),
         (lambda t: pd.concat([t, t[:1]]), "occurs twice"),
         (lambda t: t[:0], "no frames"),
-        (lambda t: t.assign(x=np.nan), "no point is detected"),
-        (lambda t: t.assign(x=np.inf), "not finite"),
+        (lambda t: t.assign(x=np.inf), "column x has no number"),
+        (lambda t: t.assign(x=np.nan, y=np.nan, z=np.inf), "no point is detected"),
+        (lambda t: t.assign(z=np.nan), "column z has no number"),
     ],
 )
 def test_a_broken_sequence_is_one_error_naming_the_clip(change, message):

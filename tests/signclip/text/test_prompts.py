@@ -65,10 +65,32 @@ def test_a_known_tag_and_what_is_no_tag_pass(prompt):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("A", "a"), ("É", "e\N{COMBINING ACUTE ACCENT}"), (" ch ", "CH"), ("Σ", "σ"), ("Σ", "ς")],
+    [
+        ("A", "a"),
+        ("É", "e\N{COMBINING ACUTE ACCENT}"),
+        (" ch ", "CH"),
+        ("Σ", "σ"),
+        ("Σ", "ς"),
+        ("GUTEN  TAG", "GUTEN\N{NO-BREAK SPACE}TAG"),
+        ("GUTEN TAG", "GUTEN\N{ZERO WIDTH SPACE} TAG"),
+        ("X-RAY", "X - RAY"),
+        ("X-RAY", "x -ray"),
+        ("over\N{SOFT HYPHEN}head", "overhead"),
+    ],
 )
 def test_labels_that_differ_in_case_composition_or_space_are_one(one, other):
     assert text.label(one) == text.label(other)
+
+
+def test_texts_with_the_same_word_pieces_are_one_label():
+    texts = [
+        *("GUTEN TAG", "GUTEN  TAG", "GUTEN\N{NO-BREAK SPACE}TAG", "GUTEN \N{ZERO WIDTH SPACE}TAG"),
+        *("X-RAY", "X - RAY", "over\N{SOFT HYPHEN}head", "overhead", "dog"),
+    ]
+    pieces = text.Tokenizer.train([*texts, "?"], vocab_size=200)
+    ids, mask = pieces.encode(texts, max_tokens=32)
+    tokens = {row[valid].tobytes() for row, valid in zip(ids, mask, strict=True)}
+    assert len(tokens) == len({text.label(one) for one in texts}) == 4
 
 
 @pytest.mark.parametrize(
