@@ -206,15 +206,16 @@ def test_a_missing_column_is_refused_by_name(good_clips, column):
         ({"id": ""}, "empty id"),
         ({"id": "good-1"}, "good-1: this id occurs more than once"),
         ({"sign_language": ""}, "bad: empty sign_language"),
-        ({"sign_language": "xyz"}, "bad in folder: unknown sign-language tag 'xyz'"),
-        ({"sign_language": "lis"}, r"bad in folder: .*did you mean ise \(Italian Sign Language\)"),
+        ({"sign_language": "xyz"}, "bad in .*manifest.csv: unknown sign-language tag 'xyz'"),
+        ({"sign_language": "lis"}, r"bad in .*csv: .*did you mean ise \(Italian Sign Language\)"),
         ({"sign_language": "ASE"}, "did you mean ase"),
     ],
 )
 def test_a_bad_row_is_one_error_naming_the_sample(good_clips, changes, message):
     good_clips.add("bad", None, **changes)
-    with pytest.raises(SignCLIPError, match=message):
+    with pytest.raises(SignCLIPError, match=message) as error:
         build(good_clips.write())
+    assert str(error.value).count(str(good_clips.root / "manifest.csv")) == 1
 
 
 @pytest.mark.parametrize(
