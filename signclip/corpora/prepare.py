@@ -14,7 +14,7 @@ from pathlib import Path
 
 from signclip import corpora
 from signclip.core.errors import ConfigError, StoreError
-from signclip.core.workspace import Workspace
+from signclip.core.workspace import Workspace, outside_project
 from signclip.corpora import local, manifest
 from signclip.features import store
 
@@ -40,7 +40,10 @@ def built_name(given: str, workspace: Workspace) -> str:
         raise ConfigError(f"{folder}: not built yet; `signclip corpora build {name}` builds it")
     if path.name != given:
         raise ConfigError(f"{given}: not a folder with manifest.csv, nor a corpus below data")
-    raise ConfigError(f"{folder}: no such corpus, and {given} is not a folder with manifest.csv")
+    outside = outside_project(folder, workspace.params)
+    raise ConfigError(
+        f"{folder}: no such corpus, and {given} is not a folder with manifest.csv{outside}"
+    )
 
 
 def packed_name(given: str, variant: str, workspace: Workspace) -> str:

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import shutil
 import unicodedata
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -321,9 +322,12 @@ def test_a_null_is_an_empty_value(embedded, tmp_path, column):
         manifest.read(tmp_path)
 
 
-def test_reading_a_missing_or_damaged_manifest_is_refused(tmp_path):
-    with pytest.raises(ManifestError, match="signclip corpora build"):
+def test_reading_a_missing_or_damaged_manifest_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(ManifestError, match=r"signclip corpora build .* makes it$"):
         manifest.read(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ManifestError, match=f"{tmp_path} has no params.yaml: run this in the rep"):
+        manifest.read(Path("data/x"))
     (tmp_path / manifest.MANIFEST_FILE).write_bytes(b"PAR1 but no more")
     with pytest.raises(ManifestError, match="not a Parquet file"):
         manifest.read(tmp_path)
