@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from signclip.core.errors import ConfigError
+from signclip.core.workspace import outside_project
 
 Form = TypeVar("Form", bound=BaseModel)
 # PyYAML's C loader, where it was built: ten times as fast
@@ -92,7 +93,8 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     try:
         values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_LOADER)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+        outside = outside_project(path)
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}){outside}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML ({error})") from None
     if not isinstance(values, dict):
