@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from tqdm import tqdm
 
 from benchmarks.cli.options import (
     EMBEDDED,
@@ -165,22 +166,22 @@ def _check_kept(names: Iterable[str], group: Path, publish: bool) -> None:
 
 
 def _print_scores(encoder: str, split: str, measured: dict[str, Result]) -> None:
-    """All scores of one encoder."""
+    """All scores of one encoder, above the progress bar."""
     for task, result in measured.items():
-        typer.echo(f"{encoder}, {split}, {task}: {result.labels} texts")
+        tqdm.write(f"{encoder}, {split}, {task}: {result.labels} texts")
         for name, score in result.scores.items():
-            typer.echo(
+            tqdm.write(
                 f"  {name:12} {score.value:7.4f}  [{score.low:.4f}, {score.high:.4f}]  "
                 f"chance {score.chance:.4f}"
             )
-        typer.echo(f"  {result.n_evaluated} of {result.n_total} clips; {result.signature}")
+        tqdm.write(f"  {result.n_evaluated} of {result.n_total} clips; {result.signature}")
 
 
 def _print_lines(encoder: str, split: str, measured: dict[str, Result]) -> None:
-    """One line a task."""
+    """One line a task, above the progress bar."""
     for task, result in measured.items():
         score = result.scores["V2T_R@1"]
-        typer.echo(
+        tqdm.write(
             f"{encoder}, {split}, {task:22} V2T_R@1 {score.value:.4f} "
             f"[{score.low:.4f}, {score.high:.4f}]  chance {score.chance:.4f}"
         )
