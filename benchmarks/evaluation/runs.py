@@ -89,7 +89,10 @@ class Runs:
 
     def _missing(self, run: RunId, folder: Path) -> str:
         """What to do where a run is missing: there may be one of another split, or unfinished."""
-        train = f"signbench train {run.experiment} --split {run.split} --seed {run.seed}"
+        train = (
+            f"signbench train {run.experiment} --split {run.split} --seed {run.seed} "
+            f"--profile {run.profile} --corpus {run.corpus}"
+        )
         if is_unfinished(folder):
             return f"the training of {folder} is not finished; resume it: {train}"
         message = f"no run of {run.experiment} with seed {run.seed} in {folder}"

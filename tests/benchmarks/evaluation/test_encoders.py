@@ -180,7 +180,9 @@ def test_where_another_split_was_trained_its_runs_are_named(trained):
 def test_an_unfinished_run_is_not_called_a_missing_one(trained, tmp_path):
     runs = tmp_path / "runs"
     (runs / "local/E3.1/0/.letters-0.work").mkdir(parents=True)
-    with pytest.raises(RunError, match=r"E3\.1/0/letters-0 is not finished; resume it: signb"):
+    with pytest.raises(
+        RunError, match=r"E3\.1/0/letters-0 is not finished; resume it: signb.*--profile smoke"
+    ):
         opened(trained.replace(runs=runs), "E3.1")
 
 
