@@ -20,9 +20,22 @@ unexport PYTHONPATH PYTHONHOME
 
 # `dvc repro` takes no parameters on its command line; `dvc exp run -S profile=paper` is its way
 set-profile = $(if $(PROFILE),sed -i.old 's/^profile: .*/profile: $(PROFILE)/' params.yaml && rm params.yaml.old)
+# DVC names the stage that it is at; this adds of how many. The loop outlives Ctrl-C, so that DVC's
+# last words are shown; the status is DVC's. Unbuffered, or a name would come after its stage.
+dvc-repro = set -o pipefail; all=$$(dvc stage list --name-only | wc -l); \
+	PYTHONUNBUFFERED=1 dvc repro | (trap '' INT; \
+	while IFS= read -r line; do \
+	  case $$line in \
+	    "Running stage "* | "Stage "*"didn't change"* | "Stage "*"is cached"*) \
+	      line="stage $$((++at)) of $$all: $$line";; \
+	  esac; \
+	  printf '%s\n' "$$line"; \
+	done)
+
 repro: $(READY)
 	$(set-profile)
-	dvc repro
+	@python -m benchmarks check-params
+	@$(dvc-repro)
 	@echo && cat results/tables/fingerclip.md
 	@echo && echo "all tables and figures, with verdicts: results/report/index.html"
 
@@ -33,7 +46,7 @@ full: repro
 	set -e; value() { sed -n "s/^$$1: \([a-z0-9]*\).*/\1/p" params.yaml; }; \
 	profile=$$(value profile); seed=$$(value seed); \
 	train="python -m benchmarks train --runs runs/full --profile $$profile --jobs $$(value jobs)"; \
-	evaluate="python -m benchmarks evaluate --group full --profile $$profile"; \
+	evaluate="python -m benchmarks evaluate --publish --group full --profile $$profile"; \
 	more="--seed $$((seed + 1)) --seed $$((seed + 2))"; all="--seed $$seed $$more"; \
 	folds="--split letters --split unseen_language"; \
 	$$train everywhere $$folds $$more; \
@@ -44,7 +57,7 @@ full: repro
 	$$evaluate E7.2 beyond floors --split in_domain $$all; \
 	$$train pretraining beyond --without everywhere $$folds --seed $$seed; \
 	$$evaluate pretraining tested beyond --without everywhere $$folds --seed $$seed
-	dvc repro
+	@$(dvc-repro)
 
 # --force: otherwise DVC looks for data that no step has made. A plan changes nothing: the profile is
 # put back.
@@ -68,7 +81,7 @@ smoke: $(READY)
 	   for f in sys.stdin.read().split('\0') if os.path.isfile(f)]"
 	cd .smoke && git init -q && rm -rf dvc.lock results && mkdir -p results/leaderboard && \
 	  sed -i.old -e 's/^profile: .*/profile: smoke/' -e 's/^corpora:.*/corpora: {}/' params.yaml && \
-	  sed -i.old '/^corpora:/,/^[a-z#]/{/^  /d}' params.yaml && dvc repro
+	  sed -i.old '/^corpora:/,/^[a-z#]/{/^  /d}' params.yaml && $(dvc-repro)
 	cd .smoke && python -m signclip verify && cat results/tables/{fingerclip,claims}.md
 
 soak: $(READY)
@@ -87,9 +100,10 @@ setup: $(READY)
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "Python 3.11 is needed and '$(PYTHON)' is not there; try: make PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, this is " + sys.version)'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed, this is " + sys.version)'
 	[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@echo "installing the pinned packages into $(VENV), once: 2 to 4 minutes"
+	@python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@python -c 'import cv2' || { \
 	  echo "OpenCV needs system libraries; on Debian or Ubuntu: apt-get install libgl1 libglib2.0-0"; exit 1; }
 	touch $(READY)

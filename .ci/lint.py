@@ -60,6 +60,7 @@ LAYERS = {
         ("nested",),
         ("report",),
         ("leaderboard", "local_corpora", "submission"),
+        ("params",),
         ("cli",),
     ),
 }

@@ -1,8 +1,10 @@
 """The repository's own promises: pins, the pipeline, make, what is imported when."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -43,6 +45,14 @@ def test_every_installed_package_is_pinned_to_its_version():
         if name in {"signclip", "pip"}:
             continue
         assert pins.get(name) == package.version.split("+")[0], name
+
+
+def test_tensorboard_starts():
+    """It imports pkg_resources, which setuptools 82 no longer has."""
+    command = [Path(sys.executable).with_name("tensorboard"), "--version"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", done.stdout)
 
 
 def test_the_pins_hold_versions_only():
@@ -352,6 +362,55 @@ def test_a_plan_of_another_profile_changes_nothing(checkout, tmp_path):
     assert checkout("plan", "PROFILE=paper") == ["dvc repro --dry --force"]
     assert (tmp_path / "profiles").read_text() == "profile: paper\n"
     assert (tmp_path / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+def stub_dvc(folder: Path, script: str) -> None:
+    """A program in the place of DVC, which knows that there are three stages."""
+    stub = folder / ".venv/bin/dvc"
+    stages = 'if [ "$1" = stage ]; then printf "a\\nb\\nc\\n"; exit; fi'
+    stub.write_text(f"#!/bin/bash\n{stages}\n{script}")
+
+
+@needs_make
+@pytest.mark.parametrize("status", [0, 3])
+def test_each_stage_is_one_of_how_many_and_a_failure_stays_one(checkout, tmp_path, status):
+    stub_dvc(
+        tmp_path,
+        "echo \"Stage 'a' didn't change, skipping\"\n"
+        "echo \"Running stage 'b':\"\n"
+        "printf '> python %%d \\\\n\\n'\n"
+        f"echo \"Stage 'c' is cached - skipping run\"\nexit {status}\n",
+    )
+    done = subprocess.run(["make", "repro"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode == 0) == (status == 0)
+    assert done.stdout.splitlines()[:4] == [
+        "stage 1 of 3: Stage 'a' didn't change, skipping",
+        "stage 2 of 3: Running stage 'b':",
+        "> python %d \\n",
+        "stage 3 of 3: Stage 'c' is cached - skipping run",
+    ]
+    assert (tmp_path / "words").read_text() == "python -m benchmarks check-params\n"
+
+
+@needs_make
+def test_the_last_words_after_ctrl_c_are_shown(checkout, tmp_path):
+    stub_dvc(
+        tmp_path,
+        "trap 'echo last words; exit 130' INT\necho \"Running stage 'a':\"\nsleep 60 & wait\n",
+    )
+    started = subprocess.Popen(
+        ["make", "repro"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert started.stdout.readline() == "stage 1 of 3: Running stage 'a':\n"
+    os.killpg(started.pid, signal.SIGINT)  # as a terminal does
+    shown, _ = started.communicate(timeout=30)
+    assert "last words\n" in shown
+    assert started.returncode != 0
 
 
 @needs_make

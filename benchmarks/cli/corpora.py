@@ -1,4 +1,4 @@
-"""Commands for the local corpora of ``params.yaml``."""
+"""Commands for ``params.yaml`` and the local corpora that it names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.cli.options import Jobs, Profile, Seed, folder_name
+from benchmarks.cli.options import Jobs, Profile, Publish, Seed, check_kept, folder_name
 from signclip.core.workspace import Workspace
 
 app = typer.Typer()
@@ -18,6 +18,7 @@ def pretrain(
     profile: Profile = "cpu",
     seed: Seed = 0,
     jobs: Jobs = 2,
+    publish: Publish = False,
 ) -> None:
     """Train the paper's rows on a local corpus and evaluate them.
 
@@ -26,7 +27,7 @@ def pretrain(
 
     Example: signbench pretrain spreadthesign --profile paper --jobs 1
     """
-    _local_corpus(("pretraining", "fingerspelling"), corpus, profile, seed, jobs)
+    _local_corpus(("pretraining", "fingerspelling"), corpus, profile, seed, jobs, publish)
 
 
 @app.command()
@@ -35,6 +36,7 @@ def transfer(
     profile: Profile = "cpu",
     seed: Seed = 0,
     jobs: Jobs = 2,
+    publish: Publish = False,
 ) -> None:
     """Measure a local corpus zero-shot, few-shot, from scratch and fine-tuned; write its pages.
 
@@ -42,10 +44,24 @@ def transfer(
 
     Example: signbench transfer asl-citizen
     """
-    _local_corpus(("transfer",), corpus, profile, seed, jobs)
+    _local_corpus(("transfer",), corpus, profile, seed, jobs, publish)
 
 
-def _local_corpus(named: tuple[str, ...], corpus: str, profile: str, seed: int, jobs: int) -> None:
+@app.command("check-params")
+def check_params() -> None:
+    """Check params.yaml, the rows that it trains and its local corpora, before anything is run.
+
+    Example: signbench check-params
+    """
+    from benchmarks import params
+
+    workspace = Workspace()
+    typer.echo(f"{workspace.params}: profile {params.check(workspace)}, nothing is missing")
+
+
+def _local_corpus(
+    named: tuple[str, ...], corpus: str, profile: str, seed: int, jobs: int, publish: bool
+) -> None:
     from benchmarks import local_corpora
 
     workspace = Workspace()
@@ -58,6 +74,7 @@ def _local_corpus(named: tuple[str, ...], corpus: str, profile: str, seed: int, 
         without = " or ".join(named)
         typer.echo(f"{corpus}: its uses in {workspace.params} are {list(uses)}, without {without}")
         return
+    check_kept(workspace.leaderboard / f"{use}-{corpus}", publish)
     job = local_corpora.Job(profile, seed, jobs)
     {"pretraining": local_corpora.pretrain, "transfer": local_corpora.transfer}[use](
         corpus, workspace, job

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from tqdm import tqdm
 
 from benchmarks.cli.options import (
     EMBEDDED,
@@ -16,11 +18,13 @@ from benchmarks.cli.options import (
     Group,
     Jobs,
     Profile,
+    Publish,
     Revision,
     Runs,
     Seeds,
     Splits,
     Without,
+    check_kept,
     folder_name,
     unique,
 )
@@ -80,11 +84,13 @@ def train(
     Example: signbench train --stage fingerclip --runs runs/fingerclip
     """
     from benchmarks import suites
+    from benchmarks.params import check as check_params
 
     workspace = Workspace(runs=runs)
     if stage is not None:
         if rows or split:
             raise typer.BadParameter("--stage names rows and splits: give it alone")
+        check_params(workspace)
         wanted = suites.plan_of(profile, workspace.params).stage(stage)
     elif rows and split:
         names = tuple(suites.expand(rows, without=without or ()))
@@ -112,6 +118,7 @@ def evaluate(
     seed: Seeds = SEEDS,
     group: Group = LOCAL,
     revision: Revision = None,
+    publish: Publish = False,
     jobs: Jobs = 2,
     runs: Runs = Path("runs"),
 ) -> None:
@@ -123,6 +130,7 @@ def evaluate(
     Example: signbench evaluate E3.2 --split letters
     """
     from benchmarks import suites
+    from benchmarks.params import check as check_params
     from benchmarks.runner.rows import Settings, evaluate_plan, evaluate_rows
 
     workspace = Workspace(runs=runs)
@@ -136,33 +144,44 @@ def evaluate(
     if plan:
         if rows:
             raise typer.BadParameter("--plan names the rows: give it alone")
+        check_kept(workspace.leaderboard / group, publish or group == LOCAL)
+        check_params(workspace)
         evaluate_plan(suites.plan_of(profile, workspace.params), workspace, settings, jobs=jobs)
         typer.echo(f"results below {workspace.leaderboard / group}")
     elif rows:
         names = suites.expand(rows, without=without or ())
+        _check_kept(names, workspace.leaderboard / group, publish)
         show = _print_scores if len(names) == 1 else _print_lines
         evaluate_rows(names, unique(split), workspace, settings, show=show)
     else:
         raise typer.BadParameter("give rows, or --plan")
 
 
+def _check_kept(names: Iterable[str], group: Path, publish: bool) -> None:
+    """Refuse to replace results of encoders in a group; those of the group `local` are."""
+    from benchmarks.evaluation.factory import encoder_name
+
+    for name in names:
+        check_kept(group / encoder_name(name), publish or group.name == LOCAL)
+
+
 def _print_scores(encoder: str, split: str, measured: dict[str, Result]) -> None:
-    """All scores of one encoder."""
+    """All scores of one encoder, above the progress bar."""
     for task, result in measured.items():
-        typer.echo(f"{encoder}, {split}, {task}: {result.labels} texts")
+        tqdm.write(f"{encoder}, {split}, {task}: {result.labels} texts")
         for name, score in result.scores.items():
-            typer.echo(
+            tqdm.write(
                 f"  {name:12} {score.value:7.4f}  [{score.low:.4f}, {score.high:.4f}]  "
                 f"chance {score.chance:.4f}"
             )
-        typer.echo(f"  {result.n_evaluated} of {result.n_total} clips; {result.signature}")
+        tqdm.write(f"  {result.n_evaluated} of {result.n_total} clips; {result.signature}")
 
 
 def _print_lines(encoder: str, split: str, measured: dict[str, Result]) -> None:
-    """One line a task."""
+    """One line a task, above the progress bar."""
     for task, result in measured.items():
         score = result.scores["V2T_R@1"]
-        typer.echo(
+        tqdm.write(
             f"{encoder}, {split}, {task:22} V2T_R@1 {score.value:.4f} "
             f"[{score.low:.4f}, {score.high:.4f}]  chance {score.chance:.4f}"
         )
@@ -184,6 +203,7 @@ def protocols(
             "corpus or split (zero-shot)."
         ),
     ] = None,
+    publish: Publish = False,
     runs: Runs = Path("runs"),
 ) -> None:
     """Evaluate encoders by the paper's other protocols: few-shot, linear probe, identification, ...
@@ -207,6 +227,7 @@ def protocols(
         run=run,
     )
     names, workspace = suites.expand(rows), Workspace(runs=runs)
+    _check_kept(names, workspace.leaderboard / group, publish)
     show = _print_lines
     evaluate_rows(names, unique(split), workspace, settings, names=PROTOCOLS, show=show)
 
@@ -258,7 +279,8 @@ def compare(
         if path is None:
             raise ConfigError(
                 f"{name}: no result of {task} on {split} of {corpus} in {', '.join(groups)}; "
-                "`signbench evaluate` or `signbench run` makes it"
+                f"`signbench evaluate {name} --corpus {corpus} --split {split}` or `signbench run "
+                f"{name}` makes it"
             )
     found = [results.read(path) for path in both if path]
     difference = paired(*found, metric)

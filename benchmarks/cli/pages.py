@@ -1,15 +1,29 @@
-"""Commands that write tables and figures from results."""
+"""Commands that write tables and figures from results.
+
+Decision: typed by hand they replace no result; see :mod:`signclip.core.publish`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks.cli.options import EMBEDDED, Corpus, Profile, Seed
+from benchmarks.cli.options import EMBEDDED, Corpus, Profile, Publish, Seed
+from signclip.core import publish as publishing
 from signclip.core.workspace import Workspace
 
 app = typer.Typer()
+
+
+def _written(make: Callable[[Path], Iterable[Path]], publish: bool) -> list[Path]:
+    """What ``make`` writes, in its place below results/ or aside; the user is told."""
+    written = publishing.write(Workspace().results, make, publish=publish)
+    if written.kept:
+        typer.echo(written.note(), err=True)
+    return written.paths
 
 
 @app.command()
@@ -19,8 +33,11 @@ def table(
     corpus: Corpus = EMBEDDED,
     seed: Seed = 0,
     list_: Annotated[bool, typer.Option("--list", help="List the tables.")] = False,
+    publish: Publish = False,
 ) -> None:
     """Write one table (CSV, Markdown, LaTeX) from results and print it.
+
+    A table that is there and differs is kept; the new one is written below results/local.
 
     Example: signbench table pretraining
     """
@@ -30,7 +47,12 @@ def table(
         typer.echo("\n".join(report.table_names()))
         return
     where = dict(profile=profile, corpus=corpus, seed=seed)
-    typer.echo(report.write_table(name, Workspace(), **where).read_text(encoding="utf-8"))
+
+    def make(out: Path) -> list[Path]:
+        return [report.write_table(name, Workspace(), **where, out=out)]
+
+    (path,) = _written(make, publish)
+    typer.echo(path.read_text(encoding="utf-8"))
 
 
 @app.command()
@@ -41,11 +63,12 @@ def paper(
     profile: Profile = "cpu",
     corpus: Corpus = EMBEDDED,
     seed: Seed = 0,
+    publish: Publish = False,
 ) -> None:
     """Write every table and figure of the paper with our numbers beside them, and the report page.
 
     From files that git tracks: results, statistics of corpora and plotted points. Nothing is
-    trained or downloaded.
+    trained or downloaded. If a file that is there differs, all are written below results/local.
 
     Example: signbench paper
 
@@ -54,9 +77,10 @@ def paper(
     from benchmarks import report
 
     if name:
-        table(name, profile=profile, corpus=corpus, seed=seed, list_=False)
+        table(name, profile=profile, corpus=corpus, seed=seed, list_=False, publish=publish)
         return
-    for path in report.write_all(Workspace(), profile=profile, corpus=corpus, seed=seed):
+    where = dict(profile=profile, corpus=corpus, seed=seed)
+    for path in _written(lambda out: report.write_all(Workspace(), **where, out=out), publish):
         typer.echo(path)
 
 
@@ -84,8 +108,11 @@ def points(
     corpus: Corpus = EMBEDDED,
     seed: Seed = 0,
     list_: Annotated[bool, typer.Option("--list", help="List the points.")] = False,
+    publish: Publish = False,
 ) -> None:
     """Write what figures plot (results/points) from predictions, runs and features.
+
+    If points that are there differ, the new ones are written below results/local.
 
     Example: signbench points
 
@@ -96,11 +123,16 @@ def points(
     where = dict(profile=profile, corpus=corpus, seed=seed)
     if list_:
         typer.echo("\n".join(package.names()))
-    elif name:
-        typer.echo(package.write_one(name, Workspace(), **where))
-    else:
-        for path in package.write_all(Workspace(), **where):
-            typer.echo(path)
+        return
+
+    def make(out: Path) -> list[Path]:
+        folder = out / Workspace().points.name
+        if name:
+            return [package.write_one(name, Workspace(), **where, out=folder)]
+        return package.write_all(Workspace(), **where, out=folder)
+
+    for path in _written(make, publish):
+        typer.echo(path)
 
 
 @app.command()
@@ -132,8 +164,11 @@ def figure(
     corpus: Corpus = EMBEDDED,
     seed: Seed = 0,
     list_: Annotated[bool, typer.Option("--list", help="List the figures.")] = False,
+    publish: Publish = False,
 ) -> None:
     """Draw one figure (PDF, PNG, SVG and the plotted numbers as CSV).
+
+    A figure that is there and differs is kept; the new one is drawn below results/local.
 
     Example: signbench figure ablation
     """
@@ -143,5 +178,7 @@ def figure(
         typer.echo("\n".join(report.figure_names()))
         return
     where = dict(profile=profile, corpus=corpus, seed=seed)
-    for path in report.write_figure(name, Workspace(), **where):
+    for path in _written(
+        lambda out: report.write_figure(name, Workspace(), **where, out=out), publish
+    ):
         typer.echo(path)

@@ -133,7 +133,7 @@ def _input(kind: Any, path: str, metadata: EncoderMetadata | None) -> Input:
     if getattr(kind, "variant", None) not in VARIANTS:
         raise ConfigError(
             f"{path}: needs a class attribute `variant`, the features that it reads: "
-            f"{', '.join(VARIANTS)}; or `metadata` (`signbench new` writes an example)"
+            f"{', '.join(VARIANTS)}; or `metadata` (`signbench new my_encoder` writes an example)"
         )
     return Input(kind="variant", variant=kind.variant)
 

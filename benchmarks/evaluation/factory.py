@@ -17,19 +17,26 @@ from baselines.skeletons import table as skeleton_table
 from benchmarks import suites
 from benchmarks.evaluation.encoders import Encoder
 from benchmarks.evaluation.runs import TrainedOn
-from signclip.core.config import read_yaml
+from signclip.core.config import did_you_mean, read_yaml
 from signclip.core.errors import ConfigError, RunError
-from signclip.core.workspace import RunId, Workspace
+from signclip.core.workspace import RunId, Workspace, locate_run
 from signclip.experiments import run_folder, table
 
 
 def encoder_name(given: str) -> str:
-    """The name of an encoder in paths and tables: a class's or a model's name without its path."""
+    """The name of an encoder in paths and tables: a class's or a model's name without its path.
+
+    A run's folder is called like its split, so the run's name has the folder of runs, the
+    experiment and the seed before it: the results of two fine-tunings lie beside each other.
+    """
     if ":" in given:
         given = given.rpartition(":")[2]
     elif _is_model_path(given):
         path = Path(given)
         given = path.stem if path.suffix == ".pt" else path.name
+        if _is_run(path):
+            depth = 4  # <folder of runs>/<experiment>/<seed>/<split>
+            given = "-".join(part for part in path.parts[-depth:] if part != "runs")
     return re.sub(r"[^A-Za-z0-9._-]+", "-", given)
 
 
@@ -70,7 +77,7 @@ def _without_runs(name: str) -> Encoder:
         return dotted.open_class(name)
     from benchmarks.evaluation.signclip_models import TransferredModel
 
-    return TransferredModel(Path(name), seeded=False)
+    return TransferredModel(locate_run(Path(name)), seeded=False)
 
 
 def _signclip(
@@ -89,9 +96,10 @@ def _signclip(
                 "title": table.experiment_row(rows, run.experiment)["title"],
             }
     elif not _has_runs(name, workspace):
+        known = [*rows, *suites.read(), *FLOORS]
         raise RunError(
             f"{name!r} is no experiment, suite, floor or skeleton model, and has no runs; there "
-            f"are {', '.join([*rows, *suites.read(), *FLOORS])}"
+            f"are {', '.join(known)}{did_you_mean(name, known)}"
         )
     if transferred is not None:
         folder = workspace.find_run(Path(name, str(run.seed), transferred))
@@ -103,6 +111,14 @@ def _signclip(
 def _has_runs(name: str, workspace: Workspace) -> bool:
     runs = workspace.runs
     return any(folder.is_dir() for folder in (runs / name, *runs.glob(f"*/{name}")))
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        run_folder.read_config(locate_run(path))
+    except RunError:  # an imported or released model, or none
+        return False
+    return True
 
 
 def _is_model_path(name: str) -> bool:

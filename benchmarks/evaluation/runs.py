@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from signclip.core.errors import RunError
-from signclip.core.workspace import RunId, Workspace
+from signclip.core.workspace import RunId, Workspace, is_unfinished, outside_project, trained
 from signclip.experiments.run_folder import read_metrics
 
 
@@ -78,10 +78,7 @@ class Runs:
         run = replace(self._run, fold=fold if several else None)
         folder = self._workspace.find_run(run)
         if not folder.is_dir():
-            raise RunError(
-                f"no run of {run.experiment} with seed {run.seed} in {folder}; train it first: "
-                f"signbench train {run.experiment} --split {run.split} --seed {run.seed}"
-            )
+            raise RunError(self._missing(run, folder))
         metrics = read_metrics(folder)
         self._check_clips(folder, metrics, fold)
         settings = self._kind.read(folder)
@@ -89,6 +86,19 @@ class Runs:
             self._check_settings(folder, settings, run)
         self.fingerprints[f"{run.seed}/{run.name}"] = metrics.get("fingerprint", "")
         return CheckedRun(folder, settings, metrics)
+
+    def _missing(self, run: RunId, folder: Path) -> str:
+        """What to do where a run is missing: there may be one of another split, or unfinished."""
+        train = (
+            f"signbench train {run.experiment} --split {run.split} --seed {run.seed} "
+            f"--profile {run.profile} --corpus {run.corpus}"
+        )
+        if is_unfinished(folder):
+            return f"the training of {folder} is not finished; resume it: {train}"
+        message = f"no run of {run.experiment} with seed {run.seed} in {folder}"
+        if others := trained(self._workspace.runs, run.experiment, run.seed):
+            message += f" (its finished runs: {', '.join(others)}; --split chooses)"
+        return f"{message}; train it first: {train}{outside_project(folder)}"
 
     def _check_clips(self, folder: Path, metrics: dict[str, Any], fold: int) -> None:
         expected = (self._trained_on.corpus_fingerprint, self._trained_on.roles[fold])

@@ -110,8 +110,8 @@ class TransferredModel(Encoder):
         chosen = changes.get("variant", variant)
         if chosen is None:
             raise ConfigError(
-                f"{source}: its variant is not known; import it with `signclip import-checkpoint` "
-                "and --variant, and evaluate the folder"
+                f"{source}: its variant is not known; import it with `signclip import-checkpoint "
+                f"{source} FOLDER --variant VARIANT`, and evaluate the folder"
             )
         self.variant = chosen
 

@@ -117,21 +117,37 @@ def write(points: Points, source: Source, folder: Path) -> Path:
     return path
 
 
-def write_one(name: str, workspace: Workspace, *, profile: str, corpus: str, seed: int) -> Path:
-    """Write some points below ``results/points``; returns the path of the CSV.
+def write_one(
+    name: str,
+    workspace: Workspace,
+    *,
+    profile: str,
+    corpus: str,
+    seed: int,
+    out: Path | None = None,
+) -> Path:
+    """Write some points; returns the path of the CSV.
+
+    Args:
+        out: the folder in the place of ``results/points``.
 
     Raises:
         SignCLIPError: there are no such points, or an input is damaged.
     """
     from benchmarks.source import Source
 
-    found = find(name)
-    with files.writing(workspace.points):
-        return write(found, Source(workspace, profile, corpus, seed), workspace.points)
+    found, out = find(name), out or workspace.points
+    with files.writing(out):
+        return write(found, Source(workspace, profile, corpus, seed), out)
 
 
-def write_all(workspace: Workspace, *, profile: str, corpus: str, seed: int) -> list[Path]:
+def write_all(
+    workspace: Workspace, *, profile: str, corpus: str, seed: int, out: Path | None = None
+) -> list[Path]:
     """Write all points; the folder is replaced as a whole. Returns the paths of the CSVs.
+
+    Args:
+        out: the folder in the place of ``results/points``.
 
     Raises:
         SignCLIPError: an input is damaged.
@@ -139,6 +155,7 @@ def write_all(workspace: Workspace, *, profile: str, corpus: str, seed: int) -> 
     from benchmarks.source import Source
 
     source = Source(workspace, profile, corpus, seed)
-    with files.writing(workspace.points), files.atomic_folder(workspace.points) as partial:
+    out = out or workspace.points
+    with files.writing(out), files.atomic_folder(out) as partial:
         paths = [write(find(name), source, partial) for name in names()]
-    return [workspace.points / path.name for path in paths]
+    return [out / path.name for path in paths]

@@ -65,35 +65,59 @@ def title_of(package: str, name: str) -> str:
     return str(_find(package, name, package.upper().rstrip("S")).title)
 
 
-def write_table(name: str, workspace: Workspace, *, profile: str, corpus: str, seed: int) -> Path:
-    """Write one table below ``results/``; returns the path of the Markdown file.
+def write_table(
+    name: str,
+    workspace: Workspace,
+    *,
+    profile: str,
+    corpus: str,
+    seed: int,
+    out: Path | None = None,
+) -> Path:
+    """Write one table; returns the path of the Markdown file.
+
+    Args:
+        out: the folder in the place of ``results/``.
 
     Raises:
         SignCLIPError: there is no such table, or an input is missing or invalid.
     """
-    with files.writing(workspace.results / TABLES):
-        _write_table(
-            name, source_of(workspace, profile=profile, corpus=corpus, seed=seed), workspace.results
-        )
-    return workspace.results / TABLES / f"{name}.md"
+    out = out or workspace.results
+    with files.writing(out / TABLES):
+        _write_table(name, source_of(workspace, profile=profile, corpus=corpus, seed=seed), out)
+    return out / TABLES / f"{name}.md"
 
 
 def write_figure(
-    name: str, workspace: Workspace, *, profile: str, corpus: str, seed: int
+    name: str,
+    workspace: Workspace,
+    *,
+    profile: str,
+    corpus: str,
+    seed: int,
+    out: Path | None = None,
 ) -> list[Path]:
-    """Draw one figure below ``results/``; returns the paths.
+    """Draw one figure; returns the paths.
+
+    Args:
+        out: the folder in the place of ``results/``.
 
     Raises:
         SignCLIPError: there is no such figure, or an input is missing or invalid.
     """
-    with files.writing(workspace.results / FIGURES):
-        return _write_figure(
-            name, source_of(workspace, profile=profile, corpus=corpus, seed=seed), workspace.results
-        )
+    out = out or workspace.results
+    with files.writing(out / FIGURES):
+        source = source_of(workspace, profile=profile, corpus=corpus, seed=seed)
+        return _write_figure(name, source, out)
 
 
-def write_all(workspace: Workspace, *, profile: str, corpus: str, seed: int) -> list[Path]:
+def write_all(
+    workspace: Workspace, *, profile: str, corpus: str, seed: int, out: Path | None = None
+) -> list[Path]:
     """Write every table and figure, and the page of all of them; returns the paths.
+
+    Args:
+        out: the folder in the place of ``results/``.
 
     Raises:
         SignCLIPError: an input is damaged.
@@ -101,7 +125,7 @@ def write_all(workspace: Workspace, *, profile: str, corpus: str, seed: int) -> 
     from benchmarks.report import drawing, html, page
 
     source = source_of(workspace, profile=profile, corpus=corpus, seed=seed)
-    out = workspace.results
+    out = out or workspace.results
     with ExitStack() as stack:
         folders = {}
         for name in (TABLES, FIGURES, COSTS, REPORT):

@@ -127,8 +127,8 @@ def run(
                 _run_corpus(corpus, entry, inside, options, outcome, show)
     except BusyError:
         raise BusyError(
-            f"{about.name}, revision {about.revision}: another `signbench run` is at it; wait for "
-            "it or stop it first"
+            f"{about.name}, revision {about.revision}: another process is measuring it; wait "
+            "for it or stop it first"
         ) from None
     return outcome
 
@@ -258,7 +258,7 @@ def _embed(entry: Entry, corpus: str, contexts: Sequence[EvaluationContext]) -> 
     if len(found) > 1 and (found == found[0]).all():
         raise ConfigError(
             f"{entry.given}: all {len(found)} clips of {corpus} have the same embedding; does "
-            "embed_pose read its argument? `signbench check` says more"
+            f"embed_pose read its argument? `signbench check {entry.given}` says more"
         )
 
 

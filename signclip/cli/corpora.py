@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -117,7 +118,11 @@ def enable(
     )
     used = f"for {' and '.join(corpus.use)}"
     typer.echo(f"{params}: {name} is {path} (loader {corpus.loader}), {used}")
-    typer.echo(f"build it with `signclip corpora build {name}`, or run the pipeline: `make repro`")
+    if params == DEFAULT.params:
+        advice = f"build it with `signclip corpora build {name}`, or run the pipeline: `make repro`"
+    else:
+        advice = f"build it with `signclip corpora build {name} --params {params}`"
+    typer.echo(advice)
 
 
 @app.command()
@@ -190,16 +195,29 @@ def card(
     ] = None,
     data: Data = DEFAULT.data,
     out: Annotated[Path, typer.Option(help="Folder for the card.")] = DEFAULT.results / "corpora",
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Replace a card that is there and differs.")
+    ] = False,
     params: Params = DEFAULT.params,
 ) -> None:
     """Write the card of a built corpus: counts, lengths, detection, licence, defects, a figure.
 
+    A card that is there and differs is kept; the new one is written below results/local.
+
     Example: `signclip corpora card spreadthesign-fingerspelling`
     """
     from signclip import corpora
+    from signclip.core import publish as publishing
     from signclip.corpora.card import write
 
     root = corpora.root(name, path, params=params)
     about = corpora.loader(name, params=params).about
-    for written in write(data / (corpus or name), root, about, out).values():
-        typer.echo(written)
+
+    def make(results: Path) -> Iterable[Path]:
+        return write(data / (corpus or name), root, about, results / out.name).values()
+
+    written = publishing.write(out.parent, make, publish=publish)
+    if written.kept:
+        typer.echo(written.note(), err=True)
+    for one in written.paths:
+        typer.echo(one)

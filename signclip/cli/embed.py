@@ -110,13 +110,17 @@ def embed(
 
     Example: `signclip embed models/E7.2 clips/ --text "<en> <ase> house" --out house.npz`
     """
-    from signclip import inference
     from signclip.cli import embedding
     from signclip.core import files
+    from signclip.core.workspace import locate_run
+    from signclip.experiments.run_folder import check_model
 
     paths = embedding.pose_files(poses or [], out)
     prompts = embedding.prompts(text or [], texts)
     embedding.check_out(out)
+    check_model(locate_run(model))
+    from signclip import inference
+
     released = given(
         attention_heads=attention_heads,
         max_frames=max_frames,

@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,8 +24,10 @@ from pyarrow import parquet
 
 from signclip.core import files
 from signclip.core.errors import ConfigError
-from signclip.inference import LongPolicy, SignCLIPModel
 from signclip.poses.reader import POSE_SUFFIXES, is_pose_file
+
+if TYPE_CHECKING:  # torch: what is wrong with the arguments is said before it is imported
+    from signclip.inference import LongPolicy, SignCLIPModel
 
 SUFFIXES = (".npz", ".parquet")
 
@@ -49,8 +51,12 @@ def pose_files(paths: Iterable[Path], out: Path) -> list[Path]:
         out: the output; in a folder it is skipped, because it may be an earlier ``.parquet`` file.
 
     Raises:
-        ConfigError: a folder has no pose file (see :mod:`signclip.poses.reader`).
+        ConfigError: none of the paths exists (if some do, the others become rows of the list of
+            dropped clips), or a folder has no pose file (see :mod:`signclip.poses.reader`).
     """
+    paths = list(paths)
+    if paths and not any(path.exists() for path in paths):
+        raise ConfigError(f"{files.as_text(paths[0])}: no such file or folder")
     found: list[Path] = []
     for path in paths:
         inside = [path]

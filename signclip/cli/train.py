@@ -1,8 +1,11 @@
 """The command ``signclip train``.
 
 Decisions
-* What is wrong with the names of corpus, split, fold and experiment is reported before torch is
-  imported; without ``--init`` this process never imports it.
+* What is wrong with the names of corpus, split, fold, experiment, profile and model, or with the
+  experiment's row, is reported before torch is imported and before clips are read; without
+  ``--init`` this process never imports torch.
+* A run that was trained on another corpus, from another model or with another profile is never
+  replaced: it may have taken days.
 * Under ``torchrun`` a folder of clips is built and packed by the main process only.
 """
 
@@ -19,6 +22,7 @@ from signclip.core import torchrun
 
 if TYPE_CHECKING:
     from signclip.core.workspace import Workspace
+    from signclip.experiments.config import RunConfig
 
 
 app = typer.Typer()
@@ -77,7 +81,8 @@ def train(
 
     Example: `torchrun --nproc_per_node=2 -m signclip train E3.2 --fold 0`
     """
-    from signclip.core.workspace import RunId, Workspace
+    from signclip.core.workspace import RunId, Workspace, locate_run
+    from signclip.experiments.run_folder import check_model
     from signclip.experiments.table import resolve
     from signclip.training.launch import train_all
 
@@ -87,10 +92,14 @@ def train(
     workspace = workspace.replace(runs=runs)
     row: dict[str, Any] | None = None
     settings: dict[str, Any] | None = None
+    _check_corpus(corpus, split, fold, workspace)
     if init is None:
-        corpus = _corpus(context, corpus, _variant(str(experiment), workspace), workspace, jobs)
+        tried = RunId(str(experiment), profile, corpus, split or "official", None, seed)
+        variant = resolve(tried, workspace).variant
+        corpus = _corpus(context, corpus, variant, workspace, jobs)
     else:
-        _check_corpus(corpus, workspace)  # before the model is loaded
+        _check_recipe(experiment, profile, workspace)
+        check_model(locate_run(init))
         from signclip.training import finetune
 
         model, settings = finetune.start(init)
@@ -103,26 +112,59 @@ def train(
     split, folds = _folds(workspace.corpus(corpus), split, fold)
     run_ids = [RunId(experiment or name, profile, corpus, split, number, seed) for number in folds]
     configs = [resolve(run, workspace, row=row, given=settings) for run in run_ids]
+    for config in configs:
+        _check_place(workspace.runs / config.run_id.path, config)
     paths = train_all(configs, workspace, jobs=jobs)
     if torchrun.is_main_process():
         for path in paths:
             typer.echo(path)
 
 
-def _variant(experiment: str, workspace: Workspace) -> str:
-    """The feature variant of an experiment."""
+def _check_recipe(experiment: str | None, profile: str, workspace: Workspace) -> None:
+    """Refuse a profile or an experiment that does not exist."""
     from signclip.core.config import read_yaml
-    from signclip.experiments.table import experiment_row, experiments_path
+    from signclip.experiments.table import experiment_row, experiments_path, profile_recipes
 
-    return str(experiment_row(read_yaml(experiments_path(workspace)), experiment)["variant"])
+    profile_recipes(workspace.params, profile)
+    if experiment is not None:
+        experiment_row(read_yaml(experiments_path(workspace)), experiment)
 
 
-def _check_corpus(corpus: str, workspace: Workspace) -> None:
-    """Refuse a corpus that is neither built nor a folder."""
+def _check_corpus(corpus: str, split: str | None, fold: str, workspace: Workspace) -> None:
+    """Refuse a corpus that is neither built nor a folder, or lacks the split or fold.
+
+    The splits of a folder are known when it is built.
+    """
     from signclip.corpora import prepare
 
     if not prepare.is_folder(corpus):
-        prepare.built_name(corpus, workspace)
+        _folds(workspace.corpus(prepare.built_name(corpus, workspace)), split, fold)
+
+
+def _check_place(folder: Path, config: RunConfig) -> None:
+    """Refuse to replace a run of the same name that is another training.
+
+    Raises:
+        ConfigError: naming what differs.
+    """
+    from signclip.core.errors import ConfigError, RunError
+    from signclip.experiments.run_folder import read_config, read_metrics
+
+    try:
+        read_metrics(folder)
+        earlier = read_config(folder)
+    except RunError:
+        return  # not finished or damaged: it is trained again
+    origins = [Path(one.init_run or "").resolve() for one in (earlier, config)]
+    if earlier.corpus != config.corpus:
+        holds = f"on corpus {earlier.corpus!r}"
+    elif origins[0] != origins[1] and earlier.init_sha256 != config.init_sha256:
+        holds = f"that started from {earlier.init_run or 'no other model'}"
+    elif earlier.profile != config.profile:
+        holds = f"with profile {earlier.profile!r}"
+    else:
+        return
+    raise ConfigError(f"{folder}: holds a run {holds}; give another folder with --runs")
 
 
 def _corpus(

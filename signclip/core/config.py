@@ -1,11 +1,13 @@
 """Reading YAML settings and checking them against a pydantic model, with one clear error.
 
 Decision: an unknown key is an error, and the first wrong value is named with its place, because a
-misspelt setting that is ignored costs a training.
+misspelt setting that is ignored costs a training. The message names the known key that is nearest.
 """
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from signclip.core import files
 from signclip.core.errors import ConfigError
+from signclip.core.workspace import outside_project
 
 Form = TypeVar("Form", bound=BaseModel)
 # PyYAML's C loader, where it was built: ten times as fast
@@ -44,14 +47,25 @@ def checked(form: type[Form], what: str, numbers: dict[str, Any], **place: Any) 
     try:
         return form(**numbers, **place)
     except ValidationError as error:
-        raise ConfigError(f"{what}: {first_problem(error)}") from None
+        raise ConfigError(f"{what}: {first_problem(error, form)}") from None
 
 
-def first_problem(error: ValidationError) -> str:
-    """The first wrong value: its place, if it has one, the reason, and the value."""
-    first = error.errors()[0]
+def first_problem(error: ValidationError, form: type[BaseModel] | None = None) -> str:
+    """The first wrong value: its place, if it has one, the reason, and the value.
+
+    An unknown key comes first, because the one that is missing is often the same, misspelt.
+
+    Args:
+        form: what was to be built; of its fields, the one most like an unknown key is named.
+    """
+    problems = error.errors()
+    unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+    first = (unknown or problems)[0]
     message = first["msg"].removeprefix("Value error, ")
-    if first["type"] not in ("missing", "extra_forbidden", "value_error"):
+    if unknown:
+        *within, key = first["loc"]
+        message = f"unknown key{did_you_mean(str(key), _fields(form, within))}"
+    elif first["type"] not in ("missing", "value_error"):
         message += f", not {first['input']!r}"
     place = ".".join(map(str, first["loc"]))
     return f"{place}: {message}" if place else message
@@ -72,6 +86,21 @@ def parse_yaml(text: str) -> Any:
     return yaml.load(text, Loader=_LOADER)
 
 
+def _fields(form: Any, within: Iterable[int | str]) -> list[str]:
+    """The fields of a form, or of the form that lies at a place within it."""
+    for part in within:
+        field = form.model_fields.get(part) if form else None
+        inner = field.annotation if field else None
+        form = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+    return list(form.model_fields) if form else []
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the known one most like it, if any is alike."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def read_yaml(path: Path | str) -> dict[str, Any]:
     """Read a YAML mapping.
 
@@ -81,7 +110,7 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     try:
         values = parse_yaml(files.read_regular(path, at_most=MAX_BYTES).decode("utf-8"))
     except files.NotReadable as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
+        raise ConfigError(f"{path}: cannot be read ({error}){outside_project(path)}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         problem = " ".join(str(error).split())  # YAML's errors have several lines
         raise ConfigError(f"{path}: not YAML ({problem})") from None

@@ -40,6 +40,9 @@ Progress = Callable[[float], None]
 # Imported in the course of every training; here once in the fork server instead of once a process.
 PRELOADED = ("matplotlib.backends.backend_agg", "torch._dynamo", "torch.utils.tensorboard")
 
+# mmcv-lite warns that it lacks what nothing here uses, which would break the bar.
+IGNORED_WARNINGS = "ignore:Fail to import ``MultiScaleDeformableAttention``:UserWarning"
+
 GRACE = 20.0  # seconds between the request to stop and the end of a process
 
 # in a worker, shared with its parent: what is done, and whether to stop
@@ -116,6 +119,7 @@ def run_all(
         The first error of a call; finished trainings stay, those not yet started are not started.
     """
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    os.environ.setdefault("PYTHONWARNINGS", IGNORED_WARNINGS)  # read when the server starts
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([function.partition(":")[0], *PRELOADED, *preload])
     counter, stop = context.Value("d", 0.0), context.RawValue("b", False)

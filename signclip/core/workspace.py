@@ -22,6 +22,7 @@ from signclip.core.errors import ConfigError
 
 # What marks a folder as a finished run; see signclip.experiments.run_folder.
 METRICS_FILE = "metrics.json"
+PARAMS_FILE = Path("params.yaml")  # marks the folder of a project
 FULL, LOCAL = "full", "local"  # folders of runs: of `make full`, and trained by hand
 
 
@@ -74,7 +75,7 @@ class Workspace:
     embeddings: Path = Path("embeddings")
     predictions: Path = Path("predictions")
     results: Path = Path("results")
-    params: Path = Path("params.yaml")
+    params: Path = PARAMS_FILE
     experiments: Path | None = None
 
     def replace(self, **changes: Path | None) -> Workspace:
@@ -110,8 +111,8 @@ def find_run(runs: Path, path: Path) -> Path:
     Other runs are only found where no stage has the run, so that what a pipeline evaluates is what
     it has trained: those of ``make full`` (``runs/full``), then those that were trained by hand
     (``runs/path``, else ``runs/local``). Equal runs of several stages (the same fingerprint) are
-    one. Where there is no such run the answer is ``runs/path``, so that whoever opens it reports it
-    missing.
+    one. Where there is no such run the answer is the place of an unfinished one, else
+    ``runs/path``, so that whoever opens it reports what is there.
 
     Raises:
         ConfigError: several stages have different runs of this name.
@@ -124,11 +125,42 @@ def find_run(runs: Path, path: Path) -> Path:
     if len({_fingerprint(place) for place in found}) > 1:
         listed = ", ".join(map(str, found))
         raise ConfigError(f"{direct}: several runs have this name: {listed}; give one of them")
-    return next((place for place in (*found, *others) if _is_finished(place)), direct)
+    for is_so in (_is_finished, is_unfinished):
+        if (place := next(filter(is_so, (*places, *others)), None)) is not None:
+            return place
+    return direct
 
 
 def _is_finished(run: Path) -> bool:
     return (run / METRICS_FILE).is_file()
+
+
+def state_folder(run: Path) -> Path:
+    """Where the state of an interrupted training lies, beside the folder of its run."""
+    return run.with_name(f".{run.name}.work")
+
+
+def is_unfinished(run: Path) -> bool:
+    """Whether a training was begun there and has not ended."""
+    return not _is_finished(run) and state_folder(run).is_dir()
+
+
+def trained(runs: Path, experiment: str, seed: int) -> list[str]:
+    """The names of all finished runs of an experiment and seed, ``<split>[-<fold>]``, sorted."""
+    below = f"{experiment}/{seed}/*/{METRICS_FILE}"
+    found = [path for prefix in ("", "*/") for path in runs.glob(prefix + below)]
+    return sorted({path.parent.name for path in found if not path.parent.name.startswith(".")})
+
+
+def outside_project(path: Path | str, params: Path = PARAMS_FILE) -> str:
+    """The end of a message about a missing file: that the current folder is no project's.
+
+    Args:
+        path: of the file; an absolute one does not depend on the current folder.
+    """
+    if Path(path).is_absolute() or params.is_file():
+        return ""
+    return f"; {Path.cwd()} has no {params}: run this in the repository's folder"
 
 
 def _fingerprint(run: Path) -> str:

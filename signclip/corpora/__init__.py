@@ -13,7 +13,8 @@ among the loaders, so that commands, the pipeline and scripts find the same fold
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -159,24 +160,25 @@ def build(
             the same content in two sets.
     """
     chosen, folder = loader(name, params=params), root(name, path, params=params)
-    found, refused = chosen.rows(folder)
-    rows = []
-    for row in found:
-        if reason := refused_path(folder, row["path"]):
-            refused.append({"id": row["id"], "path": row["path"], "reason": reason})
-        else:
-            rows.append(row)
-    if clean_glosses:
-        rows = [row | {"text": chosen.cleaned(row["text"])} for row in rows]
-    manifest.check_rows(pd.DataFrame(rows, columns=list(manifest.GIVEN)), source=name)
-    kept, dropped = manifest.measure(
-        rows,
-        folder,
-        source=name,
-        refuse_leaks=chosen.refuse_leaks,
-        workers=workers,
-        progress=progress,
-    )
+    with _naming_the_table(chosen, folder) as table:
+        found, refused = chosen.rows(folder)
+        rows = []
+        for row in found:
+            if reason := refused_path(folder, row["path"]):
+                refused.append({"id": row["id"], "path": row["path"], "reason": reason})
+            else:
+                rows.append(row)
+        if clean_glosses:
+            rows = [row | {"text": chosen.cleaned(row["text"])} for row in rows]
+        manifest.check_rows(pd.DataFrame(rows, columns=list(manifest.GIVEN)), source=str(table))
+        kept, dropped = manifest.measure(
+            rows,
+            folder,
+            source=name,
+            refuse_leaks=chosen.refuse_leaks,
+            workers=workers,
+            progress=progress,
+        )
     if kept.empty:
         first = f"; {dropped['id'][0]}: {dropped['reason'][0]}" if len(dropped) else ""
         if len(dropped) and dropped["reason"][0] == reader.NO_POSE:
@@ -184,6 +186,23 @@ def build(
         raise ManifestError(folder, f"no clip can be used ({len(dropped)} dropped{first})")
     refused_table = pd.DataFrame(refused, columns=list(manifest.DROPPED_COLUMNS))
     return kept, pd.concat([refused_table, dropped], ignore_index=True)
+
+
+@contextmanager
+def _naming_the_table(loader: Loader, folder: Path) -> Iterator[Path]:
+    """Name the table in an error about one of its rows: ids are unique within a corpus only.
+
+    Yields:
+        the file that lists the corpus's clips; the folder, where that is several files.
+    """
+    only, *others = loader.needs
+    table = folder if others or "*" in only else folder / only
+    try:
+        yield table
+    except ManifestError as error:
+        if str(table) in str(error) or error.sample.startswith(str(folder)):
+            raise
+        raise ManifestError(f"{table}, {error.sample}", error.reason) from None
 
 
 def split_table(name: str, clips: pd.DataFrame, *, params: Path = PARAMS) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from signclip.core import files
 from signclip.core.errors import LanguageTagError, ManifestError, PoseError, SampleError
 from signclip.core.parallel import CHUNK, chunks, ordered
 from signclip.core.progress import bar
+from signclip.core.workspace import outside_project
 from signclip.poses import checks, reader
 from signclip.text import label, sign_language
 
@@ -192,7 +193,8 @@ def _open(folder: Path | str) -> pq.ParquetFile:
     path = Path(folder) / MANIFEST_FILE
     if not path.is_file():
         name = Path(folder).name
-        raise ManifestError(path, f"no manifest here; `signclip corpora build {name}` makes it")
+        advice = f"`signclip corpora build {name}` makes it{outside_project(path)}"
+        raise ManifestError(path, f"no manifest here; {advice}")
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:

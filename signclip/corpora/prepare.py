@@ -14,7 +14,7 @@ from pathlib import Path
 
 from signclip import corpora
 from signclip.core.errors import ConfigError, StoreError
-from signclip.core.workspace import Workspace
+from signclip.core.workspace import Workspace, outside_project
 from signclip.corpora import local, manifest
 from signclip.features import store
 
@@ -35,12 +35,15 @@ def built_name(given: str, workspace: Workspace) -> str:
     folder = workspace.corpus(name)
     if (folder / manifest.MANIFEST_FILE).is_file():
         return name
-    registered = local.entries(workspace.params)
+    registered, outside = local.entries(workspace.params), outside_project(folder, workspace.params)
     if name in registered or (name in corpora.LOADERS and name != corpora.FOLDER):
-        raise ConfigError(f"{folder}: not built yet; `signclip corpora build {name}` builds it")
+        advice = f"`signclip corpora build {name}` builds it{outside}"
+        raise ConfigError(f"{folder}: not built yet; {advice}")
     if path.name != given:
         raise ConfigError(f"{given}: not a folder with manifest.csv, nor a corpus below data")
-    raise ConfigError(f"{folder}: no such corpus, and {given} is not a folder with manifest.csv")
+    raise ConfigError(
+        f"{folder}: no such corpus, and {given} is not a folder with manifest.csv{outside}"
+    )
 
 
 def packed_name(given: str, variant: str, workspace: Workspace) -> str:

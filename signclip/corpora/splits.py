@@ -32,6 +32,7 @@ import pandas as pd
 
 from signclip.core import files, parquet
 from signclip.core.errors import ConfigError
+from signclip.core.workspace import outside_project
 from signclip.text import label
 
 LATIN = tuple(string.ascii_lowercase)
@@ -184,13 +185,18 @@ class SignerOverlap:
     tested: int  # number of signers of test clips
     unknown: int  # number of clips without a recorded signer
     clips: int
+    test_clips: int  # of all folds
 
     def text(self) -> str:
         """One sentence without a full stop, for cards and tables."""
+        if self.test_clips == 0:
+            return "there is no test clip (was each of them dropped?), so nothing can be measured"
         if self.unknown == self.clips:
             return (
                 "signers are not recorded, so it is not known whether training and test share any"
             )
+        if self.tested == 0:
+            return "the signers of the test clips are not recorded"
         words = (
             f"signers are disjoint: none of the {self.tested} signers of test clips signs training "
             "or validation clips"
@@ -225,7 +231,8 @@ def shared_signers(rows: pd.DataFrame, manifest: pd.DataFrame) -> SignerOverlap:
         test = set(fold["signer"][fold["role"] == "test"])
         tested |= test
         shared |= test & set(fold["signer"][fold["role"] != "test"])
-    return SignerOverlap(tuple(sorted(shared)), len(tested), unknown, len(clips))
+    test_clips = int((rows["role"] == "test").sum())
+    return SignerOverlap(tuple(sorted(shared)), len(tested), unknown, len(clips), test_clips)
 
 
 def build(manifest: pd.DataFrame) -> pd.DataFrame:
@@ -256,7 +263,8 @@ def _read_table(folder: Path | str) -> pd.DataFrame:
     path = Path(folder) / SPLITS_FILE
     if not path.is_file():
         name = path.parent.name
-        raise ConfigError(f"{path}: no splits here; `signclip corpora build {name}` makes them")
+        advice = f"`signclip corpora build {name}` makes them{outside_project(path)}"
+        raise ConfigError(f"{path}: no splits here; {advice}")
     try:
         return parquet.read(path)
     except Exception as error:  # pyarrow's errors share no base with its missing-file errors

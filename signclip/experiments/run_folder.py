@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from signclip.core import files
 from signclip.core.config import read_yaml
 from signclip.core.errors import ConfigError, RunError
+from signclip.core.workspace import is_unfinished
 from signclip.experiments.config import RunConfig
 
 WEIGHTS, CONFIG, METRICS = "model.safetensors", "config.yaml", "metrics.json"
@@ -32,15 +33,32 @@ def read_metrics(folder: Path | str) -> dict[str, Any]:
     try:
         values = files.read_json(path)
     except OSError:
+        if is_unfinished(Path(folder)):
+            raise RunError(
+                f"{folder}: not finished; the state of its training lies beside it, and the "
+                "command that began it resumes it"
+            ) from None
         raise RunError(
-            f"{folder}: no finished run here; make it with `signclip train`, or import a released "
-            "checkpoint with `signclip import-checkpoint`"
+            f"{folder}: no finished run here; make it with `signclip train EXPERIMENT`, or import "
+            "a released checkpoint with `signclip import-checkpoint FILE FOLDER`"
         ) from None
     except ValueError as error:  # not JSON, or not even UTF-8
         raise RunError(f"{path}: damaged ({error})") from None
     if not isinstance(values, dict) or not isinstance(values.get("sha256"), dict):
         raise RunError(f"{path}: damaged (it does not list the sha256 of the other files)")
     return values
+
+
+def check_model(path: Path) -> None:
+    """Refuse the path of a model where there is none, before torch is imported.
+
+    Raises:
+        RunError: it is no file, and no folder with a finished run or an imported model.
+    """
+    if (
+        not path.is_file() and path.suffix != ".pt"
+    ):  # the reader of .pt files names its own problems
+        read_metrics(path)
 
 
 def read_config(folder: Path | str) -> RunConfig:

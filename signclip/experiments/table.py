@@ -9,7 +9,8 @@ Decisions
   with prompts without them), ``half_depth`` (half the profile's pose layers), ``batch_factor``
   (that many of the profile's batches in one, embedded in chunks, for as many updates), and
   ``weights_of`` (the row trains nothing: it evaluates another row's runs on its own variant).
-* A run's configuration is resolved once, checked strictly and stored with the run.
+* A run's configuration is resolved once, checked strictly and stored with the run. A row whose
+  augmentation or frame input cannot serve its variant is refused here, before anything is loaded.
 
 Cost: reading two small YAML files, 10 ms.
 """
@@ -19,13 +20,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from signclip.core.config import checked, read_yaml
+from signclip.core.config import checked, did_you_mean, read_yaml
 from signclip.core.errors import ConfigError
 from signclip.core.workspace import RunId, Workspace
 from signclip.experiments.config import RunConfig
-from signclip.poses import VARIANTS
+from signclip.poses import VARIANTS, mirror, point_names
 
 TABLE_KEY = "experiments"  # of params.yaml: path of the table, relative to params.yaml
+# Keys of a row that are no fields of RunConfig.
+ROW_KEYS = ("base", "recipe", "prompts", "half_depth", "batch_factor", "weights_of")
+# Augmentation steps that need positions, and those that need the points of the selection `signing`.
+OF_POSITIONS, OF_HANDS = ("flip", "affine2d"), ("affine3d", "bones", "jitter")
+HANDS, HAND_INPUT = "signing", "frame_input hands"
 
 
 def experiments_path(workspace: Workspace) -> Path:
@@ -53,7 +59,10 @@ def profile_recipes(params: Path | str, profile: str) -> dict[str, Any]:
     """
     profiles = read_yaml(params).get("profiles", {})
     if profile not in profiles:
-        raise ConfigError(f"unknown profile {profile!r}; there are {', '.join(profiles)}")
+        raise ConfigError(
+            f"{params}: unknown profile {profile!r}; there are {', '.join(profiles)}"
+            f"{did_you_mean(profile, profiles)}"
+        )
     return profiles[profile]
 
 
@@ -67,7 +76,10 @@ def experiment_row(table: dict[str, Any], name: str) -> dict[str, Any]:
     current: str | None = name
     while current is not None:
         if current not in table:
-            raise ConfigError(f"unknown experiment {current!r}; there are {', '.join(table)}")
+            raise ConfigError(
+                f"unknown experiment {current!r}; there are {', '.join(table)}"
+                f"{did_you_mean(current, table)}"
+            )
         if current in chain:
             raise ConfigError(f"experiment {name!r}: its bases form a circle at {current!r}")
         chain.append(current)
@@ -110,6 +122,12 @@ def resolve(
     """
     name = run.experiment
     row = dict(row) if row else experiment_row(read_yaml(experiments_path(workspace)), name)
+    known = (*RunConfig.model_fields, *ROW_KEYS)
+    for key in row:
+        if key not in known:
+            raise ConfigError(
+                f"experiment {name!r}: {key}: unknown key{did_you_mean(str(key), known)}"
+            )
     if "weights_of" in row:
         raise ConfigError(
             f"experiment {name!r} trains nothing: it evaluates the runs of {row['weights_of']} on "
@@ -148,8 +166,37 @@ def resolve(
         seed=run.seed,
     )
     if config.variant not in VARIANTS:
-        raise ConfigError(f"experiment {name!r}: unknown variant {config.variant!r}")
+        raise ConfigError(
+            f"experiment {name!r}: unknown variant {config.variant!r}"
+            f"{did_you_mean(config.variant, VARIANTS)}"
+        )
+    if problem := _unserved(config):
+        raise ConfigError(f"experiment {name!r}: {problem}")
     return config
+
+
+def _unserved(config: RunConfig) -> str | None:
+    """What of a configuration its variant cannot serve, with the reason; None: all is served.
+
+    :class:`signclip.training.data.Augmentation` refuses the same steps, but a training is half a
+    minute old by then.
+    """
+    variant = VARIANTS[config.variant]
+    reasons: dict[str, str] = {}  # step -> why
+    if variant.standardised:
+        reasons |= dict.fromkeys(OF_POSITIONS, "its values are standardised, they are no positions")
+    if variant.points != HANDS:
+        reasons |= dict.fromkeys((*OF_HANDS, HAND_INPUT), f"it lacks the points of `{HANDS}`")
+    try:
+        mirror.permutation(point_names(config.variant))
+    except ConfigError as error:
+        reasons["flip"] = str(error)
+    steps = [*config.augment, *([HAND_INPUT] if config.frame_input == "hands" else [])]
+    for step in steps:
+        if step in reasons:
+            what = step if step == HAND_INPUT else f"augmentation {step!r}"
+            return f"{what} cannot serve variant {config.variant!r}: {reasons[step]}"
+    return None
 
 
 def _merged(numbers: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ create its graph; 52 kB of memory a frame.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -69,11 +71,11 @@ def pose_of(
             detected in it.
         PoseError: what MediaPipe returned is not a valid pose.
     """
-    # imported here because only worker processes need MediaPipe, which takes a second
-    from pose_format.utils.holistic import load_holistic
-
     path = Path(path)
-    with open_video(path, limits or Limits()) as video:
+    with open_video(path, limits or Limits()) as video, _without_warnings():
+        # imported here because only worker processes need MediaPipe, which takes a second
+        from pose_format.utils.holistic import load_holistic
+
         pose = load_holistic(
             _counted(video.frames(), video.expected, progress),
             width=video.width,
@@ -86,6 +88,21 @@ def pose_of(
         raise VideoError(path, f"no person seen in any of {len(pose.body.data)} frames")
     check_pose(pose, sample=str(path))
     return pose
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Discard what is written to stderr: MediaPipe and its libraries (absl, TensorFlow Lite) write
+    twenty warnings a video and have no setting to turn them off. Errors are exceptions.
+    """
+    kept, discarded = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(discarded, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(discarded)
 
 
 def _counted(

@@ -107,7 +107,7 @@ def _out_of_domain(claim: Mapping[str, str], source: Source) -> Iterator[Place]:
         here = [
             _transferred(source, corpus, *side, suites.IN_DOMAIN, source.profile) for side in sides
         ]
-        yield Place(corpus, *here, "no result: `signbench transfer` measures both")
+        yield Place(corpus, *here, f"no result: `signbench transfer {corpus}` measures both")
 
 
 def _transferred(

@@ -98,7 +98,7 @@ def test_a_run_given_by_its_path_is_a_transferred_one(workspace):
     path = str(workspace.runs / "E7.2/0/in_domain")
     by_path = context_of(workspace, path, "unseen_language")
     by_name = context_of(workspace, "E7.2", "unseen_language", run="in_domain")
-    assert by_path.encoder == "in_domain"
+    assert by_path.encoder == "E7.2-0-in_domain"
     assert by_path.folds == by_name.folds
     assert by_path.split_folds.n_dropped["the run was trained on it"] > 0
     with pytest.raises(ConfigError, match="has no runs to choose from"):

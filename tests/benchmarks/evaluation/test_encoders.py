@@ -1,5 +1,6 @@
 """Encoders: a clip is scored from its own frames; a run is evaluated as what it was trained as."""
 
+import shutil
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -168,6 +169,36 @@ def test_titles_may_change_and_a_run_of_no_row_is_taken_as_it_is(trained, tmp_pa
 def test_an_encoder_that_does_not_exist_is_named_with_what_to_do(trained, name, message):
     with pytest.raises(RunError, match=message):
         opened(trained, name)
+
+
+def test_where_another_split_was_trained_its_runs_are_named(trained):
+    message = r"no run of X9 with seed 0 .*its finished runs: in_domain; --split chooses.*train it"
+    with pytest.raises(RunError, match=message):
+        opened(trained, "X9")
+
+
+def test_an_unfinished_run_is_not_called_a_missing_one(trained, tmp_path):
+    runs = tmp_path / "runs"
+    (runs / "local/E3.1/0/.letters-0.work").mkdir(parents=True)
+    with pytest.raises(
+        RunError, match=r"E3\.1/0/letters-0 is not finished; resume it: signb.*--profile smoke"
+    ):
+        opened(trained.replace(runs=runs), "E3.1")
+
+
+def test_a_name_like_that_of_a_row_is_guessed(trained):
+    with pytest.raises(RunError, match=r"'nearest-neighbor' is no .*did you mean nearest-neigh"):
+        opened(trained, "nearest-neighbor")
+
+
+def test_fine_tunings_of_several_models_have_names_of_their_own(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = "finetune/0/official"
+    for origin in ("mine-E3.2-0-letters-0", "mine-released"):
+        shutil.copytree(trained.runs / "E3.2/0/letters-0", f"runs/finetune/{origin}/{run}")
+        assert encoder_name(f"runs/finetune/{origin}/{run}") == f"{origin}-finetune-0-official"
+    shutil.copytree(trained.runs / "E3.2/0/letters-0", "runs/E3.2/0/letters-0")
+    assert encoder_name("runs/E3.2/0/letters-0") == "E3.2-0-letters-0"
 
 
 def test_encoders_have_names_that_are_folders():

@@ -178,7 +178,7 @@ def test_two_runs_at_once_are_refused(open_entry, workspace):
     entry = open_entry()
     with (
         files.writing(folder(workspace)),
-        pytest.raises(BusyError, match="another `signbench run`"),
+        pytest.raises(BusyError, match="another process is measuring it"),
     ):
         running.run(entry, workspace, FEW)
     assert not contents(folder(workspace))

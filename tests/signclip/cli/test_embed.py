@@ -2,6 +2,8 @@
 
 import csv
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 import signclip
 from signclip import cli, inference
 from signclip.cli import embedding
-from signclip.core.errors import ConfigError, SignCLIPError
+from signclip.core.errors import ConfigError, RunError, SignCLIPError
 
 
 @pytest.fixture
@@ -123,6 +125,32 @@ def test_bad_files_are_listed_and_the_good_ones_written(model, clips, tmp_path, 
     assert len(np.load(out)["pose_ids"]) == 3
     assert run(model, clips / "a.pose", "--out", out)[0] == 0
     assert not listed.exists()  # it told of the earlier file
+
+
+def test_a_path_that_is_not_there_is_named_before_the_model_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(inference, "load", lambda *_, **__: pytest.fail("the work began"))
+    with pytest.raises(ConfigError, match="/nope: no such file or folder"):
+        run("x.pt", "/nope", "--text", "a")
+    with pytest.raises(RunError, match="runs/none: no finished run here"):
+        run("runs/none", "--text", "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_paths_are_refused_without_importing_torch(tmp_path):
+    code = "import sys; from signclip import cli; sys.argv = ['signclip', 'embed', 'none', '/nope']"
+    code += "\ntry: cli.main()\nexcept SystemExit as end: print(end.code, 'torch' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "2 False\n"
+    assert done.stderr == "signclip: /nope: no such file or folder\n"
 
 
 def test_every_damaged_file_costs_only_itself(model, clips, tmp_path, damaged):

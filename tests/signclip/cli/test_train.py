@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 import signclip
-from signclip import cli, corpora
+from signclip import cli, corpora, inference
+from signclip.cli import train
 from signclip.core.errors import ConfigError, SignCLIPError
 from signclip.core.workspace import Workspace
 from signclip.corpora import prepare
@@ -89,6 +91,67 @@ def test_a_corpus_that_is_not_packed_is_named_with_the_command(
         run(tmp_path, monkeypatch, "E3.2", "--corpus", name, *SMOKE)
     store = f"features/{name}/dominant_hand"
     assert str(error.value) == f"{store}: no feature store here; `{command}` makes it"
+
+
+@pytest.mark.parametrize(
+    ("words_of", "message"),
+    [
+        (("E3.2", "--profile", "papr"), "unknown profile 'papr'.*did you mean paper"),
+        (("--init", "here.pt", "--profile", "papr"), "unknown profile 'papr'"),
+        (("E33.2", "--init", "here.pt"), "unknown experiment 'E33.2'.*did you mean E3.2"),
+        (("--init", "runs/E3.2/0/letters-0"), "runs/E3.2/0/letters-0: no finished run here"),
+        (("E6.1-flip",), "'E6.1-flip': augmentation 'flip' cannot serve variant 'sign_vq'"),
+    ],
+)
+def test_what_is_wrong_with_names_and_rows_is_said_before_clips_are_read(
+    words, tmp_path, monkeypatch, words_of, message
+):
+    monkeypatch.setattr(corpora, "build", lambda *_, **__: pytest.fail("clips were read"))
+    monkeypatch.setattr(inference, "load", lambda *_, **__: pytest.fail("a model was read"))
+    table = yaml.safe_load((ROOT / "benchmarks/experiments.yaml").read_text())
+    table["E6.1-flip"] = {"base": "E6.1", "augment": ["flip"]}
+    (tmp_path / "rows.yaml").write_text(yaml.safe_dump(table))
+    (tmp_path / "here.pt").touch()
+    given = (*words_of, "--corpus", words, "--experiments", "rows.yaml")
+    params = ("--params", ROOT / "params.yaml")
+    with pytest.raises(SignCLIPError, match=message):
+        run(tmp_path, monkeypatch, *given, *params)
+
+
+def test_a_split_or_fold_that_a_built_corpus_lacks_is_said_before_it_is_packed(
+    words, tmp_path, monkeypatch
+):
+    clips, dropped = corpora.build("folder", words, progress=False)
+    corpora.write(tmp_path / "data/mine", clips, dropped, corpora.split_table("folder", clips))
+    with pytest.raises(ConfigError, match="no split 'letters' in data/mine; there are official"):
+        run(tmp_path, monkeypatch, "E3.2", "--corpus", "mine", "--split", "letters", *SMOKE)
+
+
+def test_a_run_that_is_another_training_is_never_replaced(tmp_path, smoke_config):
+    """Neither by another profile, nor from another model of its name, nor on another corpus."""
+    where = {"corpus": "mine", "split": "official", "fold": None}
+    origin = {"init_run": "a/model", "init_sha256": "1"}
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for earlier, later, named in (
+        ({"profile": "paper"}, {}, "with profile 'paper'"),
+        (origin, {"init_run": "b/model", "init_sha256": "2"}, "that started from a/model"),
+        (origin, {}, "that started from a/model"),
+        ({"corpus": "other"}, {}, "on corpus 'other'"),
+    ):
+        config = smoke_config("E3.2", **where).model_copy(update=earlier)
+        values = {"run": config.model_dump(mode="json")}
+        (folder / "config.yaml").write_text(yaml.safe_dump(values))
+        (folder / "metrics.json").write_text('{"sha256": {}}')
+        wanted = smoke_config("E3.2", **where).model_copy(update=later)
+        with pytest.raises(ConfigError, match=f"run: holds a run {named}; give another folder"):
+            train._check_place(folder, wanted)
+        train._check_place(folder, config)  # the same training
+    for same in ({"init_sha256": "2"}, {"init_run": "moved/model"}):
+        config = smoke_config("E3.2", **where).model_copy(update=origin)
+        values = {"run": config.model_dump(mode="json")}
+        (folder / "config.yaml").write_text(yaml.safe_dump(values))
+        train._check_place(folder, config.model_copy(update=same))
 
 
 def test_an_unknown_experiment_is_named(words, tmp_path, monkeypatch):

@@ -15,6 +15,12 @@ def asked(name, *, progress):
     progress(1.0)
     return os.environ.get(name)
 
+def warn(message, *, progress):
+    import warnings
+
+    progress(1.0)
+    warnings.warn(message)
+
 def on_gpu(number, *, progress):
     import torch
 
@@ -50,6 +56,17 @@ def test_processes_ask_the_drivers_library_for_gpus(work, another_server, monkey
     name = "PYTORCH_NVML_BASED_CUDA_CHECK"
     monkeypatch.delenv(name, raising=False)  # set by an earlier test
     assert jobs.run_all(f"{work}:asked", [name] * 3, jobs=2, total=3, desc="asks") == ["1"] * 3
+
+
+def test_the_warning_of_mmcv_does_not_break_the_bar_but_others_are_shown(
+    work, another_server, monkeypatch, capfd
+):
+    monkeypatch.delenv("PYTHONWARNINGS", raising=False)
+    of_mmcv = "Fail to import ``MultiScaleDeformableAttention`` from ``mmcv.ops``, You should"
+    jobs.run_all(f"{work}:warn", [of_mmcv, "another"], jobs=1, total=2, desc="warns")
+    shown = capfd.readouterr().err
+    assert "another" in shown
+    assert "MultiScale" not in shown
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

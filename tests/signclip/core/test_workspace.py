@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from signclip.core.errors import ConfigError
-from signclip.core.workspace import LOCAL, METRICS_FILE, RunId, Workspace, find_run, locate_run
+from signclip.core.workspace import (
+    LOCAL,
+    METRICS_FILE,
+    RunId,
+    Workspace,
+    find_run,
+    locate_run,
+    outside_project,
+    trained,
+)
 
 RUN = RunId("E7.2", "cpu", "letters-corpus", "letters", 0, 1)
 PATH = Path("E7.2/1/letters-0")
@@ -90,3 +99,25 @@ def test_a_path_without_its_stage_is_located(tmp_path):
     assert locate_run(run) == run  # exists as it is
     assert locate_run(Path("released.pt")) == Path("released.pt")
     assert locate_run(tmp_path / "runs" / "E1/0/x") == tmp_path / "runs" / "E1/0/x"
+
+
+def test_the_finished_runs_of_an_experiment_are_listed_wherever_they_lie(tmp_path):
+    for stage in ("fingerclip", "local"):
+        for name in ("letters-0", f"in_domain-{stage}"):
+            finished(tmp_path / stage / "E1/0" / name)
+    finished(tmp_path / "E1/0/official")
+    finished(tmp_path / "E1/1/other")
+    (tmp_path / "E1/0/.half.work").mkdir()
+    assert trained(tmp_path, "E1", 0) == [
+        *("in_domain-fingerclip", "in_domain-local", "letters-0", "official")
+    ]
+    assert trained(tmp_path, "E2", 0) == []
+
+
+def test_who_misses_a_file_outside_a_project_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = f"; {tmp_path} has no params.yaml: run this in the repository's folder"
+    assert outside_project("data/x") == told
+    assert outside_project(tmp_path / "data/x") == ""
+    (tmp_path / "params.yaml").touch()
+    assert outside_project("data/x") == ""

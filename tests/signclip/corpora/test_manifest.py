@@ -5,6 +5,7 @@ import dataclasses
 import os
 import shutil
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -207,15 +208,16 @@ def test_a_missing_column_is_refused_by_name(good_clips, column):
         ({"id": ""}, "empty id"),
         ({"id": "good-1"}, "good-1: this id occurs more than once"),
         ({"sign_language": ""}, "bad: empty sign_language"),
-        ({"sign_language": "xyz"}, "bad in folder: unknown sign-language tag 'xyz'"),
-        ({"sign_language": "lis"}, r"bad in folder: .*did you mean ise \(Italian Sign Language\)"),
+        ({"sign_language": "xyz"}, "bad in .*manifest.csv: unknown sign-language tag 'xyz'"),
+        ({"sign_language": "lis"}, r"bad in .*csv: .*did you mean ise \(Italian Sign Language\)"),
         ({"sign_language": "ASE"}, "did you mean ase"),
     ],
 )
 def test_a_bad_row_is_one_error_naming_the_sample(good_clips, changes, message):
     good_clips.add("bad", None, **changes)
-    with pytest.raises(SignCLIPError, match=message):
+    with pytest.raises(SignCLIPError, match=message) as error:
         build(good_clips.write())
+    assert str(error.value).count(str(good_clips.root / "manifest.csv")) == 1
 
 
 @pytest.mark.parametrize(
@@ -378,9 +380,12 @@ def test_a_null_is_an_empty_value(embedded, tmp_path, column):
         manifest.read(tmp_path)
 
 
-def test_reading_a_missing_or_damaged_manifest_is_refused(tmp_path):
-    with pytest.raises(ManifestError, match="signclip corpora build"):
+def test_reading_a_missing_or_damaged_manifest_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(ManifestError, match=r"signclip corpora build .* makes it$"):
         manifest.read(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ManifestError, match=f"{tmp_path} has no params.yaml: run this in the rep"):
+        manifest.read(Path("data/x"))
     (tmp_path / manifest.MANIFEST_FILE).write_bytes(b"PAR1 but no more")
     with pytest.raises(ManifestError, match="not a Parquet file"):
         manifest.read(tmp_path)

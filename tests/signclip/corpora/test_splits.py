@@ -295,6 +295,13 @@ def test_signers_are_shared_within_a_fold_only_and_excluded_clips_do_not_count()
     assert (both.shared, both.tested, both.clips) == ((), 2, 2)
 
 
+def test_a_split_without_test_clips_says_so():
+    rows, clips = signed("a", "b", roles=("train", "validation"))
+    assert splits.shared_signers(rows, clips).text().startswith("there is no test clip")
+    rows, clips = signed("a", "", roles=("train", "test"))
+    assert "signers of the test clips are not recorded" in splits.shared_signers(rows, clips).text()
+
+
 def test_the_embedded_corpus_says_that_its_signers_are_not_known(embedded):
     for _, rows in embedded.splits.groupby("split"):
         assert "not recorded" in splits.shared_signers(rows, embedded.manifest).text()

@@ -1,9 +1,12 @@
 """Run folders, read without opening the model."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from signclip.core.errors import RunError
+from signclip.core.workspace import locate_run
 from signclip.experiments import run_folder
 
 
@@ -27,3 +30,13 @@ def test_what_is_no_runs_configuration_is_one_error_that_names_the_file(tmp_path
     (tmp_path / run_folder.CONFIG).write_text(content)
     with pytest.raises(RunError, match=r"config\.yaml: not a run's configuration"):
         run_folder.read_config(tmp_path)
+
+
+def test_an_unfinished_run_is_told_from_a_missing_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs/fingerclip/E3.2/0/.letters-0.work").mkdir(parents=True)
+    for path in ("runs/E3.2/0/letters-0", "runs/fingerclip/E3.2/0/letters-0"):
+        with pytest.raises(RunError, match=r"letters-0: not finished; .* resumes it"):
+            run_folder.check_model(locate_run(Path(path)))
+    with pytest.raises(RunError, match="letters-1: no finished run here"):
+        run_folder.check_model(locate_run(Path("runs/E3.2/0/letters-1")))

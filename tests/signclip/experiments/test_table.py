@@ -1,6 +1,7 @@
 """The table of experiments: resolved strictly, every row for every profile."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -8,9 +9,10 @@ import yaml
 from signclip.core.errors import ConfigError
 from signclip.core.workspace import RunId, Workspace
 from signclip.experiments import table
-from signclip.experiments.config import RunConfig
+from signclip.experiments.config import RunConfig, Step
 from signclip.model.config import SWITCHES, ModelConfig
 from signclip.poses import VARIANTS
+from signclip.training.data import Augmentation
 
 ROOT = Path(__file__).parents[3]
 EXPERIMENTS = ROOT / "benchmarks/experiments.yaml"
@@ -99,7 +101,12 @@ def test_rows_that_cannot_be_resolved_are_named(rows, name, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"colour": "red"}, "colour: Extra inputs"),
+        ({"colour": "red"}, "colour: unknown key$"),
+        ({"augmnt": ["flip"]}, "augmnt: unknown key; did you mean augment"),
+        ({"recip": "signclip"}, "recip: unknown key; did you mean recipe"),
+        ({"bse": "E3"}, "bse: unknown key; did you mean base"),
+        ({"towers": {"pose_layer": 1}}, "towers.pose_layer: unknown key; did you mean pose_layers"),
+        ({"variant": "dominant_hnd"}, "unknown variant 'dominant_hnd'; did you mean dominant_hand"),
         ({"seed": 3}, "seed cannot be set in a table"),
         ({"variant": "left_foot"}, "unknown variant 'left_foot'"),
         ({"augment": ["affine4d"]}, "augment"),
@@ -117,9 +124,36 @@ def test_wrong_values_are_refused_with_their_place(tmp_path, change, message):
         resolved("E", workspace=WORKSPACE.replace(experiments=path))
 
 
-def test_an_unknown_profile_is_refused():
-    with pytest.raises(ConfigError, match="unknown profile 'gpu'"):
-        resolved("E3.2", "gpu")
+def test_an_unknown_profile_or_experiment_is_refused_with_the_one_most_like_it():
+    with pytest.raises(ConfigError, match=r"params.yaml: unknown profile 'x'; there are [^;]+$"):
+        resolved("E3.2", "x")
+    with pytest.raises(ConfigError, match=r"unknown profile 'papr'.*; did you mean paper"):
+        resolved("E3.2", "papr")
+    with pytest.raises(ConfigError, match=r"unknown experiment 'E-fnal'.*; did you mean E-final"):
+        resolved("E-fnal")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("step", get_args(Step))
+def test_a_row_is_refused_exactly_where_its_training_would_be(tmp_path, variant, step):
+    path = tmp_path / "experiments.yaml"
+    row = {**table.experiment_row(TABLE, "E3.2"), "variant": variant, "augment": [step]}
+    path.write_text(yaml.safe_dump({"E": row}))
+    try:
+        Augmentation([step], variant, max_frames=9)
+    except ConfigError:
+        message = f"experiment 'E': augmentation '{step}' cannot serve variant '{variant}': "
+        with pytest.raises(ConfigError, match=message):
+            resolved("E", workspace=WORKSPACE.replace(experiments=path))
+    else:
+        assert resolved("E", workspace=WORKSPACE.replace(experiments=path)).augment == (step,)
+
+
+def test_a_frame_input_that_the_variant_cannot_serve_is_refused(tmp_path):
+    path = tmp_path / "experiments.yaml"
+    path.write_text(yaml.safe_dump({"E": {**ROWS["X4"], "variant": "reduced_face"}}))
+    with pytest.raises(ConfigError, match="frame_input hands cannot serve variant 'reduced_face'"):
+        resolved("E", workspace=WORKSPACE.replace(experiments=path))
 
 
 def test_without_a_table_of_its_own_a_workspace_has_the_one_that_params_names(tmp_path):

@@ -162,6 +162,13 @@ def test_bad_videos_are_named_and_never_become_a_pose(clips, encode, photograph,
     assert list(report(out).index) == ["good.pose"]
 
 
+def test_what_mediapipe_says_to_itself_is_not_shown(clips, capfd):
+    holistic.pose_of(clips / "a.mp4")
+    assert capfd.readouterr() == ("", "")
+    os.write(2, b"later errors are")
+    assert capfd.readouterr().err == "later errors are"
+
+
 def test_a_rotated_video_gives_upright_poses(clips, encode, photograph, extracted, tmp_path):
     lying = np.rot90(photograph, -1)
     frames = [np.ascontiguousarray(lying)] * 2

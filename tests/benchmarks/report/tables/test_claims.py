@@ -82,7 +82,7 @@ def test_out_of_domain_zero_shot_is_compared_with_few_shot_clip_by_clip(result, 
     assert frame.loc[("few-shot", "words"), "difference"] == "+1.0000"
     assert frame.loc[("few-shot", "words"), "verdict"] == verdicts.HOLDS
     missing = frame.loc[("fine-tuning", "words"), "verdict"]
-    assert missing == "not run: no result: `signbench transfer` measures both"
+    assert missing == "not run: no result: `signbench transfer words` measures both"
 
 
 def test_tasks_are_compared_only_when_asked(result):
