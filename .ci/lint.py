@@ -56,11 +56,12 @@ LAYERS = {
         ("runner",),
         ("source",),
         ("points",),
-        ("analogy", "dgs", "photograph", "speed", "tune"),
+        ("analogy", "dgs", "photograph", "tune"),
         ("nested",),
         ("report",),
         ("leaderboard", "local_corpora", "submission"),
         ("params",),
+        ("speed",),
         ("cli",),
     ),
 }

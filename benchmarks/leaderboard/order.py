@@ -5,8 +5,9 @@ Decisions
   half a point for every equal value. Its score is its points divided by the points that it could
   have got in the columns that it has: the share of comparisons that it wins. A column that a row
   does not have is missing, not lost; coverage says how many there are.
-* The order is over all rows of the board. What a reader hides changes no rank; what tasks and
-  corpora a reader chooses does.
+* The order is over all rows of the board. On the page, corpora and tasks choose its columns, kinds
+  and a licence its rows, and "zero-shot results only" its cells: it is computed anew, and the page
+  says among how many rows. What a search hides changes no rank.
 * Intervals: in each of the replicates, the units of every column (clips, signers or sign
   languages) are drawn with replacement, for all rows together, and then the columns. The range
   from the 2.5th to the 97.5th percentile of a row's ranks is shown, widened to hold its rank if

@@ -105,6 +105,15 @@ def read_json(path: Path | str) -> Any:
 
     Raises:
         NotReadable: see :func:`read_regular`.
+        ValueError: see :func:`parse_json`.
+    """
+    return parse_json(read_regular(path, at_most=MAX_JSON))
+
+
+def parse_json(data: bytes) -> Any:
+    """The value of a JSON file's content.
+
+    Raises:
         ValueError: it is not JSON in UTF-8, nested too deeply, or holds a number that is not
             finite.
     """
@@ -112,7 +121,6 @@ def read_json(path: Path | str) -> Any:
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not a number of JSON")
 
-    data = read_regular(path, at_most=MAX_JSON)
     try:
         return json.loads(data.decode("utf-8"), parse_constant=refuse)
     except RecursionError:

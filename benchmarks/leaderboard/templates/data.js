@@ -31,6 +31,7 @@ DATA.places.forEach((place, number) => {
   place.cell = new Map(place.rows.map((row, cell) => [row, cell]));
   place.cache = {};
 });
+const KINDS = [...new Set(DATA.rows.map((row) => row.kind))].sort();
 const ROW = new Map(DATA.rows.map((row) => [row.id, row]));
 const PLACE = new Map(DATA.places.map((place) => [place.id, place]));
 
@@ -145,7 +146,7 @@ function standings(places, keep) {
   }
   const score = Array.from(points, (p, row) => possible[row] ? p / possible[row] : have[row] ? 0.5 : -1);
   const rank = ranksOfScores(score);
-  const interval = rankIntervals(columns, rows);
+  const interval = rankIntervals(columns, rows, have.filter(Boolean).length);
   return DATA.rows.map((_, row) => have[row] ? {
     rank: rank[row], low: Math.min(rank[row], interval.low[row]),
     high: Math.max(rank[row], interval.high[row]), borda: score[row],
@@ -153,8 +154,9 @@ function standings(places, keep) {
   } : null);
 }
 
-function rankIntervals(columns, rows) {
-  const low = new Int32Array(rows).fill(1), high = new Int32Array(rows).fill(rows);
+// Best and worst rank of each row over the replicates; `last` is the worst rank that there is.
+function rankIntervals(columns, rows, last) {
+  const low = new Int32Array(rows).fill(1), high = new Int32Array(rows).fill(last);
   if (!columns.length) return { low, high };
   const draws = columns[0].place.draws, next = mulberry32(1);
   const best = Array.from({ length: rows }, () => new Int32Array(draws));
@@ -176,7 +178,7 @@ function rankIntervals(columns, rows) {
     const ranks = ranksOfScores(Array.from(points, (p, row) => possible[row] ? p / possible[row] : -1));
     for (let row = 0; row < rows; row++) {
       best[row][draw] = possible[row] ? ranks[row] : 1;
-      worst[row][draw] = possible[row] ? ranks[row] : rows;
+      worst[row][draw] = possible[row] ? ranks[row] : last;
     }
   }
   const cut = Math.floor(0.025 * (draws - 1));

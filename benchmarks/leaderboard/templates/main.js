@@ -12,11 +12,11 @@ function filters() {
   const titles = new Map(DATA.places.map((p) => [p.task, p.title]));
   const licences = [...new Set(DATA.rows.map((r) => r.licence))].sort();
   return box("Corpora", "corpora", [...new Set(DATA.places.map((p) => p.corpus))])
-    + box("Tasks", "tasks", [...titles.keys()], (task) => titles.get(task)) + box("Kinds", "kinds", [...new Set(DATA.rows.map((r) => r.kind))].sort())
+    + box("Tasks", "tasks", [...titles.keys()], (task) => titles.get(task)) + box("Kinds", "kinds", KINDS)
     + '<fieldset><legend>Rows</legend><label><input type="checkbox" data-zero data-key="zero"' + (state.zero ? " checked" : "") + "> zero-shot results only</label>"
     + '<label>Licence <select data-change="licence" data-key="licence"><option value="">any</option>' + licences.map((l) => '<option value="' + esc(l) + '"' + (l === state.licence ? " selected" : "") + ">" + esc(l) + "</option>").join("") + "</select></label>"
     + '<label>Search <input type="search" data-search data-key="search" value="' + esc(state.q) + '"></label>'
-    + '<button type="button" data-reset data-key="reset">Reset all</button></fieldset><p class="hint">Choosing corpora, tasks or zero-shot results computes the order anew, over all rows. Kind, licence and search hide rows and change no rank.</p>';
+    + '<button type="button" data-reset data-key="reset">Reset all</button></fieldset><p class="hint">Corpora and tasks choose the columns of the order, kinds and a licence its rows, “zero-shot results only” its cells; it is computed anew among those. Search hides rows and changes no rank.</p>';
 }
 // Sets the content of an element, if it is another one than last time; was it?
 const LAST = {};

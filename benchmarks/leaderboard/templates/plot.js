@@ -15,7 +15,7 @@ function plotView() {
   }
   if (left.hardware) hidden["other hardware"] = left.hardware;
   if (left.zero) hidden["no cost recorded (or 0)"] = left.zero;
-  report(points.length, hidden, place.rows.length, 1);
+  report(points.length, hidden, "");
   const W = 820, H = 420, edge = 56, [from, to] = axis(metric, points.map((p) => p.cell));
   const logs = points.map((p) => Math.log10(p.x)), low = Math.min(...logs) - 0.1, high = Math.max(...logs) + 0.1;
   const X = (x) => edge + (W - edge - 20) * (Math.log10(x) - low) / (high - low || 1), Y = (y) => H - edge - (H - edge - 20) * (y - from) / (to - from);

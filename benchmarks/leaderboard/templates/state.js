@@ -47,21 +47,37 @@ function chosenPlaces() {
   const corpora = off("corpora"), tasks = off("tasks");
   return DATA.places.filter((place) => !corpora.has(place.corpus) && !tasks.has(place.task));
 }
-function keepCell(place, cell) { return !state.zero || place.exposure[cell] === "none"; }
+// Kinds and a licence choose the rows of the order, "zero-shot results only" its cells: ranks are
+// counted among those. A search only hides rows.
+function onBoard(row) { return !off("kinds").has(row.kind) && (!state.licence || row.licence === state.licence); }
+function keepCell(place, cell) {
+  return onBoard(DATA.rows[place.rows[cell]]) && (!state.zero || place.exposure[cell] === "none");
+}
 function currentStandings() {
-  const key = [state.corpora, state.tasks, state.zero].join("|");
+  const key = [state.corpora, state.tasks, state.kinds, state.licence, state.zero].join("|");
   if (memo.key !== key) { memo.key = key; memo.value = standings(chosenPlaces(), keepCell); }
   return memo.value;
 }
 
-// Rows to show, and why the others are hidden: reason -> count. Hiding changes no rank.
+// What the overall order is an order of, in words.
+function orderText(standings, places) {
+  const kinds = off("kinds"), chosen = [];
+  if (kinds.size) chosen.push("kind = " + (KINDS.filter((kind) => !kinds.has(kind)).join(" or ") || "none"));
+  if (state.licence) chosen.push("licence = " + state.licence);
+  if (state.zero) chosen.push("zero-shot results only");
+  const all = DATA.rows.filter((row) => places.some((place) => place.cell.has(row.number))).length;
+  return (chosen.length ? "Order among " + standings.filter(Boolean).length + " of " : "Order over all ") + all + " rows"
+    + (chosen.length ? ": " + chosen.join("; ") : "") + "; over " + places.length + " of " + DATA.places.length + " columns.";
+}
+
+// Rows to show, and why the others are hidden: reason -> count.
 function filteredRows(present) {
   const kinds = off("kinds"), words = state.q.toLowerCase(), hidden = {}, shown = [];
   for (const row of DATA.rows) {
     const text = (row.name + " " + row.title + " " + row.id).toLowerCase();
-    const why = !present(row) ? (state.zero ? "no zero-shot result here" : "no result here")
-      : kinds.has(row.kind) ? "kind"
-      : state.licence && row.licence !== state.licence ? "licence"
+    const why = kinds.has(row.kind) ? "kind"
+      : !onBoard(row) ? "licence"
+      : !present(row) ? (state.zero ? "no zero-shot result here" : "no result here")
       : words && !text.includes(words) ? "search" : "";
     if (why) hidden[why] = (hidden[why] || 0) + 1; else shown.push(row);
   }

@@ -132,9 +132,10 @@ function overallView() {
     + places.map((place) => sortHead(place.id, esc(place.title), aboutMetric(place.metrics[0], place) + ' <a href="' + hashOf({ ...state, view: "task", place: place.id, sort: "", dir: "" }) + '">open</a>')).join("") + "</tr>";
   const foot = '<tr><td colspan="6">Under each column: dropped samples and shared signers</td>'
     + places.map((place) => '<td><details><summary>' + (Object.values(place.corpus_dropped).reduce((a, b) => a + b, 0)) + " dropped</summary><small>" + droppedText(place) + "</small></details></td>").join("") + "</tr>";
-  report(shown.length, hidden, all.filter(Boolean).length, places.length);
-  return '<div class="scroll" tabindex="0" role="region" aria-label="Overall table"><table class="fixed" style="width:' + (40.2 + 7.4 * places.length) + 'rem"><caption>All encoders, ordered by Borda over ' + all.filter(Boolean).length
-    + " rows and " + places.length + " columns</caption>" + cols + "<thead>" + head + "</thead><tbody>" + body(sorted(entries, value, up), cells, columns)
+  const order = orderText(all, places);
+  report(shown.length, hidden, order + " A search hides rows and changes no rank.");
+  return '<div class="scroll" tabindex="0" role="region" aria-label="Overall table"><table class="fixed" style="width:' + (40.2 + 7.4 * places.length) + 'rem"><caption>'
+    + esc(order) + " By Borda.</caption>" + cols + "<thead>" + head + "</thead><tbody>" + body(sorted(entries, value, up), cells, columns)
     + "</tbody><tfoot>" + foot + "</tfoot></table></div>" + legend();
 }
 
@@ -198,7 +199,7 @@ function taskView() {
     + sortHead("value", metricName(chosen.name), aboutMetric(chosen, place)) + '<th scope="col">95 % interval<small>' + number(scale[0], chosen.name) + " to " + number(scale[1], chosen.name) + "; line: chance</small></th>"
     + others.map((m) => sortHead(m.name, metricName(m.name), aboutMetric(m))).join("") + sortHead("evaluated", "Clips") + sortHead("exposure", "Has seen")
     + sortHead("seeds", "Seeds") + sortHead("parameters", "Parameters", "↓") + sortHead("speed", "Clips/s ↑", "on equal hardware") + "</tr>";
-  report(shown.length, hidden, place.rows.filter((_, cell) => keepCell(place, cell)).length, 1);
+  report(shown.length, hidden, "Places and tie groups are those among all " + place.rows.length + " rows of the column; no filter changes them.");
   const used = [...new Set(place.hw)];
   return '<div class="pickers"><label>Task ' + placePicker("place", place.id, DATA.places) + "</label><label>Metric "
     + '<select data-change="metric" data-key="metric">' + place.metrics.map((m) => '<option value="' + esc(m.name) + '"' + (m === chosen ? " selected" : "") + ">" + esc(metricName(m.name)) + "</option>").join("") + "</select></label>"
@@ -216,14 +217,11 @@ function legend() {
   return '<p class="legend">Letters are tie groups: rows of one letter cannot be distinguished from the first of them. Bars are 95 % intervals over clips, the thin line is chance. '
     + "Δ is the smallest difference that a task can show. Marks: " + Object.values(EXPOSURE).filter(([m]) => m).map(([m, t]) => '<abbr class="seen' + (m.startsWith("!") ? " bad" : "") + '">' + m + "</abbr> " + esc(t)).join("; ") + ".</p>";
 }
-// The line that says what is hidden and why.
-function report(shown, hidden, all, places) {
+// The line that says what is hidden and why, and what the order is over.
+function report(shown, hidden, order) {
   const parts = Object.entries(hidden).map(([why, n]) => n + " by " + why), count = Object.values(hidden).reduce((a, b) => a + b, 0);
-  const results = Object.entries(DATA.hidden).map(([why, n]) => n + " results not shown: " + why);
-  const text = shown + " rows shown" + (count ? "; " + count + " rows hidden: " + parts.join(", ") : "; none hidden") + ". Order over all " + all + " rows"
-    + (places === 1 ? "" : " and " + places + " of " + DATA.places.length + " columns") + "; hiding rows changes no rank."
-    + (results.length ? " " + results.join("; ") + "." : "");
-  say(text);
+  const results = Object.entries(DATA.hidden).map(([why, n]) => n + " results not shown: " + why + ".");
+  say([shown + " rows shown" + (count ? "; " + count + " rows hidden: " + parts.join(", ") : "; none hidden") + ".", order, ...results].join(" ").trim());
 }
 function say(text) {
   const status = document.getElementById("status");

@@ -9,23 +9,28 @@ import pytest
 
 from benchmarks.leaderboard import page as pages
 from benchmarks.points import player
-from benchmarks.results import Cost
+from benchmarks.results import Cost, Result
 
 ENCODERS = {"X": 0.95, "E4": 0.45, "mine": 0.4, "dtw": 0.15}
 
 
 @pytest.fixture
-def site(drawn, board_of, known, tmp_path) -> str:
-    """The address of a page of four encoders at two places, with points of all clips."""
+def placed(drawn) -> list[Result]:
+    """Four encoders at two places; at the second the order is reversed, and X has no result."""
+    second = [drawn(name, 1 - skill, split="in_domain") for name, skill in ENCODERS.items()][1:]
+    return [*(drawn(name, skill) for name, skill in ENCODERS.items()), *second]
+
+
+@pytest.fixture
+def site(placed, board_of, known, tmp_path) -> str:
+    """The address of their page, with points of all clips."""
     frames = np.random.default_rng(0).integers(-100, 100, (6, len(player.NAMES), 2)).astype(np.int8)
     known["points"] = base64.b64encode(frames.tobytes()).decode()
     known[["frames", "fps", "hand"]] = ["6", "25", "0.4"]
     slow = Cost(parameters=5, training_seconds=2.0, evaluation_clips_per_second=9.0)
-    results = [drawn(name, skill) for name, skill in ENCODERS.items()]
+    results = list(placed)
     results[1] = results[1].model_copy(update={"hardware": "another machine", "cost": slow})
     results[2] = results[2].model_copy(update={"title": "<img src=x onerror=alert(1)>"})
-    # the order at the second place is the other way round, and X has no result there
-    results += [drawn(name, 1 - skill, split="in_domain") for name, skill in ENCODERS.items()][1:]
     board = board_of(*results)
     predicted = {("letters", "X"): dict.fromkeys(known["id"], "a")}
     path = tmp_path / "index.html"
@@ -99,11 +104,60 @@ def test_hiding_rows_changes_no_rank_and_is_reported(opened):
     tab = opened()
     before = ranks(tab)
     tab.get_by_text("Filters", exact=True).click()
-    tab.get_by_role("checkbox", name="floor").uncheck()
-    assert ranks(tab) == {name: rank for name, rank in before.items() if name != "dtw"}
-    assert "1 rows hidden: 1 by kind" in tab.locator("#status").inner_text()
+    tab.get_by_label("Search").fill("dtw")
+    assert ranks(tab) == {"dtw": before["dtw"]}
+    status = tab.locator("#status").inner_text()
+    assert "3 rows hidden: 3 by search. Order over all 4 rows; over 2 of 2 columns." in status
     tab.get_by_role("button", name="Reset all").click()
     assert ranks(tab) == before
+
+
+@pytest.mark.parametrize(
+    ("state", "kept", "said"),
+    [
+        ("kinds=floor", ("X", "E4", "mine"), "kind = not known or pose and text"),
+        ("licence=MIT", ("X", "E4", "dtw"), "licence = MIT"),
+        ("zero=1", ("X", "dtw"), "zero-shot results only"),
+        (
+            "kinds=floor&licence=MIT",
+            ("X", "E4"),
+            "kind = not known or pose and text; licence = MIT",
+        ),
+    ],
+)
+def test_kind_licence_and_zero_shot_order_the_rows_that_remain(
+    opened, placed, board_of, state, kept, said
+):
+    """As a board of these rows alone; the page says so beside the order."""
+    tab = opened()
+    tab.evaluate(
+        """() => {
+          const unseen = (row) => ["X", "dtw"].includes(leaderboard.data.rows[row].name);
+          for (const place of leaderboard.data.places) {
+            place.exposure = place.rows.map((row) => unseen(row) ? "none" : "trained here");
+          }
+        }"""
+    )
+    tab.goto(tab.url.split("#")[0] + "#" + state)
+    shown = [one for one in tab.evaluate("leaderboard.standings()") if one]
+    expected = board_of(*(one for one in placed if one.encoder in kept)).standings
+    for one, standing in zip(shown, expected, strict=True):
+        assert (one["rank"], one["low"], one["high"]) == standing[:3]
+        assert one["borda"] == pytest.approx(standing.borda)
+        assert one["mean"] == pytest.approx(standing.mean, abs=1e-4)
+    assert set(ranks(tab)) == set(kept)
+    order = f"Order among {len(kept)} of 4 rows: {said}; over 2 of 2 columns."
+    assert f"{4 - len(kept)} rows hidden: " in tab.locator("#status").inner_text()
+    assert order in tab.locator("#status").inner_text()
+    assert order in tab.locator("#view caption").inner_text()
+
+
+def test_the_places_of_a_column_are_those_among_all_its_rows(opened):
+    tab = opened("#view=task")
+    before = ranks(tab)
+    tab.goto(tab.url.split("#")[0] + "#view=task&kinds=floor")
+    assert ranks(tab) == {name: rank for name, rank in before.items() if name != "dtw"}
+    assert "among all 4 rows of the column" in tab.locator("#status").inner_text()
 
 
 def test_choosing_tasks_computes_the_order_anew(opened):
@@ -119,12 +173,10 @@ def test_choosing_tasks_computes_the_order_anew(opened):
     assert after.count(None) == 1  # X has no result there
 
 
-def test_the_browsers_order_is_that_of_the_exports(opened, drawn, board_of):
+def test_the_browsers_order_is_that_of_the_exports(opened, placed, board_of):
     tab = opened()
     shown = tab.evaluate("leaderboard.standings()")
-    results = [drawn(name, skill) for name, skill in ENCODERS.items()]
-    results += [drawn(name, 1 - skill, split="in_domain") for name, skill in ENCODERS.items()][1:]
-    for one, expected in zip(shown, board_of(*results).standings, strict=True):
+    for one, expected in zip(shown, board_of(*placed).standings, strict=True):
         assert (one["rank"], one["low"], one["high"]) == expected[:3]
         assert one["borda"] == pytest.approx(expected.borda)
         assert one["mean"] == pytest.approx(expected.mean, abs=1e-4)
