@@ -77,11 +77,15 @@ def save(folder: Path, run: Run) -> None:
     (folder / METRICS).write_text(files.canonical_json(files.sealed(metrics)), "utf-8")
 
 
-def export(folder: Path, run: Run) -> None:
-    """Write a model and its card into a new folder, whose lock the caller holds."""
+def export(folder: Path, run: Run, sections: str = "") -> None:
+    """Write a model and its card into a new folder, whose lock the caller holds.
+
+    Args:
+        sections: end of the card, in Markdown; see :mod:`signclip.model_card`.
+    """
     with files.atomic_folder(folder) as partial:
         save(partial, run)
-        (partial / CARD).write_text(card(run, folder.name), encoding="utf-8")
+        (partial / CARD).write_text(card(run, folder.name) + sections, encoding="utf-8")
 
 
 @contextmanager
@@ -191,9 +195,10 @@ def card(run: Run, name: str) -> str:
     source = run.metrics.get("source")
     if run.config is not None:
         config = run.config
+        fold = "" if config.fold is None else f"fold {config.fold} of "
         origin = (
             f"Trained as experiment {config.experiment} ({config.title}), profile "
-            f"{config.profile}, seed {config.seed}, on fold {config.fold} of split "
+            f"{config.profile}, seed {config.seed}, on {fold}split "
             f"{config.split} of {config.corpus}."
         )
     elif source is not None:
