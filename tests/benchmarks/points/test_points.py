@@ -9,6 +9,7 @@ from benchmarks import points
 from benchmarks.evaluation.predictions import CLIPS_FILE, GALLERY_FILE, TAGGED
 from benchmarks.points import model_sizes, predictions
 from benchmarks.source import NoResults, Source
+from signclip.core import files
 from signclip.core.errors import ConfigError
 from signclip.core.workspace import Workspace
 
@@ -42,7 +43,8 @@ def test_the_folder_is_replaced_as_a_whole(workspace, monkeypatch):
     (workspace.points / "old.csv").touch()
     (path,) = points.write_all(workspace, profile="cpu", corpus="c", seed=0)
     assert path.read_text() == "x,label\n0.33,nan\n"
-    assert sorted(p.name for p in workspace.points.iterdir()) == ["one.csv", "one.json"]
+    there = sorted(p.name for p in workspace.points.iterdir())
+    assert there == ["one.csv", "one.json", files.DIGESTS]
     about = json.loads(path.with_suffix(".json").read_text())
     assert (about["command"], about["inputs"]) == ("signbench points one", ["a run"])
     read = Source(workspace, "cpu", "c").points("one")

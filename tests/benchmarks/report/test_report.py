@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import report, suites
 from benchmarks.report import html, page
+from signclip.core import files
 from signclip.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -87,8 +88,12 @@ def test_everything_is_written_and_what_is_no_longer_made_disappears(few, board,
         (workspace.results / folder).mkdir()
         (workspace.results / folder / "old.csv").touch()
     paths = report.write_all(workspace, **WHERE)
-    there = [path for folder in folders for path in (workspace.results / folder).iterdir()]
-    assert sorted(paths) == sorted(there)
+    there = {path for folder in folders for path in (workspace.results / folder).iterdir()}
+    listings = {workspace.results / folder / files.DIGESTS for folder in folders}
+    assert set(paths) | listings == there
+    for listing in listings:
+        listed = set(files.read_json(listing)["sha256"])
+        assert listed == {path.name for path in paths if path.parent == listing.parent}
     assert len(paths) == 2 * (len(page.SUFFIXES) + 1) + len(html.PICTURES) + 1
     assert report.write_table("pretraining", workspace, **WHERE) in paths
 
