@@ -148,8 +148,9 @@ class Video:
         if self._stream.frames:
             return self._stream.frames
         length = self._container.duration
-        if length and 0 < (self._stream.average_rate or 0) <= HIGHEST_RATE:
-            return round(length / av.time_base * self._stream.average_rate)
+        rate = self._stream.average_rate
+        if length and rate and rate <= HIGHEST_RATE:
+            return round(length / av.time_base * rate)
         return None
 
     def _check_whole(self) -> None:
