@@ -13,7 +13,7 @@ Decisions
 * Files of older schema versions still load: version 1 had no groups (its group is empty), version 2
   no fingerprints of encoder classes.
 
-Cost: 10 ms to read a result.
+Cost: 0.2 ms to read a result of 400 clips.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import from_json
 
 from signclip.core import files
 from signclip.core.errors import ConfigError
@@ -50,6 +52,8 @@ COLUMNS = (
 _WRITTEN = (":(top,exclude)results", ":(top,exclude)dvc.lock")  # by the pipeline
 # Keys of params.yaml that say what is run and where it lies; a result records what matters of them.
 _CHOICES = ("profile", "seed", "jobs", "corpora", "pretrained")
+# as canonical JSON has it; in no string, because their line breaks are escaped
+_SEAL_LINE = re.compile(rf'\n "{files.SEAL}": "([0-9a-f]{{64}})",(?=\n)'.encode())
 PACKAGES = ("torch", "transformers", "mmengine", "numpy", "pose-format", "spoken-to-signed")
 
 
@@ -184,23 +188,40 @@ def read(path: Path | str) -> Result:
     """
     path = Path(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        whole = files.is_sealed(values)
-        del values[files.SEAL]
+        values, whole = _unsealed(path.read_bytes())
         signature = values.pop("signature")
         if values["schema_version"] == 1:
             values |= {"group": "", "suite": signature.rpartition("suite:")[2]}
         result = Result(**values)
     except OSError as error:
         raise ConfigError(f"{path}: no result here ({error.strerror})") from None
-    except (json.JSONDecodeError, KeyError, TypeError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError) as error:  # invalid fields are a ValueError, too
         raise ConfigError(f"{path}: not a valid result ({error})") from None
     if not whole or signature != result.signature:
         raise ConfigError(f"{path}: edited after it was written (hash or signature do not fit)")
     expected = result.path(Path())
-    if Path(*path.absolute().parts[-len(expected.parts) :]) != expected:
+    if path.absolute().parts[-len(expected.parts) :] != expected.parts:
         raise ConfigError(f"{path}: its content belongs at .../{expected}")
     return result
+
+
+def _unsealed(text: bytes) -> tuple[dict[str, Any], bool]:
+    """The values of a sealed text without the seal, and whether it is that of these values.
+
+    The seal of a text that is as it was written is the hash of the text without the seal's line.
+    That is checked first, because serialising the values takes three times as long as all else.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is not a sealed object.
+    """
+    if line := _SEAL_LINE.search(text):
+        content = text[: line.start()] + text[line.end() :]
+        if files.sha256_bytes(content) == line[1].decode():
+            return from_json(content), True  # keeps one copy of the clips' names
+    values = json.loads(text.decode())
+    whole = files.is_sealed(values)
+    del values[files.SEAL]
+    return values, whole
 
 
 def load(leaderboard: Path) -> pd.DataFrame:
@@ -216,8 +237,14 @@ def load(leaderboard: Path) -> pd.DataFrame:
     Raises:
         ConfigError: a file is invalid; see :func:`read`.
     """
-    found = (path for path in sorted(leaderboard.rglob("*.json")) if path.name != SIDECAR)
-    return frame(map(read, found))
+    return frame(read_all(leaderboard))
+
+
+def read_all(leaderboard: Path) -> Iterator[Result]:
+    """All results, ordered by path; arguments and errors are those of :func:`load`."""
+    for path in sorted(leaderboard.rglob("*.json")):
+        if path.name != SIDECAR:
+            yield read(path)
 
 
 def frame(found: Iterable[Result]) -> pd.DataFrame:

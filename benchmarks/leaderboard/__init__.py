@@ -25,7 +25,6 @@ from pathlib import Path
 from benchmarks import results
 from benchmarks.leaderboard import clips, columns, exports, page, sharing
 from benchmarks.leaderboard.board import Board, board_of
-from benchmarks.results import Result
 from signclip.core import files
 from signclip.core.workspace import Workspace
 
@@ -44,9 +43,8 @@ def write(workspace: Workspace, *, groups: Iterable[str] | None = None) -> list[
     Raises:
         ConfigError: a result or its metadata are damaged.
     """
-    frame = results.load(workspace.leaderboard)
-    found: list[Result] = list(frame["result"].drop_duplicates())
     chosen = None if groups is None else set(groups)
+    found = results.read_all(workspace.leaderboard)
     known = clips.read(workspace.points)
     table = columns.table_of(
         (one for one in found if chosen is None or one.group in chosen), workspace.leaderboard

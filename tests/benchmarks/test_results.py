@@ -53,6 +53,46 @@ def test_missing_and_unknown_fields_are_refused(tmp_path, edit, result):
         results.read(path)
 
 
+def test_what_was_written_is_checked_without_writing_it_again(tmp_path, monkeypatch, result):
+    path = result().write(tmp_path)
+    monkeypatch.setattr(files, "canonical_json", None)
+    assert results.read(path) == result()
+
+
+@pytest.mark.parametrize("layout", [{}, {"indent": 4}, {"indent": 1, "separators": (" ,", ":")}])
+def test_a_result_in_another_layout_is_the_same_result(tmp_path, layout, result):
+    path = result().write(tmp_path)
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values, **layout))
+    assert results.read(path) == result()
+    values["n_total"] += 1
+    path.write_text(json.dumps(values, **layout))
+    with pytest.raises(ConfigError, match="edited after it was written"):
+        results.read(path)
+
+
+@pytest.mark.parametrize("new", [b'"value": NaN', b'"value": 0.5\xff', b'"value": "0.5', b""])
+def test_a_damaged_text_is_refused(tmp_path, new, result):
+    path = result().write(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b'"value": 0.5', new) if new else new)
+    with pytest.raises(ConfigError, match="not a valid result"):
+        results.read(path)
+
+
+@pytest.mark.parametrize("key", ["signature", "content_sha256"])
+def test_an_edited_signature_or_seal_is_refused(tmp_path, key, result):
+    path = result().write(tmp_path)
+    values = json.loads(path.read_text())
+    other = values[key][::-1]
+    path.write_text(path.read_text().replace(values[key], other))
+    with pytest.raises(ConfigError, match="edited after it was written"):
+        results.read(path)
+    if key == "signature":  # also if its seal fits
+        path.write_text(files.canonical_json(files.sealed(values | {key: other})))
+        with pytest.raises(ConfigError, match="edited after it was written"):
+            results.read(path)
+
+
 @pytest.mark.parametrize("field", ["signers", "runs"])
 def test_a_result_from_before_a_field_was_recorded_still_loads(tmp_path, result, field):
     path = result().write(tmp_path)
