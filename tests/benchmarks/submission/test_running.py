@@ -1,6 +1,9 @@
 """A run: every task that makes sense, resumed, and never a mixture or a corrupt file."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,23 @@ WITHOUT_TEXTS = {
     *("prototypes", "linear_probe", "sign_to_sign", "identification_prototypes"),
 }
 FEW = running.Options(tasks=("prototypes", "sign_to_sign"))
+ROOT = Path(__file__).parents[3]
+STOPS = """
+import os
+import time
+
+rename = os.replace
+
+
+def stop_before(source, target):
+    if os.path.basename(target).startswith(os.environ.get("STOP_BEFORE", "none")):
+        print("stopped", flush=True)
+        time.sleep(600)
+    rename(source, target)
+
+
+os.replace = stop_before
+"""
 TEXTS = """
 class Texts(Mean):
     def embed_text(self, texts):
@@ -91,6 +111,30 @@ def test_a_run_that_is_stopped_goes_on_with_the_same_results(open_entry, workspa
     assert [task for _, _, task in done.measured] == ["sign_to_sign"]
     for name, scores in whole.items():
         assert results.read(folder(workspace) / name).scores == scores
+
+
+def test_a_killed_run_leaves_no_corrupt_file_and_goes_on(encoder_head, built, tmp_path):
+    """SIGKILL while the second result still has its temporary name."""
+    (tmp_path / "mine.py").write_text(encoder_head + STOPS)
+    (tmp_path / "data").symlink_to(built)
+    command = [sys.executable, "-m", "benchmarks", "run", "mine:Mean"]
+    command += ["--tasks", "prototypes", "--tasks", "sign_to_sign"]
+    given = {"cwd": tmp_path, "stdout": subprocess.PIPE, "text": True}
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, **given, env={**env, "STOP_BEFORE": "sign_to_sign"}) as killed:
+        assert "stopped\n" in killed.stdout
+        killed.kill()
+    board = tmp_path / "results/leaderboard"
+    assert len(list(board.rglob("*.partial"))) == 1
+    assert [one.task for one in results.read_all(board)] == ["prototypes"]
+    (finished,) = board.rglob("prototypes.*.json")
+    before = finished.read_bytes(), finished.stat().st_mtime_ns
+
+    done = subprocess.run(command, **given, env=env, check=True)
+    assert "1 results measured, 1 kept" in done.stdout
+    assert {one.task for one in results.read_all(board)} == {"prototypes", "sign_to_sign"}
+    assert (finished.read_bytes(), finished.stat().st_mtime_ns) == before
+    assert not list(board.rglob("*.partial"))
 
 
 def test_embeddings_of_a_stopped_run_are_kept(open_entry, workspace, tmp_path, monkeypatch):
