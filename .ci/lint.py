@@ -56,10 +56,11 @@ LAYERS = {
         ("runner",),
         ("source",),
         ("points",),
-        ("analogy", "dgs", "photograph", "speed", "tune"),
+        ("analogy", "dgs", "photograph", "tune"),
         ("nested",),
         ("report",),
         ("leaderboard", "local_corpora", "submission"),
+        ("speed",),
         ("cli",),
     ),
 }

@@ -18,8 +18,10 @@ Cost: 3 s for 300 results, most of it for reading them.
 
 from __future__ import annotations
 
+import gc
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import results
@@ -43,19 +45,37 @@ def write(workspace: Workspace, *, groups: Iterable[str] | None = None) -> list[
     Raises:
         ConfigError: a result or its metadata are damaged.
     """
-    chosen = None if groups is None else set(groups)
-    found = results.read_all(workspace.leaderboard)
-    known = clips.read(workspace.points)
-    table = columns.table_of(
-        (one for one in found if chosen is None or one.group in chosen), workspace.leaderboard
-    )
-    board = board_of(table, clips.about(known))
-    html = page.render(board, known, clips.predictions(workspace.points))
+    board, html = build(workspace, groups=groups)
     target, folder = workspace.leaderboard / PAGE, workspace.results / EXPORTS
     with files.writing(target):
         files.write_text(target, html)
     write_exports(board, folder, time=last_change(workspace.leaderboard))
     return [target, folder]
+
+
+def build(workspace: Workspace, *, groups: Iterable[str] | None = None) -> tuple[Board, str]:
+    """The board and its page; arguments and errors are those of :func:`write`."""
+    chosen = None if groups is None else set(groups)
+    with _collector_off():
+        found = results.read_all(workspace.leaderboard)
+        known = clips.read(workspace.points)
+        table = columns.table_of(
+            (one for one in found if chosen is None or one.group in chosen), workspace.leaderboard
+        )
+        board = board_of(table, clips.about(known))
+        return board, page.render(board, known, clips.predictions(workspace.points))
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Pause Python's search for cycles: it would visit each list of ranks again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def write_exports(board: Board, folder: Path, *, time: int) -> None:

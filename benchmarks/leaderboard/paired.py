@@ -128,10 +128,11 @@ def ranks_of(found: Sequence[Mapping[str, Sequence[int]]]) -> Ranks:
         found: of each row, clip -> ranks (one a seed or query).
     """
     clips = sorted(set().union(*found))
-    most = max((len(ranks) for row in found for ranks in row.values()), default=1)
+    most = max((max(map(len, row.values()), default=1) for row in found), default=1)
     array = np.zeros((len(found), len(clips), most), np.int32)
+    everywhere = np.arange(len(clips))
     for row, here in zip(array, found, strict=True):
-        inside = range(len(clips)) if list(here) == clips else np.searchsorted(clips, list(here))
+        inside = everywhere if list(here) == clips else np.searchsorted(clips, list(here))
         flat = np.fromiter(chain.from_iterable(here.values()), np.int32)
         if len(flat) == len(here) * most:
             row[inside] = flat.reshape(len(here), most)

@@ -151,9 +151,8 @@ def _rows_with_ranks(board: Board) -> set[int]:
     """The first rows in overall order, until :data:`RANK_BYTES` are used."""
     sizes = np.zeros(len(board.table.rows))
     for place in board.places:
-        array = board.ranks[place].array
-        for cell, ranks in zip(board.table.cells[place], array, strict=True):
-            sizes[cell.row] += _stored(ranks).nbytes
+        rows = [cell.row for cell in board.table.cells[place]]
+        sizes[rows] += _stored_sizes(board.ranks[place].array)
     chosen, used = set(), 0.0
     for row in sorted(range(len(sizes)), key=lambda row: _overall(board, row)):
         used += sizes[row]
@@ -174,10 +173,10 @@ def _ranks(board: Board, place: Place, kept: set[int]) -> list[Json | None]:
     """Of each cell the ranks of the place's clips, clip by clip, 0 where it has none."""
     found: list[Json | None] = []
     for cell, ranks in zip(board.table.cells[place], board.ranks[place].array, strict=True):
-        stored = _stored(ranks)
-        if cell.row not in kept or not stored.any():
+        if cell.row not in kept or not ranks.any():
             found.append(None)
             continue
+        stored = _stored(ranks)
         found.append({"of": stored.shape[1], "size": stored.itemsize, "data": _bytes(stored)})
     return found
 
@@ -185,6 +184,12 @@ def _ranks(board: Board, place: Place, kept: set[int]) -> list[Json | None]:
 def _stored(ranks: np.ndarray) -> np.ndarray:
     most = int((ranks > 0).sum(axis=1).max(initial=1))
     return ranks[:, :most].astype(np.uint8 if ranks.max(initial=0) < 256 else "<u2")
+
+
+def _stored_sizes(ranks: np.ndarray) -> np.ndarray:
+    """Bytes of :func:`_stored` of each row of (rows, clips, ranks)."""
+    most = (ranks > 0).sum(axis=2).max(axis=1, initial=1)
+    return ranks.shape[1] * most * np.where(ranks.max(axis=(1, 2), initial=0) < 256, 1, 2)
 
 
 def _bytes(array: np.ndarray) -> str:

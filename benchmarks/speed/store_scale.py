@@ -24,9 +24,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from benchmarks.results import hardware
-from benchmarks.speed import made_up
-from signclip.core import files
+from benchmarks.speed import bars, made_up
 from signclip.corpora import manifest, splits
 from signclip.features import store
 from signclip.poses import Features
@@ -117,14 +115,7 @@ def main(
     """
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(lengths, clips, Path(folder))
-    missed = [name for name, bar in BARS.items() if figures[name] > bar]
-    for name, value in figures.items():
-        bar = f"  (bar: {BARS[name]:g})" if name in BARS else ""
-        typer.echo(f"{name:32} {value:>12,}{bar}")
-    report = {"figures": figures, "bars": BARS, "missed": missed, "hardware": hardware()}
-    files.write_text(out, files.canonical_json(files.sealed(report)))
-    if missed:
-        raise typer.Exit(1)
+    bars.judge(figures, BARS, out)
 
 
 if __name__ == "__main__":

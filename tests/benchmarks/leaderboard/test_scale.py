@@ -3,67 +3,24 @@
 import os
 import time
 
-import numpy as np
 import pytest
 
-from benchmarks.leaderboard import board, columns, page, paired
-from benchmarks.points.player import COLUMNS
-from benchmarks.results import Cost, Result, Score
+from benchmarks.leaderboard import board, clips, columns, page, paired
+from benchmarks.speed.leaderboard import CLIPS, ENCODERS, PLACES, clip_table, made_up_results
 
-ENCODERS, PLACES, CLIPS = 1000, 20, 300
 # on a busy machine processes share cores and caches, so that even processor time grows
 SLOWER = 1 if os.getloadavg()[0] < (os.cpu_count() or 1) else 3
-LANGUAGES = [f"l{number:02d}" for number in range(15)]
 
 
 @pytest.fixture(scope="module")
-def found() -> list[Result]:
-    """Encoders of random skill; clips of random difficulty in 15 languages."""
-    rng = np.random.default_rng(0)
-    skills = rng.normal(0, 0.15, ENCODERS)
-    cost = Cost(parameters=1, training_seconds=1.0, evaluation_clips_per_second=1.0)
-    results = []
-    for place in range(PLACES):
-        clips = [f"{place}-{number:03d}" for number in range(CLIPS)]
-        difficulty = rng.random(CLIPS)
-        hits = rng.random((ENCODERS, CLIPS)) < np.clip(difficulty + skills[:, None], 0, 1)
-        ranks = np.where(hits, 1, rng.integers(2, 27, hits.shape))
-        for encoder, (row, value) in enumerate(zip(ranks.tolist(), hits.mean(1), strict=True)):
-            score = Score(value=value, low=max(0, value - 0.05), high=value + 0.05, chance=0.04)
-            results.append(
-                Result.model_construct(
-                    schema_version=2,
-                    **dict(group="submitted", encoder=f"e{encoder:04d}", title="made up"),
-                    **dict(revision="1.0", task=f"task-{place:02d}", corpus="c", split="letters"),
-                    scores={"V2T_R@1": score},
-                    labels=26,
-                    **dict(n_total=CLIPS, n_evaluated=CLIPS, n_dropped={}, corpus_dropped={}),
-                    **dict(corpus_fingerprint="abc", split_fingerprint="def", signers=""),
-                    **dict(folds=[0], seeds=[0], runs={}),
-                    ranks={clip: [rank] for clip, rank in zip(clips, row, strict=True)},
-                    **dict(cost=cost, suite="0", git_commit="unknown", packages={}),
-                    hardware="a machine",
-                )
-            )
-    return results
-
-
-@pytest.fixture(scope="module")
-def built(found, tmp_path_factory):
+def built(tmp_path_factory):
     """The page of the whole board, and the seconds of processor time that it took."""
-    import pandas as pd
-
     folder = tmp_path_factory.mktemp("scale")
-    about = {
-        "c": {
-            clip: ("", LANGUAGES[number % len(LANGUAGES)])
-            for result in found[::ENCODERS]
-            for number, clip in enumerate(result.ranks)
-        }
-    }
+    found = list(made_up_results(ENCODERS, PLACES, CLIPS))
+    known = clip_table(PLACES, CLIPS)
     started = time.process_time()
-    made = board.board_of(columns.table_of(found, folder), about)
-    html = page.render(made, pd.DataFrame(columns=COLUMNS), {})
+    made = board.board_of(columns.table_of(found, folder), clips.about(known))
+    html = page.render(made, known, {})
     seconds = time.process_time() - started
     path = folder / "index.html"
     path.write_text(html, encoding="utf-8")

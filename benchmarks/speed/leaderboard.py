@@ -1,0 +1,126 @@
+"""The leaderboard of 1,000 encoders and 20 places: the time to read results and to build the page.
+
+    python -m benchmarks.speed.leaderboard
+
+Writes ``results/speed/leaderboard.json``. Bars: 20,000 result files are read and the page is built
+in ten seconds, and the page is smaller than 6 MB.
+
+Decisions:
+- The results are made up: encoders of random skill on clips of random difficulty, one metric each,
+  each clip in one of 15 sign languages. They are written as all results are, which is not counted;
+  so their files are in the page cache.
+- The exports, one folder and one record for each encoder, are measured apart; so is reading alone.
+
+Cost: three minutes and 300 MB of disk.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+
+from benchmarks import leaderboard, results
+from benchmarks.points import player
+from benchmarks.results import Cost, Result, Score
+from benchmarks.speed import bars
+from signclip.core.workspace import Workspace
+
+ENCODERS, PLACES, CLIPS, LANGUAGES = 1000, 20, 300, 15
+BARS = {"read_and_build_seconds": 10.0, "page_megabytes": 6.0}
+CORPUS, SEED = "made-up", 0
+
+
+def clip_names(place: int, clips: int) -> list[str]:
+    """Ids of the clips of a place."""
+    return [f"{place}-{number:03d}" for number in range(clips)]
+
+
+def made_up_results(encoders: int, places: int, clips: int) -> Iterator[Result]:
+    """Results of all encoders at the first place, then at the next one."""
+    rng = np.random.default_rng(SEED)
+    skills = rng.normal(0, 0.15, encoders)
+    cost = Cost(parameters=1, training_seconds=1.0, evaluation_clips_per_second=1.0)
+    for place in range(places):
+        ids = clip_names(place, clips)
+        difficulty = rng.random(clips)
+        hits = rng.random((encoders, clips)) < np.clip(difficulty + skills[:, None], 0, 1)
+        ranks = np.where(hits, 1, rng.integers(2, 27, hits.shape))
+        for encoder, (row, value) in enumerate(zip(ranks.tolist(), hits.mean(1), strict=True)):
+            low, high = max(0, value - 0.05), min(1, value + 0.05)
+            # not validated, which would take longer than all else
+            yield Result.model_construct(
+                **dict(group=results.SUBMITTED, encoder=f"e{encoder:04d}", title="made up"),
+                **dict(revision="1.0", task=f"task-{place:02d}", corpus=CORPUS, split="letters"),
+                scores={"V2T_R@1": Score(value=value, low=low, high=high, chance=0.04)},
+                labels=26,
+                **dict(n_total=clips, n_evaluated=clips, n_dropped={}, corpus_dropped={}),
+                **dict(corpus_fingerprint="abc", split_fingerprint="def", folds=[0], seeds=[0]),
+                ranks={clip: [rank] for clip, rank in zip(ids, row, strict=True)},
+                **dict(cost=cost, git_commit="unknown", packages={}, hardware="a machine"),
+            )
+
+
+def clip_table(places: int, clips: int) -> pd.DataFrame:
+    """The clips as ``results/points/player.csv`` has them, without points to play."""
+    rows = [
+        {"corpus": CORPUS, "id": clip, "sign_language": f"l{number % LANGUAGES:02d}"}
+        for place in range(places)
+        for number, clip in enumerate(clip_names(place, clips))
+    ]
+    return pd.DataFrame(rows).reindex(columns=player.COLUMNS, fill_value="")
+
+
+def measure(encoders: int, places: int, clips: int, folder: Path) -> dict[str, float]:
+    """Write made-up results below ``folder``, read them, and build the page and the exports."""
+    workspace = Workspace(results=folder)
+    for one in made_up_results(encoders, places, clips):
+        one.write(workspace.leaderboard)
+    workspace.points.mkdir()
+    clip_table(places, clips).to_csv(workspace.points / "player.csv", index=False)
+    figures: dict[str, float] = {"results": encoders * places, "clips": clips}
+
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        figures[f"{name}_seconds"] = round(time.perf_counter() - start, 2)
+
+    with timed("read_and_build"):
+        board, page = leaderboard.build(workspace)
+    with timed("exports"):
+        leaderboard.write_exports(board, folder / "exports", time=0)
+    del board
+    with timed("read"):
+        for _ in results.read_all(workspace.leaderboard):
+            pass
+    figures["page_megabytes"] = round(len(page.encode()) / 1e6, 2)
+    return figures
+
+
+def main(
+    encoders: Annotated[int, typer.Option(help="Number of encoders.")] = ENCODERS,
+    places: Annotated[int, typer.Option(help="Number of columns.")] = PLACES,
+    clips: Annotated[int, typer.Option(help="Test clips of each column.")] = CLIPS,
+    out: Annotated[Path, typer.Option(help="The file that is written.")] = Path(
+        "results/speed/leaderboard.json"
+    ),
+) -> None:
+    """Read made-up results and build their page; exit status 1 where a bar is missed.
+
+    Example: python -m benchmarks.speed.leaderboard --encoders 100
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        figures = measure(encoders, places, clips, Path(folder))
+    bars.judge(figures, BARS, out)
+
+
+if __name__ == "__main__":
+    typer.run(main)
