@@ -156,7 +156,7 @@ def path_of(
     leaderboard: Path, group: str, encoder: str, revision: str, task: str, corpus: str, split: str
 ) -> Path:
     """The path of a result below ``results/leaderboard``."""
-    return leaderboard / group / encoder / revision / f"{task}.{corpus}.{split}.json"
+    return Path(leaderboard, group, encoder, revision, f"{task}.{corpus}.{split}.json")
 
 
 def locate(

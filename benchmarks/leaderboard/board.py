@@ -106,7 +106,7 @@ def board_of(table: Table, about: Mapping[str, About]) -> Board:
     columns, units, points, ranks = {}, {}, {}, {}
     for number, place in enumerate(table.places):
         cells = table.cells[place]
-        ranks[place] = paired.ranks_of([cell.result.ranks for cell in cells])
+        ranks[place] = paired.ranks_of([cell.ranks for cell in cells])
         units[place] = paired.choose_units(ranks[place].clips, about.get(place.corpus, {}))
         here = At(ranks[place], units[place])
         columns[place] = [_column(place, metric, cells, here) for metric in table.metrics(place)]
@@ -136,7 +136,7 @@ class At(NamedTuple):
 def _column(place: Place, metric: str, cells: Sequence[Cell], here: At) -> Column:
     depth = depth_of(metric)
     why = NOT_A_MEAN if depth is None else ""
-    if not why and not all(cell.result.ranks for cell in cells):
+    if not why and not all(cell.ranks.clips for cell in cells):
         why = NO_RANKS
     if why or depth is None:
         return Column(place, metric, cells, None, why)

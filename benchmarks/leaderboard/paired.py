@@ -53,6 +53,20 @@ class Units(NamedTuple):
     why: str = ""
 
 
+class RowRanks(NamedTuple):
+    """Ranks of clips of one row.
+
+    Attributes:
+        clips: ids, in any order.
+        counts: int32 (clips,), the number of ranks of each clip.
+        flat: int32 (ranks,), 1-based, clip by clip.
+    """
+
+    clips: tuple[str, ...]
+    counts: NDArray[np.int32]
+    flat: NDArray[np.int32]
+
+
 class Ranks(NamedTuple):
     """Ranks of clips of the rows of a column.
 
@@ -121,24 +135,27 @@ def choose_units(clips: Sequence[str], about: Mapping[str, tuple[str, str]]) -> 
     return Units("clips", np.arange(len(clips)), len(clips), "; ".join(reasons))
 
 
-def ranks_of(found: Sequence[Mapping[str, Sequence[int]]]) -> Ranks:
-    """The ranks of a column's rows as one array.
+def row_ranks(found: Mapping[str, Sequence[int]]) -> RowRanks:
+    """Ranks as a result has them, clip -> ranks (one a seed or query), as arrays."""
+    return RowRanks(
+        tuple(found),
+        np.fromiter(map(len, found.values()), np.int32, len(found)),
+        np.fromiter(chain.from_iterable(found.values()), np.int32),
+    )
 
-    Args:
-        found: of each row, clip -> ranks (one a seed or query).
-    """
-    clips = sorted(set().union(*found))
-    most = max((max(map(len, row.values()), default=1) for row in found), default=1)
+
+def ranks_of(found: Sequence[RowRanks]) -> Ranks:
+    """The ranks of a column's rows as one array."""
+    of_rows = {row.clips for row in found if row.clips}  # few: most rows have the same clips
+    clips = sorted(set().union(*of_rows))
+    places = {ids: np.searchsorted(clips, ids) for ids in of_rows}
+    most = max((row.counts.max(initial=1) for row in found), default=1)
     array = np.zeros((len(found), len(clips), most), np.int32)
-    everywhere = np.arange(len(clips))
-    for row, here in zip(array, found, strict=True):
-        inside = everywhere if list(here) == clips else np.searchsorted(clips, list(here))
-        flat = np.fromiter(chain.from_iterable(here.values()), np.int32)
-        if len(flat) == len(here) * most:
-            row[inside] = flat.reshape(len(here), most)
-        else:
-            for place, ranks in zip(inside, here.values(), strict=True):
-                row[place, : len(ranks)] = ranks
+    for ranks, row in zip(array, found, strict=True):
+        if row.clips:
+            before = np.cumsum(row.counts) - row.counts
+            number = np.arange(len(row.flat)) - np.repeat(before, row.counts)  # within its clip
+            ranks[np.repeat(places[row.clips], row.counts), number] = row.flat
     return Ranks(clips, array)
 
 

@@ -163,8 +163,20 @@ def test_the_coarsest_unit_of_which_there_are_enough_is_resampled():
     assert paired.choose_units(clips, {}).why.startswith("signers are not recorded")
 
 
+def ranks_of(*rows):
+    return paired.ranks_of([paired.row_ranks(row) for row in rows])
+
+
+def test_ranks_become_one_array_whatever_their_order_and_number():
+    ranks = ranks_of({"b": [3], "a": [1, 2]}, {}, {"c": [4, 5], "a": [6]})
+    assert ranks.clips == ["a", "b", "c"]
+    expected = [[[1, 2], [3, 0], [0, 0]], [[0, 0]] * 3, [[6, 0], [0, 0], [4, 5]]]
+    assert ranks.array.tolist() == expected
+    assert ranks_of({}, {}).array.shape == (2, 0, 1)
+
+
 def test_a_clip_that_one_side_lacks_is_left_out_of_the_pair():
-    ranks = paired.ranks_of([{"a": [1], "b": [2]}, {"a": [2], "b": [2], "c": [1]}])
+    ranks = ranks_of({"a": [1], "b": [2]}, {"c": [1], "a": [2], "b": [2]})
     hits = paired.hits_of(ranks, 1)
     sums, clips = paired.differences(hits, np.array([[0, 1]]), by_clip(3))
     assert sums.tolist() == [[1, 0, 0]]
@@ -172,7 +184,7 @@ def test_a_clip_that_one_side_lacks_is_left_out_of_the_pair():
 
 
 def test_seeds_are_averaged_before_anything_else():
-    ranks = paired.ranks_of([{"a": [1, 1, 5], "b": [9, 9, 9]}, {"a": [1], "b": [1]}])
+    ranks = ranks_of({"a": [1, 1, 5], "b": [9, 9, 9]}, {"a": [1], "b": [1]})
     hits = paired.hits_of(ranks, 1)
     assert hits.scale == 3
     assert hits.steps.tolist() == [[2, 0], [3, 3]]
