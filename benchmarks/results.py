@@ -13,7 +13,7 @@ Decisions
 * Files of older schema versions still load: version 1 had no groups (its group is empty), version 2
   no fingerprints of encoder classes.
 
-Cost: 0.2 ms to read a result of 400 clips.
+Cost: 0.3 ms to read a result of 300 clips.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -242,7 +243,8 @@ def load(leaderboard: Path) -> pd.DataFrame:
 
 def read_all(leaderboard: Path) -> Iterator[Result]:
     """All results, ordered by path; arguments and errors are those of :func:`load`."""
-    for path in sorted(leaderboard.rglob("*.json")):
+    # in the order of paths, whose own comparison is slow
+    for path in sorted(leaderboard.rglob("*.json"), key=attrgetter("parts")):
         if path.name != SIDECAR:
             yield read(path)
 
