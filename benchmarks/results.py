@@ -13,7 +13,7 @@ Decisions
 * Files of older schema versions still load: version 1 had no groups (its group is empty), version 2
   no fingerprints of encoder classes.
 
-Cost: 0.2 ms to read a result of 400 clips.
+Cost: 0.3 ms to read a result of 300 clips.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -233,7 +234,7 @@ def _unsealed(text: bytes) -> tuple[dict[str, Any], bool]:
     """The values of a sealed text without the seal, and whether it is that of these values.
 
     The seal of a text that is as it was written is the hash of the text without the seal's line.
-    That is checked first, because serialising the values again takes six times as long as all else.
+    That is checked first, because serialising the values takes three times as long as all else.
 
     Raises:
         ValueError, KeyError, TypeError: it is not a sealed object.
@@ -266,7 +267,8 @@ def load(leaderboard: Path) -> pd.DataFrame:
 
 def read_all(leaderboard: Path) -> Iterator[Result]:
     """All results, ordered by path; arguments and errors are those of :func:`load`."""
-    for path in sorted(leaderboard.rglob("*.json")):
+    # in the order of paths, whose own comparison is slow
+    for path in sorted(leaderboard.rglob("*.json"), key=attrgetter("parts")):
         if path.name != SIDECAR:
             yield read(path)
 

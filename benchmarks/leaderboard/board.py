@@ -8,7 +8,7 @@ Decisions
 * Replicates of a column without per-clip ranks are drawn from a normal distribution with the width
   of each result's interval.
 
-Cost: 1 s for 60 rows and 35 places; 6 s for 1,000 rows and 20 places of 400 clips.
+Cost: 1 s for 60 rows and 35 places; 3 s for 1,000 rows and 20 places of 300 clips.
 """
 
 from __future__ import annotations
