@@ -43,6 +43,7 @@ LAYERS = {
         ("checkpoint",),
         ("inference",),
         ("training",),
+        ("search",),
         ("cli",),
     ),
     "baselines": (("label_scores",), ("floors", "skeletons"), ("cli",)),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["checkpoint", "load", "poses"]
+__all__ = ["checkpoint", "load", "poses", "search"]
 
 
 def __getattr__(name: str) -> Any:

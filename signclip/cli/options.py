@@ -64,6 +64,19 @@ Normalise = Annotated[
     bool, typer.Option("--normalise", help="The released model was trained on unit vectors (E5.2).")
 ]
 
+# Of the commands that use a model: score, index, search.
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+SignLanguage = Annotated[
+    str,
+    typer.Option(help="Tag of the texts' sign language, e.g. ase (signclip/text/languages.csv)."),
+]
+SpokenLanguage = Annotated[str, typer.Option(help="Language of the texts, as in the prompts.")]
+Prompt = Annotated[
+    str | None,
+    typer.Option(help='Template of the texts, e.g. "<en> <ase> {text}". Default: the model\'s.'),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
 
 def given(**options: Any) -> dict[str, Any]:
     """The options that were given; the others keep the defaults of the function they go to."""

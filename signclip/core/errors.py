@@ -57,6 +57,10 @@ class StoreError(SignCLIPError):
     """A feature store is missing, damaged, or not the one that its reader expects."""
 
 
+class SignIndexError(SignCLIPError):
+    """An index of signs is missing, damaged, or of another model."""
+
+
 class RunError(SignCLIPError):
     """A training run is missing, unfinished, or does not fit its use."""
 

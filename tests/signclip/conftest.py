@@ -18,15 +18,16 @@ from pose_format import Pose
 from torch import Tensor
 
 import signclip
-from signclip import corpora, poses
+from signclip import checkpoint, corpora, poses
 from signclip.core.workspace import RunId, Workspace
 from signclip.corpora import splits
 from signclip.experiments.config import RunConfig
 from signclip.experiments.table import resolve
 from signclip.features import store
+from signclip.inference import SignCLIPModel
 from signclip.model.config import ModelConfig
 from signclip.model.towers import SignCLIP
-from signclip.text import SPECIAL_TOKENS
+from signclip.text import SPECIAL_TOKENS, Tokenizer
 
 OWN_COPY = Path(__file__).parents[1] / "golden" / "variants.npz"
 LEXICON_CLIPS = {
@@ -213,3 +214,37 @@ def training_folder(build_once, embedded) -> Path:
 def workspace(training_folder) -> Workspace:
     """The workspace of that folder; give ``runs`` before you train."""
     return Workspace(training_folder / "data", training_folder / "features")
+
+
+# of a model that is used, not trained
+USED = dict(
+    frame_dims=609,
+    vocab_size=110,
+    hidden_size=16,
+    attention_heads=2,
+    intermediate_size=32,
+    pose_layers=2,
+    text_layers=1,
+    max_frames=16,
+    max_tokens=40,
+    position_embeddings=64,
+)
+USED_PROMPT = "<{spoken_language}> <{sign_language}> {text}"
+
+
+@pytest.fixture(scope="session")
+def make_model(vocabulary) -> Callable[..., SignCLIPModel]:
+    """``make_model(seed, **sizes)``: a model of random weights that does look at its input."""
+
+    def make(seed: int = 3, **sizes) -> SignCLIPModel:
+        torch.manual_seed(seed)
+        towers = SignCLIP(ModelConfig(**{**USED, **sizes}))
+        for parameter in towers.parameters():  # fresh layers hardly depend on it
+            if parameter.dim() > 1:
+                torch.nn.init.normal_(parameter, std=0.5)
+        run = checkpoint.Run(
+            None, towers, Tokenizer.load(vocabulary), {}, "reduced_face", USED_PROMPT
+        )
+        return SignCLIPModel(run)
+
+    return make

@@ -15,6 +15,7 @@ def test_a_plain_import_is_light_and_gives_the_public_modules():
     code = """if True:
         import sys
         import signclip
+        signclip.search.Index.open, signclip.search.build, signclip.search.spot
         assert "torch" not in sys.modules
         signclip.poses.preprocess, signclip.checkpoint.from_reference, signclip.load
         slow = ("torch", "transformers", "mmengine", "sklearn", "seaborn")
