@@ -74,12 +74,15 @@ def score(
     from signclip import inference, search
     from signclip.cli import embedding
     from signclip.core.errors import ConfigError
+    from signclip.core.workspace import locate_run
     from signclip.search.sources import clip_files
 
     given = embedding.prompts(text or [], texts)
     if not given:
         raise ConfigError("no text to score: give some behind the clip, or --texts FILE")
     clips = [file for path in (clip, *(more or ())) for file in clip_files(path)]
+    if model == DEFAULT_MODEL and not locate_run(model).exists():
+        raise ConfigError(f"give a model with --model; {model}, the default, is not there")
     loaded = inference.load(model, tokenizer=tokenizer).to(device)
     filled = search.prompts(
         loaded,
