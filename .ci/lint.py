@@ -40,7 +40,7 @@ LAYERS = {
         ("extraction", "features"),
         ("corpora",),
         ("model",),
-        ("checkpoint",),
+        ("checkpoint", "model_card"),
         ("inference",),
         ("training",),
         ("search",),

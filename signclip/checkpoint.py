@@ -77,11 +77,15 @@ def save(folder: Path, run: Run) -> None:
     (folder / METRICS).write_text(files.canonical_json(files.sealed(metrics)), "utf-8")
 
 
-def export(folder: Path, run: Run) -> None:
-    """Write a model and its card into a new folder, whose lock the caller holds."""
+def export(folder: Path, run: Run, sections: str = "") -> None:
+    """Write a model and its card into a new folder, whose lock the caller holds.
+
+    Args:
+        sections: end of the card, in Markdown; see :mod:`signclip.model_card`.
+    """
     with files.atomic_folder(folder) as partial:
         save(partial, run)
-        (partial / CARD).write_text(card(run, folder.name), encoding="utf-8")
+        (partial / CARD).write_text(card(run, folder.name) + sections, encoding="utf-8")
 
 
 @contextmanager

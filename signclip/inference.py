@@ -30,7 +30,7 @@ from pose_format import Pose
 from signclip import checkpoint, poses
 from signclip.core.errors import ConfigError, PoseError, SampleError
 from signclip.core.progress import bar
-from signclip.core.workspace import locate_run
+from signclip.core.workspace import Workspace, locate_run
 from signclip.model import long_clips
 from signclip.model.inputs import as_features, as_list, check_batch_size, read_clip
 from signclip.model.towers import SignCLIP
@@ -48,6 +48,7 @@ PoseLike: TypeAlias = Pose | Path | str | np.ndarray | torch.Tensor
 # What is done with a clip of more than max_frames frames; see SignCLIPModel.embed_pose.
 LongPolicy = Literal["truncate", "drop", "windows"]
 _CHUNK = 256  # clips
+_RESULTS = Workspace().leaderboard
 _log = logging.getLogger(__name__)
 
 
@@ -321,10 +322,15 @@ class SignCLIPModel:
         scores = clips @ self.embed_text(texts, batch_size=batch_size).T
         return scores * np.float32(torch.as_tensor(self.model.scale()).item())
 
-    def save_pretrained(self, folder: Path | str) -> Path:
+    def save_pretrained(
+        self, folder: Path | str, *, results: Path | str | None = _RESULTS
+    ) -> Path:
         """Write weights, configuration, tokenizer and a model card into a new folder.
 
         :func:`load` opens it; see :mod:`signclip.checkpoint` for the files.
+
+        Args:
+            results: a folder of result files; the card shows those of this run.
 
         Raises:
             ConfigError: the folder is not empty, or cannot be written.
@@ -332,8 +338,14 @@ class SignCLIPModel:
         """
         folder = Path(folder)
         with checkpoint.new_folder(folder):
-            checkpoint.export(folder, self._run())
+            self._export(folder, None if results is None else Path(results))
         return folder
+
+    def _export(self, folder: Path, results: Path | None) -> None:
+        from signclip import model_card  # imports pandas, which embedding does not need
+
+        sections = model_card.sections(self.model.config, self.config, self.metrics, results)
+        checkpoint.export(folder, self._run(), sections)
 
     def _run(self) -> checkpoint.Run:
         return checkpoint.Run(
@@ -407,5 +419,5 @@ def import_checkpoint(path: Path | str, out: Path | str, **options: Any) -> Sign
         model = load(path, **options)
         parameters = sum(parameter.numel() for parameter in model.model.parameters())
         model.metrics = {**model.metrics, "parameters": parameters}
-        checkpoint.export(out, model._run())
+        model._export(out, None)
     return model

@@ -93,9 +93,7 @@ def _candidates(
             inside = inside[allowed[start:stop]]
             if not len(inside):
                 continue
-        product = queries @ matrix[start:stop].T  # (queries, rows)
-        if allowed is not None:
-            product = product[:, inside - start]
+        product = _product(matrix, queries, inside)
         if cosine:
             product = product / _divisors(norms[inside])
         if not np.isfinite(product).all():
@@ -115,6 +113,16 @@ def _candidates(
         kept = np.concatenate(scores[i]) >= floor - slack[i]
         chosen.append(np.concatenate(rows[i])[kept])
     return chosen
+
+
+def _product(matrix: np.ndarray, queries: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Dot products with some rows of a block, ascending: float32 (queries, inside)."""
+    start, last = inside[0], inside[-1]
+    if len(inside) == last - start + 1:
+        return queries @ matrix[start : last + 1].T
+    if 4 * len(inside) < last - start:  # copying so few rows is faster than multiplying all
+        return queries @ matrix[inside].T
+    return (queries @ matrix[start : last + 1].T)[:, inside - start]
 
 
 def _scores(
