@@ -322,9 +322,7 @@ class SignCLIPModel:
         scores = clips @ self.embed_text(texts, batch_size=batch_size).T
         return scores * np.float32(torch.as_tensor(self.model.scale()).item())
 
-    def save_pretrained(
-        self, folder: Path | str, *, results: Path | str | None = _RESULTS
-    ) -> Path:
+    def save_pretrained(self, folder: Path | str, *, results: Path | str | None = _RESULTS) -> Path:
         """Write weights, configuration, tokenizer and a model card into a new folder.
 
         :func:`load` opens it; see :mod:`signclip.checkpoint` for the files.

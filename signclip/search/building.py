@@ -7,15 +7,15 @@ Decisions
 * A clip that cannot be used is a row of ``dropped.csv`` and costs nothing else.
 * The folder appears when everything is written; an interrupted build leaves the earlier index.
 
-Cost: about 5 ms a clip and core (2 ms to read it, the rest to embed it with a small model); 55 ms
-a frame for a video without a pose. Embeddings go to the file as they come, so memory holds the
-table of signs only.
+Cost: 2 ms to read a clip, and what the model takes; 55 ms a frame for a video without a pose.
+Embeddings go to the file as they come, so memory holds the table of signs and the features of some
+hundred clips.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from signclip import poses
 from signclip.core import files
 from signclip.core.errors import ConfigError, PoseError, SampleError, SignIndexError
-from signclip.core.parallel import CHUNK, chunks, ordered
+from signclip.core.parallel import chunks, ordered
 from signclip.core.progress import bar
 from signclip.poses import reader
 from signclip.search.index import (
@@ -48,14 +48,18 @@ from signclip.search.sources import Clip, Dropped, Sources, read_clip
 if TYPE_CHECKING:
     from signclip.inference import SignCLIPModel
 
+READ = 16  # clips a process reads at a time: videos take seconds each
+EMBED = 256  # clips embedded at a time, in batches of similar length
+
 
 class _Read(NamedTuple):
-    """A clip that was read; ``values`` are float32 (at most the model's limit of frames, dims)."""
+    """A clip that was read."""
 
     sha256: str
-    frames: int
+    frames: int  # of the file
     fps: float
-    values: np.ndarray
+    values: np.ndarray  # float32 (at most the model's limit of frames, dims)
+    cut: bool  # had it more frames than that?
 
 
 @dataclass(frozen=True)
@@ -97,59 +101,55 @@ def build(
     present = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if others := sorted(present - {EMBEDDINGS, SIGNS, DROPPED, META}):
         raise ConfigError(f"{out} holds {others[0]}, which is no part of an index; give another")
-    with files.writing(out), files.atomic_folder(out) as partial_folder:
-        cut, dropped = _write(
-            sources, model, partial_folder, str(model_path), workers, batch_size, progress
-        )
-    return Built(Index.open(out), dropped, cut)
+    with files.writing(out), files.atomic_folder(out) as folder:
+        title = "indexing" if progress else ""
+        rows = _write(sources, model, folder, workers, batch_size, title)
+        _write_meta(rows, sources, model, folder, str(model_path))
+    return Built(Index.open(out), len(rows.dropped), rows.cut)
 
 
 def _write(
-    sources: Sources,
-    model: SignCLIPModel,
-    folder: Path,
-    model_path: str,
-    workers: int,
-    batch_size: int,
-    progress: bool,
-) -> tuple[int, int]:
-    """Write the files of an index; returns the numbers of clips cut and dropped."""
+    sources: Sources, model: SignCLIPModel, folder: Path, workers: int, batch_size: int, title: str
+) -> _Rows:
+    """Write embeddings, signs and dropped clips; ``title`` is the bar's, empty: no bar."""
     if model.variant is None:
         raise ConfigError("not known which features the model reads: load it with variant=...")
-    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    dropped = list(sources.dropped)
-    limit, cut = model.model.config.max_frames, 0
-    read = partial(_read_clips, variant=model.variant, limit=limit)
-    parts: list[Sequence[Clip]] = list(chunks(sources.clips, CHUNK))
+    read = partial(_read_clips, variant=model.variant, limit=model.model.config.max_frames)
+    parts: list[Sequence[Clip]] = list(chunks(sources.clips, READ))
+    waiting: list[tuple[Clip, _Read | str]] = []
     with (
         open(folder / EMBEDDINGS, "wb") as file,
-        bar(total=len(sources.clips), desc="indexing", unit="clip", disable=not progress) as shown,
+        bar(total=len(sources.clips), desc=title, unit="clip", disable=not title) as shown,
     ):
         _write_header(file, 0, model.dims)
+        rows = _Rows(model, batch_size, file, list(sources.dropped))
         for part, found in zip(parts, ordered(read, parts, workers=workers), strict=True):
-            for clip, result, embedding in _embedded(part, found, model, batch_size):
-                if isinstance(result, str):
-                    dropped.append(Dropped(clip.id, files.as_text(clip.path), result))
-                    continue
-                cut += result.frames > limit
-                file.write(embedding.tobytes())
-                _add(columns, clip, result, embedding)
+            waiting += zip(part, found, strict=True)
+            if len(waiting) >= EMBED:
+                rows.add(waiting)
+                waiting = []
             shown.update(len(part))
-        signs = len(columns["id"])
+        rows.add(waiting)
         file.seek(0)
-        _write_header(file, signs, model.dims)
-    if not signs:
-        first = f"; {dropped[0].id}: {dropped[0].reason}"
-        raise SignIndexError(f"no clip can be used ({len(dropped)} dropped{first})")
-    pq.write_table(pa.table(columns), folder / SIGNS)
-    _write_dropped(folder / DROPPED, dropped)
-    content = {name: columns[name] for name in ("id", "text", "sign_language", "sha256")}
+        _write_header(file, len(rows.columns["id"]), model.dims)
+    if not rows.columns["id"]:
+        first = f"; {rows.dropped[0].id}: {rows.dropped[0].reason}"
+        raise SignIndexError(f"no clip can be used ({len(rows.dropped)} dropped{first})")
+    pq.write_table(pa.table(rows.columns), folder / SIGNS)
+    _write_dropped(folder / DROPPED, rows.dropped)
+    return rows
+
+
+def _write_meta(
+    rows: _Rows, sources: Sources, model: SignCLIPModel, folder: Path, model_path: str
+) -> None:
+    content = {name: rows.columns[name] for name in ("id", "text", "sign_language", "sha256")}
     meta = {
         "kind": "signs",
         "format": FORMAT,
-        "signs": signs,
+        "signs": len(rows.columns["id"]),
         "dims": model.dims,
-        "dropped": len(dropped),
+        "dropped": len(rows.dropped),
         "model": {"fingerprint": fingerprint(model), "path": files.as_text(model_path)},
         "variant": model.variant,
         "scale": scale(model),
@@ -159,7 +159,63 @@ def _write(
         "sha256": {name: files.sha256_file(folder / name) for name in (EMBEDDINGS, SIGNS, DROPPED)},
     }
     (folder / META).write_text(files.canonical_json(files.sealed(meta)), encoding="utf-8")
-    return cut, len(dropped)
+
+
+class _Rows:
+    """The rows of an index in the making; embeddings are in the file, the others here.
+
+    Attributes:
+        columns: of ``signs.parquet``.
+        dropped: clips that could not be used.
+        cut: number of clips over the model's limit of frames.
+    """
+
+    def __init__(
+        self, model: SignCLIPModel, batch_size: int, file: BinaryIO, dropped: list[Dropped]
+    ):
+        self._model, self._batch_size, self._file = model, batch_size, file
+        self.columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        self.dropped, self.cut = dropped, 0
+
+    def add(self, read: Sequence[tuple[Clip, _Read | str]]) -> None:
+        """Embed clips that were read, and list those that could not be."""
+        good = [(clip, found) for clip, found in read if isinstance(found, _Read)]
+        embedded = self._model.embed_clips(
+            [found.values for _, found in good],
+            ids=[clip.id for clip, _ in good],
+            batch_size=self._batch_size,
+            keep_going=True,
+        )
+        reasons = {good[i][0].path: error.reason for i, error in embedded.errors.items()}
+        reasons |= {clip.path: found for clip, found in read if isinstance(found, str)}
+        for i, embedding in zip(embedded.kept.tolist(), embedded.embeddings, strict=True):
+            clip, found = good[i]
+            if np.isfinite(embedding).all():
+                self._add(clip, found, embedding)
+            else:
+                reasons[clip.path] = "its embedding is not finite"
+        self.dropped += [
+            Dropped(clip.id, files.as_text(clip.path), reasons[clip.path])
+            for clip, _ in read
+            if clip.path in reasons
+        ]
+
+    def _add(self, clip: Clip, found: _Read, embedding: np.ndarray) -> None:
+        self._file.write(embedding.tobytes())
+        self.cut += found.cut
+        wide = embedding.astype(np.float64)
+        row = {
+            "id": clip.id,
+            "text": clip.text,
+            "sign_language": clip.sign_language,
+            "path": files.as_text(clip.path),
+            "frames": found.frames,
+            "fps": found.fps,
+            "sha256": found.sha256,
+            "norm": float(np.sqrt((wide * wide).sum())),
+        }
+        for name, value in row.items():
+            self.columns[name].append(value)
 
 
 def _read_clips(clips: Sequence[Clip], variant: str, limit: int) -> list[_Read | str]:
@@ -183,54 +239,9 @@ def _read_clip(clip: Clip, variant: str, limit: int) -> _Read:
         raise PoseError(clip.id, "its content changed since the corpus was built; build it again")
     values = poses.features(pose, variant, sample=clip.id).values
     frames = int(pose.body.data.shape[0])
-    return _Read(sha256, frames, float(pose.body.fps), values[:limit].copy())
-
-
-def _embedded(
-    clips: Sequence[Clip], found: Sequence[_Read | str], model: SignCLIPModel, batch_size: int
-) -> Iterator[tuple[Clip, _Read | str, np.ndarray]]:
-    """Each clip with its embedding, or with the reason why there is none."""
-    read = [(clip, result) for clip, result in zip(clips, found, strict=True)]
-    good = [(clip, result) for clip, result in read if isinstance(result, _Read)]
-    embedded = model.embed_clips(
-        [result.values for _, result in good],
-        ids=[clip.id for clip, _ in good],
-        batch_size=batch_size,
-        keep_going=True,
-    )
-    rows = dict(zip(embedded.kept.tolist(), embedded.embeddings, strict=True))
-    position = 0
-    for clip, result in read:
-        if isinstance(result, str):
-            yield clip, result, _NOTHING
-            continue
-        embedding = rows.get(position, _NOTHING)
-        if position in embedded.errors:
-            yield clip, embedded.errors[position].reason, _NOTHING
-        elif not np.isfinite(embedding).all():
-            yield clip, "its embedding is not finite", _NOTHING
-        else:
-            yield clip, result, embedding
-        position += 1
-
-
-_NOTHING = np.empty(0, dtype=np.float32)
-
-
-def _add(columns: dict[str, list[Any]], clip: Clip, read: _Read, embedding: np.ndarray) -> None:
-    wide = embedding.astype(np.float64)
-    row = {
-        "id": clip.id,
-        "text": clip.text,
-        "sign_language": clip.sign_language,
-        "path": files.as_text(clip.path),
-        "frames": read.frames,
-        "fps": read.fps,
-        "sha256": read.sha256,
-        "norm": float(np.sqrt((wide * wide).sum())),
-    }
-    for name, value in row.items():
-        columns[name].append(value)
+    # a copy, because a view would keep the whole clip in memory
+    first, cut = values[:limit].copy(), len(values) > limit
+    return _Read(sha256, frames, float(pose.body.fps), first, cut)
 
 
 def _write_header(file: BinaryIO, signs: int, dims: int) -> None:

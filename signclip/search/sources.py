@@ -28,6 +28,7 @@ from signclip.corpora import manifest
 from signclip.corpora.manifest import MANIFEST_FILE
 from signclip.features.store import corpus_fingerprint
 from signclip.poses.reader import is_pose_file, is_video, read_pose
+from signclip.search.index import EMBEDDINGS, META, SIGNS
 from signclip.text import sign_language as find_language
 
 
@@ -80,16 +81,24 @@ def read_clip(path: Path) -> Pose:
 def clip_files(path: Path) -> list[Path]:
     """A file as it is; a folder as the clips below it, in the order of their names.
 
+    Files of an index have suffixes of clips; they are left out.
+
     Raises:
         ConfigError: the folder has no clip.
     """
     if not path.is_dir():
         return [with_pose(path)]
     inside = sorted(file for file in path.rglob("*") if is_pose_file(file) or is_video(file))
-    found = list(dict.fromkeys(with_pose(file) for file in inside if file.is_file()))
+    found = list(
+        dict.fromkeys(with_pose(file) for file in inside if file.is_file() and not _of_index(file))
+    )
     if not found:
         raise ConfigError(f"{path}: neither a pose file nor a video in this folder")
     return found
+
+
+def _of_index(file: Path) -> bool:
+    return file.name in (EMBEDDINGS, SIGNS) and (file.parent / META).is_file()
 
 
 def find_clips(

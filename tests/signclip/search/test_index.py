@@ -53,7 +53,8 @@ def test_a_clip_finds_itself_with_cosine_1(build, clips, model):
 
 
 def test_processes_change_no_byte_and_batches_only_the_rounding(build, clips, monkeypatch):
-    monkeypatch.setattr(search.building, "CHUNK", 2)
+    monkeypatch.setattr(search.building, "READ", 2)
+    monkeypatch.setattr(search.building, "EMBED", 4)
     one, other = (build(clips, out=f"by-{n}", workers=n).index for n in (1, 2))
     for path in one.folder.iterdir():
         assert path.read_bytes() == (other.folder / path.name).read_bytes()

@@ -22,6 +22,12 @@ def test_a_file_is_taken_once_and_folders_in_the_order_of_their_names(clips):
     assert found.clips[0].id == str(clips / "c.pose")
 
 
+def test_an_index_in_a_folder_is_no_clip(clips, model):
+    found = search.find_clips([clips])
+    search.build(found, model, clips / "index", progress=False)
+    assert search.find_clips([clips]) == found
+
+
 def test_a_video_is_read_from_the_pose_beside_it_and_else_itself(clips):
     (clips / "a.mp4").write_bytes(b"a video")
     (clips / "z.MP4").write_bytes(b"a video")
