@@ -195,9 +195,10 @@ def card(run: Run, name: str) -> str:
     source = run.metrics.get("source")
     if run.config is not None:
         config = run.config
+        fold = "" if config.fold is None else f"fold {config.fold} of "
         origin = (
             f"Trained as experiment {config.experiment} ({config.title}), profile "
-            f"{config.profile}, seed {config.seed}, on fold {config.fold} of split "
+            f"{config.profile}, seed {config.seed}, on {fold}split "
             f"{config.split} of {config.corpus}."
         )
     elif source is not None:

@@ -22,7 +22,7 @@ from signclip.experiments.config import RunConfig
 from signclip.model.config import ModelConfig
 
 # shown of a result, where it has them; else all of its metrics
-METRICS = ("V2T_R@1", "V2T_R@10", "V2T_MedianR", "T2V_R@1", "T2V_R@10")
+METRICS = ("V2T_R@1", "V2T_R@10", "V2T_MedianR", "T2V_R@1")
 _log = logging.getLogger(__name__)
 
 
@@ -79,19 +79,26 @@ def _data(config: RunConfig | None, metrics: Mapping[str, Any]) -> str:
 
 
 def _results(fingerprint: Any, results: Path | None) -> str:
+    found = _of_run(fingerprint, results) if fingerprint and results else ()
     rows = [
-        f"| {values['task']} | {values['corpus']}, {values['split']} | {name} | "
-        f"{score['value']:.3g} [{score['low']:.3g}, {score['high']:.3g}] | {score['chance']:.3g} | "
-        f"{values['n_evaluated']:,} | {len(values['runs'])} |"
-        for values in (_of_run(fingerprint, results) if fingerprint and results else ())
-        for name, score in values["scores"].items()
-        if name in METRICS or not set(METRICS) & values["scores"].keys()
+        f"| {values['task']} | {values['corpus']}, {values['split']} | {_scores(values['scores'])} "
+        f"| {values['n_evaluated']:,} | {len(values['runs'])} |"
+        for values in found
     ]
     if not rows:
         return "No result of this run was found."
-    head = "| task | corpus, split | metric | value [95 % interval] | chance | clips | runs |"
+    head = "| task | corpus, split | scores [95 % interval], chance | clips | runs |"
     note = "*runs*: folds and seeds whose clips are counted together; this model is one of them."
-    return "\n".join([head, "|---|---|---|---|---|---|---|", *rows, "", note])
+    return "\n".join([head, "|---|---|---|---|---|", *rows, "", note])
+
+
+def _scores(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """The scores of one result in one line."""
+    shown = [name for name in METRICS if name in scores] or list(scores)
+    return "; ".join(
+        "{} {value:.3g} [{low:.3g}, {high:.3g}], {chance:.3g}".format(name, **scores[name])
+        for name in shown
+    )
 
 
 def _of_run(fingerprint: str, results: Path) -> Iterator[dict[str, Any]]:
