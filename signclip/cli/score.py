@@ -105,7 +105,7 @@ def score(
         values = {"model": str(model), "clips": found, "dropped": dropped}
         typer.echo(json.dumps(values, indent=1, ensure_ascii=False))
     else:
-        _print(found, with_windows=window is not None)
+        _print(found, filled[0], with_windows=window is not None)
     for error in errors:
         typer.echo(f"dropped: {error}", err=True)
     if errors:
@@ -121,7 +121,8 @@ def _scores(
     from signclip import search
     from signclip.core import files
 
-    scores = search.score(model, clips, [prompt for _, prompt in queries])
+    prompts = [prompt for _, prompt in queries]
+    scores = search.score(model, clips, prompts, progress=len(clips) > 1)
     found = []
     for path, row in zip(scores.clips, scores.values, strict=True):
         # stable: equal scores in the order of the texts
@@ -167,7 +168,7 @@ def _windows(
     return found, errors
 
 
-def _print(found: list[dict[str, Any]], *, with_windows: bool) -> None:
+def _print(found: list[dict[str, Any]], prompt: str, *, with_windows: bool) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -190,3 +191,4 @@ def _print(found: list[dict[str, Any]], *, with_windows: bool) -> None:
             if one["without_signer"]:
                 line += f", {one['without_signer']} without a signer left out"
             console.print(line)
+    console.print(Text(f"texts are scored as prompts, the first as: {prompt}"))

@@ -82,14 +82,18 @@ def _names_a_sign_language(template: str) -> bool:
     return any(field == "sign_language" for _, field, _, _ in Formatter().parse(template))
 
 
-def score(model: SignCLIPModel, clips: Sequence[Path], texts: Sequence[str]) -> Scores:
+def score(
+    model: SignCLIPModel, clips: Sequence[Path], texts: Sequence[str], *, progress: bool = False
+) -> Scores:
     """Score clips against complete prompts (:func:`prompts`).
 
     Args:
         clips: pose files and videos; a video's pose is read from the ``.pose`` beside it, or
             extracted.
+        progress: show a progress bar.
     """
-    found = model.embed_clips([with_pose(path) for path in clips], keep_going=True)
+    paths = [with_pose(path) for path in clips]
+    found = model.embed_clips(paths, keep_going=True, progress=progress)
     values = found.embeddings @ model.embed_text(texts).T * np.float32(scale(model))
     errors = {clips[position]: error for position, error in found.errors.items()}
     return Scores([clips[row] for row in found.kept], values, errors)

@@ -64,14 +64,14 @@ def test_processes_change_no_byte_and_batches_only_the_rounding(build, clips, mo
 
 
 def test_bad_clips_are_listed_and_cost_only_themselves(build, clips, damaged):
-    (clips / "bad.pose").write_bytes(damaged["NaN coordinate"])
+    (clips / "bad.pose").write_bytes(damaged["absurd coordinate"])
     (clips / "empty.pose").write_bytes(b"")
     built = build(clips)
     assert (len(built.index), built.dropped) == (6, 2)
     with open(built.index.folder / "dropped.csv", encoding="utf-8") as file:
         rows = {Path(row["path"]).stem: row["reason"] for row in csv.DictReader(file)}
     assert list(rows) == ["bad", "empty"]
-    assert "not finite" in rows["bad"]
+    assert "absurd coordinate" in rows["bad"]
 
 
 def test_long_clips_are_cut_as_in_training_and_counted(build, clips, model, make_pose, pose_bytes):
