@@ -326,3 +326,20 @@ def good_clips(folder_corpus) -> FolderCorpus:
         folder_corpus.add(f"good-{seed}", _bytes(_pose(seed=seed, frames=3 + seed)), split=split)
     folder_corpus.write()
     return folder_corpus
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium without a window; one for all tests, since Playwright starts once."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium: apt-get install chromium, or name one in CHROMIUM")
+    with sync_api.sync_playwright() as running:
+        try:
+            # --no-sandbox: as root, as in containers, Chromium starts in no other way
+            started = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        except sync_api.Error as error:
+            pytest.skip(f"chromium does not start: {str(error).splitlines()[0]}")
+        yield started
+        started.close()

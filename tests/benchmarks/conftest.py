@@ -1,10 +1,7 @@
 """Fixtures of the benchmark tests."""
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -124,20 +121,3 @@ def workspace(trained, tmp_path) -> Workspace:
 def without_runs(packed, tmp_path) -> Workspace:
     """The packed corpus; what is written goes to the test's own folder."""
     return _own_outputs(packed, tmp_path)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium without a window; one for all tests, since Playwright starts once."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium: apt-get install chromium, or name one in CHROMIUM")
-    with sync_api.sync_playwright() as running:
-        try:
-            # --no-sandbox: as root, as in containers, Chromium starts in no other way
-            started = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        except sync_api.Error as error:
-            pytest.skip(f"chromium does not start: {str(error).splitlines()[0]}")
-        yield started
-        started.close()

@@ -66,3 +66,21 @@ def test_another_suffix_is_refused_and_nothing_is_written(clips, tmp_path):
     with pytest.raises(ConfigError, match=r"must end in \.html or \.png"):
         skeletons.write(tmp_path / "found.gif", "house", hits(clips))
     assert not (tmp_path / "found.gif").exists()
+
+
+def test_the_page_moves_in_a_browser_and_asks_for_nothing(clips, tmp_path, browser):
+    skeletons.write(tmp_path / "found.html", "<i>house</i>", hits(clips))
+    context = browser.new_context(viewport={"width": 360, "height": 900})
+    context.set_default_timeout(60_000)
+    page, heard = context.new_page(), []
+    for event in ("console", "pageerror", "request"):
+        page.on(event, lambda what: heard.append(getattr(what, "url", str(what))))
+    page.goto((tmp_path / "found.html").as_uri())
+    assert page.locator("h1").inner_text() == "<i>house</i>"
+    assert page.locator("canvas").count() == 2
+    assert "cannot be read" in page.locator("figcaption").nth(2).inner_text()
+    drawn = "document.querySelector('canvas').toDataURL()"
+    page.wait_for_function(f"window.before = window.before || {drawn}, {drawn} !== window.before")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert heard == [(tmp_path / "found.html").as_uri()]
+    context.close()
