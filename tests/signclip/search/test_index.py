@@ -82,6 +82,25 @@ def test_long_clips_are_cut_as_in_training_and_counted(build, clips, model, make
     assert (names(hits), hits[0].frames) == (["long"], 30)
 
 
+def test_a_video_without_a_pose_is_extracted(build, clips, model, make_pose, monkeypatch):
+    pose = make_pose(frames=7, seed=20, fps=30)
+    monkeypatch.setattr("signclip.extraction.holistic.pose_of", lambda path: pose)
+    (clips / "film.mp4").write_bytes(b"a video")
+    index = build(clips).index
+    (hits,) = index.search(model.embed_pose([pose]), k=1, cosine=True)
+    assert (Path(hits[0].path).name, hits[0].frames, hits[0].fps) == ("film.mp4", 7, 30)
+    scores = search.score(model, [clips / "film.mp4"], ["a"]).values
+    assert scores == pytest.approx(model.similarity([pose], ["a"]))
+
+
+def test_sequences_of_kaggle_are_clips(build, shared, model):
+    paths = sorted(shared("data/asl-signs-layout").rglob("train_landmark_files/*/*.parquet"))[:3]
+    index = build(*paths, sign_language="ase").index
+    assert len(index) == len(paths) == 3
+    (hits,) = index.search(model.embed_pose(paths[1:2]), k=1, cosine=True)
+    assert hits[0].path == str(paths[1])
+
+
 def test_without_a_usable_clip_nothing_is_written(build, tmp_path):
     (tmp_path / "empty.pose").write_bytes(b"")
     with pytest.raises(SignIndexError, match=r"no clip can be used \(1 dropped; .*is empty"):
