@@ -201,6 +201,15 @@ def test_verify_finds_a_changed_byte(build, clips, name):
     assert verify([folder])[1] == [f"{folder / name}: content differs from its recorded sha256"]
 
 
+def test_verify_finds_a_changed_number_in_meta_and_a_missing_meta(build, clips):
+    folder = build(clips).index.folder
+    _edit(folder, scale=2.0, seal=False)
+    assert len(verify([folder])[1]) == 1
+    (folder / "meta.json").unlink()
+    (problem,) = verify([folder])[1]
+    assert problem == f"{folder / 'embeddings.npy'}: nothing beside it records its sha256"
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
