@@ -1,8 +1,9 @@
 """Detecting changed bytes: every artefact of the pipeline records the hashes of its files.
 
 Decisions
-* A listing holds ``sha256``, file name -> digest: a folder's ``meta.json`` (corpora, stores),
-  ``metrics.json`` (runs), or ``sha256.json`` (tables, figures, costs, points, predictions).
+* A listing holds ``sha256``, file name -> digest: a folder's ``meta.json`` (corpora, stores,
+  indexes), ``metrics.json`` (runs), or ``sha256.json`` (tables, figures, costs, points,
+  predictions).
 * A listing, and a JSON file without one beside it (a result), holds ``content_sha256``, the digest
   of the rest of its content.
 * A cached embedding (``.npz``) is an archive, whose checksums are compared.
@@ -21,7 +22,7 @@ from signclip.core import files
 
 LISTINGS = ("meta.json", "metrics.json", files.DIGESTS)
 # An artefact without a listing beside it was tampered with or copied incompletely.
-ARTEFACTS = ("manifest.parquet", "features.bin", "model.safetensors")
+ARTEFACTS = ("manifest.parquet", "features.bin", "model.safetensors", "embeddings.npy")
 
 
 def verify(folders: Iterable[Path]) -> tuple[int, list[str]]:

@@ -22,7 +22,6 @@ Cost: opening reads the table of signs, not the embeddings.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -113,6 +112,7 @@ class Index:
         folder = Path(folder)
         meta = _read_meta(folder)
         try:
+            files.check_regular(folder / EMBEDDINGS)
             mapped = np.load(folder / EMBEDDINGS, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise SignIndexError(f"{folder / EMBEDDINGS}: cannot be opened ({error})") from None
@@ -121,6 +121,7 @@ class Index:
             raise SignIndexError(f"{folder / EMBEDDINGS}: not float32 of shape {shape}")
         try:
             path = str(folder / SIGNS)
+            files.check_regular(path)
             signs = pq.read_table(path, columns=list(COLUMNS), filesystem=LocalFileSystem())
         except (pa.ArrowException, OSError, KeyError) as error:
             raise SignIndexError(f"{folder / SIGNS}: cannot be read ({error})") from None
@@ -224,12 +225,12 @@ class Index:
 def _read_meta(folder: Path) -> dict[str, Any]:
     path = folder / META
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+        meta = files.read_json(path)
     except OSError:
         raise SignIndexError(
             f"{folder}: no index here; build one with `signclip index SOURCES --out {folder}`"
         ) from None
-    except (ValueError, RecursionError) as error:  # not JSON, or not even UTF-8
+    except ValueError as error:  # not JSON, or not even UTF-8
         raise SignIndexError(f"{path}: damaged ({error})") from None
     if not isinstance(meta, dict) or not files.is_sealed(meta):
         raise SignIndexError(f"{path}: damaged (its content differs from its recorded sha256)")

@@ -81,17 +81,20 @@ def read_clip(path: Path) -> Pose:
 def clip_files(path: Path) -> list[Path]:
     """A file as it is; a folder as the clips below it, in the order of their names.
 
-    Files of an index have suffixes of clips; they are left out.
+    Hidden files are left out, and those of an index, which have suffixes of clips.
 
     Raises:
         ConfigError: the folder has no clip.
     """
     if not path.is_dir():
         return [with_pose(path)]
-    inside = sorted(file for file in path.rglob("*") if is_pose_file(file) or is_video(file))
-    found = list(
-        dict.fromkeys(with_pose(file) for file in inside if file.is_file() and not _of_index(file))
+    inside = sorted(
+        file
+        for file in path.rglob("*")
+        if (is_pose_file(file) or is_video(file))
+        and not (file.is_dir() or files.is_hidden(file.relative_to(path)) or _of_index(file))
     )
+    found = list(dict.fromkeys(with_pose(file) for file in inside))
     if not found:
         raise ConfigError(f"{path}: neither a pose file nor a video in this folder")
     return found

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -101,6 +102,13 @@ def test_sequences_of_kaggle_are_clips(build, shared, model):
     assert hits[0].path == str(paths[1])
 
 
+def test_a_pipe_among_clips_is_listed(build, clips):
+    os.mkfifo(clips / "pipe.pose")
+    built = build(clips)
+    assert (len(built.index), built.dropped) == (6, 1)
+    assert "not a regular file" in (built.index.folder / "dropped.csv").read_text()
+
+
 def test_without_a_usable_clip_nothing_is_written(build, tmp_path):
     (tmp_path / "empty.pose").write_bytes(b"")
     with pytest.raises(SignIndexError, match=r"no clip can be used \(1 dropped; .*is empty"):
@@ -193,6 +201,15 @@ def test_verify_finds_a_changed_byte(build, clips, name):
     assert verify([folder])[1] == [f"{folder / name}: content differs from its recorded sha256"]
 
 
+def test_verify_finds_a_changed_number_in_meta_and_a_missing_meta(build, clips):
+    folder = build(clips).index.folder
+    _edit(folder, scale=2.0, seal=False)
+    assert len(verify([folder])[1]) == 1
+    (folder / "meta.json").unlink()
+    (problem,) = verify([folder])[1]
+    assert problem == f"{folder / 'embeddings.npy'}: nothing beside it records its sha256"
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -212,6 +229,8 @@ def test_verify_finds_a_changed_byte(build, clips, name):
             r"embeddings\.npy: cannot be opened",
         ),
         (lambda folder: np.save(folder / "embeddings.npy", np.zeros((6, 16))), "not float32"),
+        (lambda folder: _pipe(folder / "embeddings.npy"), "not a regular file"),
+        (lambda folder: _pipe(folder / "signs.parquet"), "not a regular file"),
         (lambda folder: (folder / "signs.parquet").unlink(), r"signs\.parquet: cannot be read"),
         (lambda folder: _cut(folder / "signs.parquet"), r"signs\.parquet: cannot be read"),
     ],
@@ -226,6 +245,11 @@ def test_a_damaged_index_is_refused_with_the_file(build, clips, damage, message)
 def _edit(folder: Path, *, seal: bool = True, **values) -> None:
     meta = json.loads((folder / "meta.json").read_text("utf-8")) | values
     (folder / "meta.json").write_text(json.dumps(files.sealed(meta) if seal else meta))
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
 
 
 def _cut(path: Path, length: int = -7) -> None:

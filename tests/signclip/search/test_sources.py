@@ -16,6 +16,8 @@ def names(found: search.Sources) -> list[str]:
 
 def test_a_file_is_taken_once_and_folders_in_the_order_of_their_names(clips):
     (clips / "notes.txt").write_text("no clip")
+    (clips / ".hidden.pose").write_bytes(b"")
+    (clips / "folder.pose").mkdir()
     found = search.find_clips([clips / "c.pose", clips], sign_language="ase")
     assert names(found) == ["c.pose", "a.pose", "b.pose", "d.pose", "e.pose", "f.pose"]
     assert {clip.sign_language for clip in found.clips} == {"ase"}
