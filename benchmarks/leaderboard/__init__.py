@@ -102,6 +102,8 @@ def write_exports(board: Board, folder: Path, *, time: int) -> None:
             (hub / "signclip.yaml").write_text(
                 sharing.eval_results(board, number), encoding="utf-8"
             )
+        # formats of others have no place for a seal of ours
+        files.record_digests([path for path in partial.rglob("*") if path.is_file()])
 
 
 def last_change(leaderboard: Path) -> int:

@@ -12,6 +12,8 @@ import yaml
 from benchmarks import leaderboard
 from benchmarks.leaderboard import exports, sharing
 from benchmarks.results import load
+from signclip.core import files
+from signclip.core.verify import verify
 from signclip.core.workspace import Workspace
 
 SCHEMA = json.loads(Path(__file__).with_name("every_eval_ever.schema.json").read_text())
@@ -82,7 +84,9 @@ def test_everything_is_written_and_no_export_is_taken_for_a_result(drawn, tmp_pa
     first = html.read_bytes()
     assert {path.name for path in folder.iterdir()} == {
         *("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "every-eval-ever", "hub"),
+        files.DIGESTS,
     }
+    assert verify([folder])[1] == []
     assert len(load(workspace.leaderboard)) == 2
     leaderboard.write(workspace)
     assert html.read_bytes() == first

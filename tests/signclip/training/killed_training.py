@@ -7,7 +7,7 @@ comes to the place ``where`` for the ``count``-th time, it sends itself SIGKILL.
 import os
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -31,9 +31,10 @@ def kill_at(owner, name: str, count: int, *, before=lambda *args: None) -> None:
     setattr(owner, name, killing)
 
 
-def write_half(state: dict, path: Path) -> None:
+def write_half(state: dict, file: BinaryIO) -> None:
     """What a kill in the middle of a write leaves."""
-    path.write_bytes(b"PK" + bytes(5000))
+    file.write(b"PK" + bytes(5000))
+    file.flush()
 
 
 WHERE = {
