@@ -9,6 +9,8 @@ that read an index and exited, and to none of 552 with this module. The linter r
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -17,13 +19,33 @@ import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
 
+@contextmanager
+def _one_kind_of_error() -> Iterator[None]:
+    """A name in a file that is not UTF-8 is an error of Arrow, too."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise pa.ArrowInvalid(str(error)) from None
+
+
+def open_file(source: Path | pa.NativeFile) -> pq.ParquetFile:
+    """Open a file, to read its schema or parts of it.
+
+    Raises:
+        pyarrow.ArrowException, OSError: it is missing or not a complete Parquet file.
+    """
+    with _one_kind_of_error():
+        return pq.ParquetFile(source, pre_buffer=False)
+
+
 def read(path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a file, all columns or some.
 
     Raises:
         pyarrow.ArrowException, OSError: the file is missing or not a complete Parquet file.
     """
-    return pd.read_parquet(path, columns=columns, filesystem=LocalFileSystem())  # noqa: TID251
+    with _one_kind_of_error():
+        return pd.read_parquet(path, columns=columns, filesystem=LocalFileSystem())  # noqa: TID251
 
 
 def column_names(data: bytes) -> list[str]:
@@ -32,7 +54,7 @@ def column_names(data: bytes) -> list[str]:
     Raises:
         pyarrow.ArrowException, OSError: it is not a complete Parquet file.
     """
-    names: list[str] = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).schema_arrow.names
+    names: list[str] = open_file(pa.BufferReader(data)).schema_arrow.names
     return names
 
 
@@ -42,6 +64,7 @@ def parse(data: bytes, columns: list[str]) -> pa.Table:
     Raises:
         pyarrow.ArrowException, OSError: it is not a complete Parquet file.
     """
-    return pq.read_table(
-        pa.BufferReader(data), columns=columns, use_threads=False, pre_buffer=False
-    )
+    with _one_kind_of_error():
+        return pq.read_table(
+            pa.BufferReader(data), columns=columns, use_threads=False, pre_buffer=False
+        )

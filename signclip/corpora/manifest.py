@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from signclip import poses
-from signclip.core import files
+from signclip.core import files, parquet
 from signclip.core.errors import LanguageTagError, ManifestError, PoseError, SampleError
 from signclip.core.parallel import CHUNK, chunks, ordered
 from signclip.core.progress import bar
@@ -196,7 +196,7 @@ def _open(folder: Path | str) -> pq.ParquetFile:
         advice = f"`signclip corpora build {name}` makes it{outside_project(path)}"
         raise ManifestError(path, f"no manifest here; {advice}")
     try:
-        return pq.ParquetFile(path)
+        return parquet.open_file(path)
     except (pa.ArrowException, OSError) as error:
         raise ManifestError(path, f"not a Parquet file ({error})") from None
 

@@ -123,7 +123,7 @@ class Index:
             path = str(folder / SIGNS)
             files.check_regular(path)
             signs = pq.read_table(path, columns=list(COLUMNS), filesystem=LocalFileSystem())
-        except (pa.ArrowException, OSError, KeyError) as error:
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise SignIndexError(f"{folder / SIGNS}: cannot be read ({error})") from None
         if signs.num_rows != meta["signs"] or signs.column_names != list(COLUMNS):
             raise SignIndexError(f"{folder / SIGNS}: not the {meta['signs']} signs of {META}")

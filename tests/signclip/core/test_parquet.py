@@ -54,3 +54,19 @@ def test_the_linter_refuses_pandas_reader(tmp_path):
     )
     assert done.returncode == 1
     assert "TID251" in done.stdout
+
+
+def test_a_column_whose_name_is_not_text_is_an_error_of_arrow(tmp_path):
+    """Arrow decodes names when they are asked for, and raises UnicodeDecodeError."""
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"frame": [1]}).to_parquet(path, index=False)
+    data = path.read_bytes().replace(b"frame", b"f\xffame")
+    path.write_bytes(data)
+    for read in (
+        lambda: parquet.column_names(data),
+        lambda: parquet.parse(data, ["frame"]),
+        lambda: parquet.open_file(path),
+        lambda: parquet.read(path),
+    ):
+        with pytest.raises((pa.ArrowException, OSError)):
+            read()
