@@ -56,7 +56,11 @@ def write(results: Path, make: Callable[[Path], Iterable[Path]], *, publish: boo
     with tempfile.TemporaryDirectory(prefix=".", suffix=files.PARTIAL, dir=results) as name:
         scratch = Path(name)
         made = [path.relative_to(scratch) for path in make(scratch)]
-        written = sorted(path.relative_to(scratch) for path in scratch.rglob("*") if path.is_file())
+        written = sorted(
+            path.relative_to(scratch)
+            for path in scratch.rglob("*")
+            if path.is_file() and path.name != files.DIGESTS  # which lists other files, too
+        )
         new = [path for path in written if not _same(scratch / path, results / path)]
         kept = [results / path for path in new if (results / path).exists()]
         target = results / LOCAL if kept else results
@@ -66,6 +70,8 @@ def write(results: Path, make: Callable[[Path], Iterable[Path]], *, publish: boo
             for path in written if kept else new:
                 with files.atomic_file(target / path) as partial:
                     shutil.copyfile(scratch / path, partial)
+            if not kept:
+                files.record_digests([target / path for path in written])
     return Written([target / path for path in made], kept)
 
 

@@ -13,6 +13,7 @@ Cost: 3 ms for 70 frames of Kaggle's Parquet.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from io import BytesIO
 
@@ -126,6 +127,32 @@ def parse_kaggle(data: bytes, *, sample: str) -> Pose:
     return _pose(xyz.reshape(len(frames), sizes.sum(), 3), header, sample=sample)
 
 
+def _read_npy(data: bytes, sample: str) -> np.ndarray:
+    """The array of a ``.npy`` file, whose size must be what its header announces.
+
+    ``np.load`` would allocate what is announced before it looks at what is there.
+
+    Raises:
+        PoseError: it is none, or of another size.
+    """
+    stream = BytesIO(data)
+    try:
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[np.lib.format.read_magic(stream)]
+        shape, fortran, dtype = read_header(stream)
+        if dtype.hasobject:
+            raise ValueError("it holds Python objects")
+        size, there = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
+        if size != there:
+            raise ValueError(f"its header announces {size:,} bytes, {there:,} are there")
+        values = np.frombuffer(data, dtype, offset=stream.tell())
+        return values.reshape(shape, order="F" if fortran else "C")
+    except Exception as error:  # numpy parses the header as Python: six kinds of errors
+        raise PoseError(sample, f"not a whole .npy file ({error})") from None
+
+
 def parse_sem_lex(data: bytes, *, sample: str) -> Pose:
     """Parse a Sem-Lex array (frames, 553, 3): 478 face, 33 body, 21 left, 21 right hand points.
 
@@ -136,15 +163,11 @@ def parse_sem_lex(data: bytes, *, sample: str) -> Pose:
     Raises:
         PoseError: not such an array, or :func:`signclip.poses.check_pose` fails.
     """
-    try:
-        array = np.load(BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise PoseError(sample, f"not a whole .npy file ({error})") from None
+    array = _read_npy(data, sample)
     face, body = FACE_MESH_POINTS + IRIS_POINTS, len(BODY_POINTS)
     points = face + body + 2 * HAND_POINTS
-    if not isinstance(array, np.ndarray) or array.ndim != 3 or array.shape[1:] != (points, 3):
-        shape = getattr(array, "shape", "no array")
-        raise PoseError(sample, f"array of shape {shape}, expected (frames, {points}, 3)")
+    if array.ndim != 3 or array.shape[1:] != (points, 3):
+        raise PoseError(sample, f"array of shape {array.shape}, expected (frames, {points}, 3)")
     if array.dtype.kind != "f":
         raise PoseError(sample, f"array of {array.dtype}, expected floating-point numbers")
     order = np.r_[face : face + body, 0:face, face + body : points]

@@ -228,7 +228,8 @@ def _read_meta(folder: Path) -> dict[str, Any]:
         meta = files.read_json(path)
     except OSError:
         raise SignIndexError(
-            f"{folder}: no index here; build one with `signclip index SOURCES --out {folder}`"
+            f"{folder}: no index here; build one with "
+            f"`signclip index SOURCES --model MODEL --out {folder}`"
         ) from None
     except ValueError as error:  # not JSON, or not even UTF-8
         raise SignIndexError(f"{path}: damaged ({error})") from None
