@@ -396,7 +396,7 @@ def test_each_stage_is_one_of_how_many_and_a_failure_stays_one(checkout, tmp_pat
 def test_the_last_words_after_ctrl_c_are_shown(checkout, tmp_path):
     stub_dvc(
         tmp_path,
-        "trap 'echo last words; exit 130' INT\necho \"Running stage 'a':\"\nsleep 60 & wait\n",
+        "trap 'echo last words; exit 130' INT\necho \"Running stage 'a':\"\nsleep 60 > /dev/null & wait\n",
     )
     started = subprocess.Popen(
         ["make", "repro"],
@@ -405,6 +405,8 @@ def test_the_last_words_after_ctrl_c_are_shown(checkout, tmp_path):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # a worker of the tests may ignore it, which its children would inherit
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert started.stdout.readline() == "stage 1 of 3: Running stage 'a':\n"
     os.killpg(started.pid, signal.SIGINT)  # as a terminal does
