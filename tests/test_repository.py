@@ -396,7 +396,8 @@ def test_each_stage_is_one_of_how_many_and_a_failure_stays_one(checkout, tmp_pat
 def test_the_last_words_after_ctrl_c_are_shown(checkout, tmp_path):
     stub_dvc(
         tmp_path,
-        "trap 'echo last words; exit 130' INT\necho \"Running stage 'a':\"\nsleep 60 > /dev/null & wait\n",
+        "trap 'echo last words; exit 130' INT\n"
+        "echo \"Running stage 'a':\"\nsleep 60 > /dev/null 2>&1 & wait\n",
     )
     started = subprocess.Popen(
         ["make", "repro"],
