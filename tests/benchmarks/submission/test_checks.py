@@ -32,7 +32,7 @@ BROKEN = {
         "put the rows back into the order",
     ),
     "memory": (
-        "global KEPT; KEPT = [*globals().get('KEPT', ()), np.ones(2**20)]; "
+        "global KEPT; KEPT = [*globals().get('KEPT', ()), np.ones(2**22)]; "
         "return super().embed_pose(poses)",
         "memory grows by .* keep no results in attributes",
     ),
