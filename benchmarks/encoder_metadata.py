@@ -101,7 +101,7 @@ class EncoderMetadata(_Strict):
         """Write it beside the encoder's results, whole or not at all; returns its path."""
         path = sidecar(leaderboard, group, self.name, self.revision)
         with files.writing(path):
-            files.write_text(path, files.canonical_json(files.sealed(self.model_dump(mode="json"))))
+            files.write_text(path, files.sealed_json(self.model_dump(mode="json")))
         return path
 
 

@@ -173,7 +173,7 @@ class Result(_Strict):
         path = self.path(leaderboard)
         values = self.model_dump(mode="json") | {"signature": self.signature}
         with files.writing(path):
-            files.write_text(path, files.canonical_json(files.sealed(values)))
+            files.write_text(path, files.sealed_json(values))
         return path
 
 

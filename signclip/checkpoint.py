@@ -74,7 +74,7 @@ def save(folder: Path, run: Run) -> None:
     written = [path for path in folder.iterdir() if path.is_file()]
     digests = {path.name: files.sha256_file(path) for path in written}
     metrics = {**run.metrics, "sha256": digests}
-    (folder / METRICS).write_text(files.canonical_json(files.sealed(metrics)), "utf-8")
+    (folder / METRICS).write_text(files.sealed_json(metrics), "utf-8")
 
 
 def export(folder: Path, run: Run, sections: str = "") -> None:
@@ -139,9 +139,8 @@ def load(folder: Path | str) -> Run:
             if not (isinstance(variant, str | None) and isinstance(prompt, str)):
                 raise ConfigError("variant and prompt must be texts")
         sizes = ModelConfig(**values["model"])
-        with open(folder / WEIGHTS, "rb") as file:
-            if instead := files.stand_in(file.read(512)):
-                raise RunError(f"{folder / WEIGHTS}: {instead}")
+        if instead := files.stand_in_at(folder / WEIGHTS):
+            raise RunError(f"{folder / WEIGHTS}: {instead}")
         _check_shapes(sizes, folder / WEIGHTS)
         model = SignCLIP(sizes)
         weights = load_file(folder / WEIGHTS)

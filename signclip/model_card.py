@@ -10,7 +10,6 @@ Cost: reading the result files, a tenth of a second for some hundred.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -105,10 +104,10 @@ def _of_run(fingerprint: str, results: Path) -> Iterator[dict[str, Any]]:
     """The results that a run with this fingerprint has a part in, by path."""
     for path in sorted(results.rglob("*.json")):
         try:
-            text = path.read_text(encoding="utf-8")
-            if f'"{fingerprint}"' not in text:
+            text = files.read_regular(path, at_most=files.MAX_JSON)
+            if f'"{fingerprint}"'.encode() not in text:
                 continue
-            values = json.loads(text)
+            values = files.parse_json(text)
             if fingerprint not in values["runs"].values():
                 continue
             if not files.is_sealed(values):

@@ -78,9 +78,7 @@ def save(
     # safetensors makes its file readable by the owner only, whatever the umask
     shutil.copymode(folder / CONFIG, folder / WEIGHTS)
     digests = {x.name: files.sha256_file(x) for x in folder.iterdir() if x.is_file()}
-    (folder / METRICS).write_text(
-        files.canonical_json(files.sealed({**metrics, "sha256": digests})), "utf-8"
-    )
+    (folder / METRICS).write_text(files.sealed_json({**metrics, "sha256": digests}), "utf-8")
 
 
 def _read_config(folder: Path) -> tuple[Recipe, tuple[str, ...]]:

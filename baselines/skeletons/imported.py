@@ -218,9 +218,7 @@ def _write(
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / WEIGHTS)
     shutil.copymode(folder / CONFIG, folder / WEIGHTS)  # safetensors ignores the umask
     digests = {x.name: files.sha256_file(x) for x in folder.iterdir()}
-    (folder / METRICS).write_text(
-        files.canonical_json(files.sealed({**metrics, "sha256": digests})), "utf-8"
-    )
+    (folder / METRICS).write_text(files.sealed_json({**metrics, "sha256": digests}), "utf-8")
 
 
 def _as_lists(value: Any) -> Any:

@@ -112,7 +112,7 @@ def write(points: Points, source: Source, folder: Path) -> Path:
         "corpus": source.corpus,
         "inputs": list(made.inputs),
     }
-    files.write_text(path.with_suffix(".json"), files.canonical_json(files.sealed(about)))
+    files.write_text(path.with_suffix(".json"), files.sealed_json(about))
     files.record_digests([path, path.with_suffix(".json")])
     return path
 

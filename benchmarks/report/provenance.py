@@ -90,7 +90,7 @@ def sidecar(
         about["points"] = [f"results/points/{name}.csv" for name in points]
     if rows:
         about["cells"] = rows
-    return files.canonical_json(files.sealed(about))
+    return files.sealed_json(about)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -25,6 +25,6 @@ def judge(figures: Mapping[str, float], bars: Mapping[str, float], out: Path) ->
         bar = f"  (bar: {bars[name]:g})" if name in bars else ""
         typer.echo(f"{name:32} {value:>12,}{bar}")
     report = {"figures": figures, "bars": bars, "missed": missed, "hardware": hardware()}
-    files.write_text(out, files.canonical_json(files.sealed(report)))
+    files.write_text(out, files.sealed_json(report))
     if missed:
         raise typer.Exit(1)

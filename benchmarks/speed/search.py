@@ -64,7 +64,7 @@ def made_up(folder: Path, signs: int, dims: int) -> Index:
     }
     pq.write_table(pa.table(columns), folder / layout.SIGNS)
     meta = {"kind": "signs", "format": layout.FORMAT, "signs": signs, "dims": dims, "scale": 1.0}
-    (folder / layout.META).write_text(files.canonical_json(files.sealed(meta)), "utf-8")
+    (folder / layout.META).write_text(files.sealed_json(meta), "utf-8")
     return Index.open(folder)
 
 

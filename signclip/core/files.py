@@ -60,26 +60,48 @@ def stand_in(head: bytes) -> str | None:
     return None
 
 
-def check_regular(path: Path | str) -> int:
-    """The size of a regular file, in bytes.
-
-    Raises:
-        NotReadable: it is missing, no regular file, or may not be read.
-    """
+@contextmanager
+def _reasons_of_reading() -> Iterator[None]:
+    """Errors of the system become :class:`NotReadable`."""
     try:
-        found = os.stat(path)
-        if stat.S_ISDIR(found.st_mode):
-            raise NotReadable("it is a folder")
-        if not stat.S_ISREG(found.st_mode):  # opening it could wait for ever
-            raise NotReadable("not a regular file, but a pipe, a socket or a device")
-        with open(path, "rb"):
-            return found.st_size
+        yield
     except NotReadable:
         raise
     except OSError as error:
         raise NotReadable(error.strerror or str(error)) from None
     except ValueError as error:  # a NUL or a lone surrogate: no file can have such a name
         raise NotReadable(str(error)) from None
+
+
+def _regular_size(path: Path | str) -> int:
+    found = os.stat(path)
+    if stat.S_ISDIR(found.st_mode):
+        raise NotReadable("it is a folder")
+    if not stat.S_ISREG(found.st_mode):  # opening it could wait for ever
+        raise NotReadable("not a regular file, but a pipe, a socket or a device")
+    return found.st_size
+
+
+def stand_in_at(path: Path | str) -> str | None:
+    """:func:`stand_in` of a file that is not read as a whole.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return stand_in(file.read(512))
+
+
+def check_regular(path: Path | str) -> int:
+    """The size of a regular file, in bytes.
+
+    Raises:
+        NotReadable: it is missing, no regular file, or may not be read.
+    """
+    with _reasons_of_reading():
+        size = _regular_size(path)
+        with open(path, "rb"):
+            return size
 
 
 def read_regular(path: Path | str, *, at_most: int) -> bytes:
@@ -91,13 +113,11 @@ def read_regular(path: Path | str, *, at_most: int) -> bytes:
     Raises:
         NotReadable: it is missing, no regular file, larger, or cannot be read.
     """
-    size = check_regular(path)
-    if size > at_most:
-        raise NotReadable(f"{size:,} bytes, at most {at_most:,} are read")
-    try:
+    with _reasons_of_reading():
+        size = _regular_size(path)
+        if size > at_most:
+            raise NotReadable(f"{size:,} bytes, at most {at_most:,} are read")
         return Path(path).read_bytes()
-    except OSError as error:
-        raise NotReadable(error.strerror or str(error)) from None
 
 
 def read_json(path: Path | str) -> Any:
@@ -174,6 +194,11 @@ def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
     return content | {SEAL: sha256_bytes(canonical_json(content).encode())}
 
 
+def sealed_json(values: Mapping[str, Any]) -> str:
+    """The text of a sealed file: :func:`canonical_json` of :func:`sealed` values."""
+    return canonical_json(sealed(values))
+
+
 def is_sealed(values: Mapping[str, Any]) -> bool:
     """Is the digest present, and that of exactly this content?"""
     return SEAL in values and sealed(values) == values
@@ -195,7 +220,7 @@ def record_digests(paths: Sequence[Path]) -> None:
             known = {}
         known = {name: digest for name, digest in known.items() if (folder / name).is_file()}
         new = {path.name: sha256_file(path) for path in paths if path.parent == folder}
-        write_text(record, canonical_json(sealed({"sha256": known | new})))
+        write_text(record, sealed_json({"sha256": known | new}))
 
 
 def fingerprint(value: Any) -> str:

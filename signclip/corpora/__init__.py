@@ -253,4 +253,4 @@ def write(
             "dropped": len(dropped),
             "sha256": {name: files.sha256_file(partial / name) for name in names},
         }
-        (partial / META_FILE).write_text(files.canonical_json(files.sealed(meta)), encoding="utf-8")
+        (partial / META_FILE).write_text(files.sealed_json(meta), encoding="utf-8")

@@ -198,7 +198,7 @@ def _row(task: Task, pose: Pose, wall_seconds: float) -> dict[str, Any]:
 
 
 def _write_record(task: Task, values: dict[str, Any]) -> None:
-    files.write_text(task.record, files.canonical_json(files.sealed(values)))
+    files.write_text(task.record, files.sealed_json(values))
 
 
 def _recorded(task: Task, known: dict[str, Any], limits: Limits) -> dict[str, Any] | None:

@@ -208,7 +208,7 @@ def _write(
                 name: files.sha256_file(target / name) for name in (FEATURES, VALID, INDEX, DROPPED)
             },
         }
-        (target / META).write_text(files.canonical_json(files.sealed(meta)), encoding="utf-8")
+        (target / META).write_text(files.sealed_json(meta), encoding="utf-8")
 
 
 def _map(path: Path, dtype: np.dtype, shape: tuple[int, int]) -> tuple[np.ndarray, mmap.mmap]:

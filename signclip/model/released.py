@@ -209,9 +209,8 @@ def _read(path: str) -> Mapping[str, Any]:
         files.check_regular(path)
     except files.NotReadable as error:
         raise CheckpointError(f"{path}: cannot be read ({error})") from None
-    with open(path, "rb") as file:
-        if instead := files.stand_in(file.read(512)):
-            raise CheckpointError(f"{path}: {instead}")
+    if instead := files.stand_in_at(path):
+        raise CheckpointError(f"{path}: {instead}")
     try:
         # files written before torch 1.6 are not zip archives and cannot be mapped
         mapped = zipfile.is_zipfile(path)

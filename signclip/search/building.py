@@ -158,7 +158,7 @@ def _write_meta(
         "versions": {name: version(name) for name in ("numpy", "pose-format", "torch")},
         "sha256": {name: files.sha256_file(folder / name) for name in (EMBEDDINGS, SIGNS, DROPPED)},
     }
-    (folder / META).write_text(files.canonical_json(files.sealed(meta)), encoding="utf-8")
+    (folder / META).write_text(files.sealed_json(meta), encoding="utf-8")
 
 
 class _Rows:
