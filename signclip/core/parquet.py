@@ -48,6 +48,17 @@ def read(path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
         return pd.read_parquet(path, columns=columns, filesystem=LocalFileSystem())  # noqa: TID251
 
 
+def read_table(path: Path | str, columns: list[str]) -> pa.Table:
+    """Read some columns of a file without making a data frame of them.
+
+    Raises:
+        pyarrow.ArrowException, OSError: the file is missing or not a complete Parquet file.
+        KeyError: it lacks a column.
+    """
+    with _one_kind_of_error():
+        return pq.read_table(path, columns=columns, filesystem=LocalFileSystem())
+
+
 def column_names(data: bytes) -> list[str]:
     """The columns of a file's content.
 

@@ -28,10 +28,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow.fs import LocalFileSystem
 
-from signclip.core import files
+from signclip.core import files, parquet
 from signclip.core.errors import ConfigError, SignIndexError
 from signclip.search import exact
 from signclip.text import sign_language as find_language
@@ -122,8 +120,8 @@ class Index:
         try:
             path = str(folder / SIGNS)
             files.check_regular(path)
-            signs = pq.read_table(path, columns=list(COLUMNS), filesystem=LocalFileSystem())
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            signs = parquet.read_table(path, list(COLUMNS))
+        except (pa.ArrowException, OSError, KeyError) as error:
             raise SignIndexError(f"{folder / SIGNS}: cannot be read ({error})") from None
         if signs.num_rows != meta["signs"] or signs.column_names != list(COLUMNS):
             raise SignIndexError(f"{folder / SIGNS}: not the {meta['signs']} signs of {META}")
