@@ -332,8 +332,10 @@ def test_a_local_corpus_has_stages_once_it_is_named(new_project, tmp_path):
 
 
 @pytest.fixture
-def checkout(tmp_path):
+def checkout(tmp_path, monkeypatch):
     """Runs make in a copy of Makefile and params.yaml, with programs that only note their words."""
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # of `make test`: a make of its own here
+        monkeypatch.delenv(name, raising=False)
     for name in ("Makefile", "params.yaml", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "results/tables").mkdir(parents=True)
