@@ -13,6 +13,7 @@ Cost: hashing the files of a finished run.
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -201,10 +202,20 @@ def loader(
         batch_sampler=sampler,
         collate_fn=partial(_collated, collate=collate) if processes else collate,
         num_workers=processes,
+        multiprocessing_context=_loader_start() if processes else None,
         persistent_workers=processes > 0,  # not started again for every epoch
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_end_with_parent,
     )
+
+
+def _loader_start() -> str | None:
+    """How loader processes start; None: as the platform starts processes.
+
+    A training that runs beside others is itself a child of a fork server, and would start a fork
+    server of its own, whose every child imports torch and mmengine again (8 s of processor each).
+    """
+    return "fork" if sys.platform == "linux" else None
 
 
 def _end_with_parent(worker: int) -> None:
