@@ -168,7 +168,9 @@ def test_two_killed_processes_resume_to_the_bits_of_an_uninterrupted_run(
         assert once.read_bytes() == twice.read_bytes(), name
 
 
-def test_a_clip_that_one_process_cannot_use_is_named_by_it(training_folder, tmp_path):
+def test_a_clip_that_one_process_cannot_use_is_named_by_it(
+    training_folder, tmp_path, forked_torchrun
+):
     """The other only sees the first one gone."""
     for part in ("data", "features"):
         shutil.copytree(training_folder / part / NAME, tmp_path / part / "letters")
@@ -181,9 +183,9 @@ def test_a_clip_that_one_process_cannot_use_is_named_by_it(training_folder, tmp_
     values = np.memmap(variant / packing.FEATURES, np.float32, "r+")
     values.reshape(-1, 63)[spoilt["offset"]] = np.nan
     values.flush()
-    command = ["-m", "signclip", "train", "E3.2", "--corpus", "letters", "--profile", "smoke"]
-    done = torchrun(tmp_path, *command, "--fold", "0", *TABLES)
-    assert done.returncode != 0
+    command = ["train", "E3.2", "--corpus", "letters", "--profile", "smoke", "--fold", "0"]
+    done = forked_torchrun(tmp_path, "forked_torchrun:command", *command, *map(str, TABLES))
+    assert done.status != 0
     told = [line for line in done.stderr.splitlines() if line.startswith("signclip: ")]
     assert told, done.stderr
     assert all(spoilt["id"] in line for line in told)
@@ -216,10 +218,10 @@ def test_one_process_prepares_a_folder_for_fine_tuning_for_all(
     assert (tmp_path / runs / "finetune/0/official/model.safetensors").is_file()
 
 
-def test_what_the_first_process_refuses_is_said_once(tmp_path):
-    command = ["-m", "signclip", "train", "E3.2", "--corpus", "nowhere", "--profile", "smoke"]
-    done = torchrun(tmp_path, *command, "--split", "letters", *TABLES)
-    assert done.returncode != 0
+def test_what_the_first_process_refuses_is_said_once(tmp_path, forked_torchrun):
+    command = ["train", "E3.2", "--corpus", "nowhere", "--profile", "smoke", "--split", "letters"]
+    done = forked_torchrun(tmp_path, "forked_torchrun:command", *command, *map(str, TABLES))
+    assert done.status != 0
     assert done.stderr.count("signclip: data/nowhere") == 1
 
 
