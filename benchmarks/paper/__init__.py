@@ -113,11 +113,12 @@ def rows(table: str) -> pd.DataFrame:
     return found[found["table"] == table].drop(columns="table").reset_index(drop=True)
 
 
-def columns(table: str) -> list[Column]:
+@cache
+def columns(table: str) -> tuple[Column, ...]:
     """What the columns of a table are measured with, longest prefix first."""
     found = _read("columns")
     of_table = found[found["table"] == table].itertuples(index=False, name=None)
-    return sorted((Column(*one) for one in of_table), key=lambda one: -len(one.prefix))
+    return tuple(sorted((Column(*one) for one in of_table), key=lambda one: -len(one.prefix)))
 
 
 def claims() -> pd.DataFrame:

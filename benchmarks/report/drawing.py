@@ -187,6 +187,9 @@ def draw(figure: Figure, source: Source) -> Drawn:
             drawing = figure.draw(source)
         except NoResults as error:
             drawing = nothing_to_draw(str(error))
+        # laid out once; otherwise each format computes it twice
+        drawing.figure.draw_without_rendering()
+        drawing.figure.set_layout_engine("none")
         for suffix, metadata in METADATA.items():
             picture = BytesIO()
             drawing.figure.savefig(picture, format=suffix, metadata=metadata)
