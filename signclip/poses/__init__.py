@@ -12,8 +12,8 @@ Cost: about 1 ms to read a ``.pose`` file, and about 1 ms for a variant of it.
 
 Units: normalised coordinates are shoulder widths (of hands without a body: an estimate of them, see
 :func:`signclip.poses.hands.normalise_hands_alone`). In MediaPipe's ``.pose`` files ``z`` is about
-100 times smaller than ``x`` and ``y``, because pose-format multiplies only these by the picture's size
-(the variant ``signing`` corrects it).
+100 times smaller than ``x`` and ``y``, because pose-format multiplies only these by the picture's
+size (the variant ``signing`` corrects it).
 """
 
 from __future__ import annotations
