@@ -6,8 +6,8 @@ the body, 21 of the left hand, 21 of the right hand, no face.
 Decisions
 * A pickle is a program. Before it is loaded its operations are compared with those that an array is
   written with, and the only names that it may use are those of numpy's array, replaced by
-  :class:`_Array` and :class:`_Dtype`, which only keep what they are given. So nothing of the file is
-  called, and no array is made before its announced size is that of its bytes.
+  :class:`_Array` and :class:`_Dtype`, which only keep what they are given. So nothing of the file
+  is called, and no array is made before its announced size is that of its bytes.
 * x and y are shares of the picture's width and height, whose sizes are not stored. They are brought
   to pixels of the picture that :data:`PICTURES` assumes by the form of the file's name: known for
   AUTSL, the usual one of a camcorder for LSA64 and INCLUDE, else 4:3, which is a third off at most
