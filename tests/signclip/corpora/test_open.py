@@ -5,6 +5,7 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -143,7 +144,7 @@ def mirror(tmp_path, untouched, monkeypatch):
                 shutil.copy(root / row.file, target)
 
     class Quiet(SimpleHTTPRequestHandler):
-        requests: list[str] = []
+        requests: ClassVar[list[str]] = []
 
         def log_message(self, *_):
             self.requests.append(self.path)
