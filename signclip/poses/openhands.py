@@ -16,7 +16,7 @@ Decisions
 * A hand that was not seen is zeros with confidence 0. A point at exactly (0, 0, 0), or one that is
   not finite, counts as missing whatever its confidence.
 
-Source: OpenHands (AI4Bharat), its data sets' documentation. Cost: 0.3 ms for 70 frames.
+Source: OpenHands (AI4Bharat), its data sets' documentation. Cost: 1 ms for 70 frames.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import math
 import pickle
 import pickletools
 import re
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -213,6 +214,17 @@ def _arrays(data: bytes) -> tuple[np.ndarray, np.ndarray]:
     return keypoints.astype(np.float64), confidences.astype(np.float64)
 
 
+@lru_cache(maxsize=len(PICTURES))
+def _header(width: int, height: int) -> PoseHeader:
+    parts = {BODY: BODY_POINTS} | {
+        hand: tuple(point for _, point in HANDS[hand]) for hand in (LEFT_HAND, RIGHT_HAND)
+    }
+    components = [
+        PoseHeaderComponent(name, list(points), [], [], "XYZC") for name, points in parts.items()
+    ]
+    return PoseHeader(0.2, PoseHeaderDimensions(width, height, 0), components)
+
+
 def assumed_picture(path: PurePath | str) -> Picture:
     """What is assumed of the video that a file was made from."""
     stem = PurePath(path).stem
@@ -239,14 +251,7 @@ def parse(data: bytes, path: PurePath | str, *, sample: str) -> Pose:
         scaled = keypoints * [picture.width, picture.height, 1]
         values = np.where(seen[..., None], scaled, 0.0).astype(np.float32)
         confidence = np.where(seen, confidences, 0.0).astype(np.float32)
-    components = [
-        PoseHeaderComponent(name, list(points), [], [], "XYZC")
-        for name, points in (
-            (BODY, BODY_POINTS),
-            *((hand, [point for _, point in HANDS[hand]]) for hand in (LEFT_HAND, RIGHT_HAND)),
-        )
-    ]
-    header = PoseHeader(0.2, PoseHeaderDimensions(picture.width, picture.height, 0), components)
+    header = _header(picture.width, picture.height)
     pose = Pose(header, NumPyPoseBody(picture.fps, values[:, None], confidence[:, None]))
     check_pose(pose, sample=sample)
     return pose

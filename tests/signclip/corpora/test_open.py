@@ -99,7 +99,10 @@ def test_fingerspelling_holds_out_whole_languages_too(untouched):
     table = corpora.split_table(name, clips)
     assert set(table["split"]) == {"official", "unseen_language"}
     tag = clips.set_index("id")["sign_language"]
-    for _, fold in table[table["split"] == "unseen_language"].groupby("fold"):
+    held_out = table[table["split"] == "unseen_language"]
+    text = clips.set_index("id")["text"]
+    assert set(text[held_out["id"]]) == {"a", "b"}  # not sch, α, ç
+    for _, fold in held_out.groupby("fold"):
         tags = {role: set(tag[part["id"]]) for role, part in fold.groupby("role")}
         assert not tags["test"] & tags["train"]
 
