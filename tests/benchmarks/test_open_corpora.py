@@ -45,7 +45,7 @@ def test_the_corpora_are_fetched_and_registered(workspace, fetched, tmp_path):
 
 def test_without_a_connection_it_is_one_line_and_nothing_changes(workspace, monkeypatch, tmp_path):
     monkeypatch.setenv(fetch.MIRROR, "http://127.0.0.1:9")
-    with pytest.raises(FetchError, match="127.0.0.1 cannot be reached .*nothing was changed") as no:
+    with pytest.raises(FetchError, match=r"cannot be reached .*nothing was changed") as no:
         list(open_corpora.prepare(workspace))
     assert "\n" not in str(no.value)
     assert workspace.params.read_text() == PARAMS
