@@ -1,5 +1,6 @@
 # make repro   everything on the embedded corpus: tables and figures in results/
 #              (PROFILE=paper: the published recipe; it is written into params.yaml)
+#              (CORPORA=open: also on corpora that it downloads, which are written into params.yaml)
 # make full    more seeds, and every row on every split, with the tables (many hours; resumes)
 # make plan    every step of `make repro` and its order; runs nothing, needs no data
 # make test    the tests          make smoke   the whole pipeline, tiny
@@ -20,6 +21,9 @@ unexport PYTHONPATH PYTHONHOME
 
 # `dvc repro` takes no parameters on its command line; `dvc exp run -S profile=paper` is its way
 set-profile = $(if $(PROFILE),sed -i.old 's/^profile: .*/profile: $(PROFILE)/' params.yaml && rm params.yaml.old)
+# before anything else: without a connection it ends in one line and has changed nothing
+fetch-corpora = $(if $(CORPORA),@$(if $(filter open,$(CORPORA)),python -m benchmarks open-corpora $(1),\
+	echo "CORPORA=$(CORPORA): the only such set is open" >&2; exit 2))
 # DVC names the stage that it is at; this adds of how many. The loop outlives Ctrl-C, so that DVC's
 # last words are shown; the status is DVC's. Unbuffered, or a name would come after its stage.
 dvc-repro = set -o pipefail; all=$$(dvc stage list --name-only | wc -l); \
@@ -33,6 +37,7 @@ dvc-repro = set -o pipefail; all=$$(dvc stage list --name-only | wc -l); \
 	done)
 
 repro: $(READY)
+	$(call fetch-corpora)
 	$(set-profile)
 	@python -m benchmarks check-params
 	@$(dvc-repro)
@@ -65,6 +70,7 @@ plan: $(READY)
 	set -e; kept=$$(mktemp); cp params.yaml $$kept; \
 	trap 'cp $$kept params.yaml; rm $$kept' EXIT; \
 	$(if $(PROFILE),$(set-profile);) \
+	$(if $(CORPORA),$(patsubst @%,%,$(call fetch-corpora,--register-only));) \
 	dvc repro --dry --force
 
 test: $(READY)

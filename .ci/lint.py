@@ -60,7 +60,7 @@ LAYERS = {
         ("analogy", "dgs", "photograph", "tune"),
         ("nested",),
         ("report",),
-        ("leaderboard", "local_corpora", "submission"),
+        ("leaderboard", "local_corpora", "open_corpora", "submission"),
         ("params",),
         ("speed",),
         ("cli",),

@@ -8,6 +8,10 @@ Decisions
   folders of their own: ``runs/<use>/<corpus>/<profile>`` (another profile's runs, which may have
   taken days, stay), ``predictions/<use>-<corpus>`` and ``results/leaderboard/<use>-<corpus>``.
 * *Fingerspelling* is FingerCLIP's: its rows, trained and evaluated on the corpus.
+* *Open* is for corpora that anyone can download (:mod:`benchmarks.open_corpora`): FingerCLIP's best
+  row and X; on other splits than the official one X alone, as on the embedded corpus, because the
+  paper's rows know the languages that they were trained on only. Both rows read the hands, so the
+  poses need no face.
 * *Transfer* is the paper's downstream comparison: the floors, the skeleton models and the rows
   trained from scratch; the rows of the pretraining table and X evaluated zero-shot with the runs
   that ``pretrained`` names, as far as these are there; and fine-tuned from there.
@@ -32,13 +36,16 @@ from signclip.core.workspace import RunId, Workspace
 _log = logging.getLogger(__name__)
 
 SPLIT = "official"
-# Uses of a local corpus; the stage `pretraining` does the first two.
-PRETRAINING, FINGERSPELLING, TRANSFER = "pretraining", "fingerspelling", "transfer"
+# Uses of a local corpus; the stage `pretraining` does the first three.
+PRETRAINING, FINGERSPELLING, OPEN = "pretraining", "fingerspelling", "open"
+TRANSFER = "transfer"
+TRAINED_ON = (PRETRAINING, FINGERSPELLING, OPEN)
 WITH_PROTOCOLS = ("E6.1", "everywhere")  # E6.1: the paper's row for identification, iconicity
-BEST = "X"
+BEST, BEST_FINGERCLIP = "X", "E3.2"
 ROWS = {
     PRETRAINING: ("pretraining", "tested", BEST),
     FINGERSPELLING: ("fingerclip",),
+    OPEN: (BEST_FINGERCLIP, BEST),
     TRANSFER: ("pretraining", "tested", BEST, "skeletons", "floors"),
 }
 FINETUNED = "-finetuned"  # what the name of a fine-tuned row ends with
@@ -152,15 +159,20 @@ def pretrain(name: str, workspace: Workspace, job: Job) -> None:
         SignCLIPError: the corpus, its features or a run are missing or damaged.
     """
     from benchmarks.runner.rows import PROTOCOLS, Settings, evaluate_rows
+    from signclip.corpora import splits
 
     inside, group = folders_of(PRETRAINING, name, workspace, job.profile)
-    uses = [use for use in (PRETRAINING, FINGERSPELLING) if use in uses_of(name, workspace)]
-    wanted = suites.expand([row for use in uses for row in ROWS[use]])
+    uses = [use for use in TRAINED_ON if use in uses_of(name, workspace)]
+    wanted = {SPLIT: suites.expand([row for use in uses for row in ROWS[use]])}
+    if OPEN in uses:
+        others = [split for split in splits.names(workspace.corpus(name)) if split != SPLIT]
+        wanted |= {split: [BEST] for split in others}
     tested = set(suites.expand(["tested"]))  # evaluated with the weights of another row
-    rows = {SPLIT: tuple(row for row in wanted if row not in tested)}
+    rows = {split: [row for row in of if row not in tested] for split, of in wanted.items()}
     suites.train(rows, [job.seed], inside, profile=job.profile, corpus=name, jobs=job.jobs)
     where = (workspace.replace(runs=inside.runs), Settings(job.profile, name, (job.seed,), group))
-    evaluate_rows(wanted, [SPLIT], *where)
+    for split, of in wanted.items():
+        evaluate_rows(of, [split], *where)
     if PRETRAINING in uses:
         evaluate_rows(suites.expand(WITH_PROTOCOLS), [SPLIT], *where, names=PROTOCOLS)
 

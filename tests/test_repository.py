@@ -366,6 +366,25 @@ def test_a_plan_of_another_profile_changes_nothing(checkout, tmp_path):
     assert (tmp_path / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
 
 
+@needs_make
+def test_open_corpora_are_fetched_before_anything_else(checkout, tmp_path):
+    assert checkout("repro", "CORPORA=open")[:2] == [
+        "python -m benchmarks open-corpora",
+        "python -m benchmarks check-params",
+    ]
+    (tmp_path / "words").unlink()
+    planned = ["python -m benchmarks open-corpora --register-only", "dvc repro --dry --force"]
+    assert checkout("plan", "CORPORA=open") == planned
+    (tmp_path / ".venv/bin/python").write_text("#!/bin/sh\nexit 2\n")  # no connection
+    before = (tmp_path / "params.yaml").read_bytes()
+    for words in (["CORPORA=open", "PROFILE=paper"], ["CORPORA=all"]):
+        (tmp_path / "words").unlink(missing_ok=True)
+        with pytest.raises(subprocess.CalledProcessError):
+            checkout("repro", *words)
+        assert not (tmp_path / "words").exists()
+        assert (tmp_path / "params.yaml").read_bytes() == before
+
+
 def stub_dvc(folder: Path, script: str) -> None:
     """A program in the place of DVC, which knows that there are three stages."""
     stub = folder / ".venv/bin/dvc"

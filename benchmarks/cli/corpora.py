@@ -23,11 +23,12 @@ def pretrain(
     """Train the paper's rows on a local corpus and evaluate them.
 
     With the use `pretraining` the rows of the pretraining table and X, with `fingerspelling` those
-    of FingerCLIP; a corpus with neither is left alone. The stage `pretraining` of dvc.yaml.
+    of FingerCLIP, with `open` E3.2 and X; a corpus with none of them is left alone. The stage
+    `pretraining` of dvc.yaml.
 
     Example: signbench pretrain spreadthesign --profile paper --jobs 1
     """
-    _local_corpus(("pretraining", "fingerspelling"), corpus, profile, seed, jobs, publish)
+    _local_corpus(("pretraining", "fingerspelling", "open"), corpus, profile, seed, jobs, publish)
 
 
 @app.command()
@@ -45,6 +46,26 @@ def transfer(
     Example: signbench transfer asl-citizen
     """
     _local_corpus(("transfer",), corpus, profile, seed, jobs, publish)
+
+
+@app.command("open-corpora")
+def open_corpora(
+    register_only: Annotated[
+        bool, typer.Option("--register-only", help="Download nothing: for a plan.")
+    ] = False,
+) -> None:
+    """Fetch the corpora of `make repro CORPORA=open` and register them in params.yaml.
+
+    They are LSA64 and six fingerspelling corpora, as poses of OpenHands, 0.4 GB. Without a
+    connection nothing is changed. SIGNCLIP_MIRROR names a mirror, see `signclip corpora fetch`.
+
+    Example: signbench open-corpora
+    """
+    from benchmarks.open_corpora import prepare
+
+    workspace = Workspace()
+    for line in prepare(workspace, download=not register_only):
+        typer.echo(line)
 
 
 @app.command("check-params")

@@ -173,7 +173,9 @@ def fetch(
 ) -> None:
     """Download the files that need no form; the same command resumes after an interruption.
 
-    Example: `signclip corpora fetch wlasl --to ../wlasl`
+    With the environment variable SIGNCLIP_MIRROR, files come from <mirror>/<corpus>/<file> instead.
+
+    Example: `signclip corpora fetch lsa64 --to ../lsa64`
     """
     from signclip import corpora
     from signclip.corpora.fetch import fetch as download

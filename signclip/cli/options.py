@@ -18,7 +18,9 @@ class Use(StrEnum):
     """What the pipeline does with a local corpus, as in :mod:`signclip.corpora.local`."""
 
     pretraining = "pretraining"
+    fingerspelling = "fingerspelling"
     transfer = "transfer"
+    open = "open"
 
 
 Data = Annotated[Path, typer.Option(help="Folder of built corpora, one folder each.")]

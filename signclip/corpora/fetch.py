@@ -7,6 +7,8 @@ Decisions
 * Few corpora publish checksums. A published one must match; without one, the sha256 of the first
   download is recorded in ``fetched.json``, and a later download must match that.
 * A failure says what to do by hand; the same command then continues from there.
+* The environment variable ``SIGNCLIP_MIRROR`` names a mirror for machines that reach only that: a
+  file is then ``<mirror>/<corpus>/<file>``, with the names of the catalogue.
 
 Cost: that of the network, and of unpacking (:mod:`signclip.corpora.unpack`).
 """
@@ -15,8 +17,10 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +34,8 @@ from signclip.corpora.catalogue import Download, about
 from signclip.corpora.unpack import BLOCK, DISK_ERRORS, unpack
 
 RECORD = "fetched.json"
+MIRROR = "SIGNCLIP_MIRROR"
+CONNECT_SECONDS = 5.0
 ATTEMPTS, PAUSE_SECONDS, TIMEOUT_SECONDS = 4, 2.0, 60.0
 
 
@@ -57,20 +63,53 @@ def fetch(name: str, to: Path, *, only: str | None = None, progress: bool = True
     except OSError as error:
         raise ConfigError(f"{to}: cannot make this folder ({error.strerror})") from None
     with files.writing(to / RECORD):
-        return [_fetch_one(row, to, progress=progress) for row in chosen]
+        return [_fetch_one(name, row, to, progress=progress) for row in chosen]
 
 
-def _fetch_one(row: Download, to: Path, *, progress: bool) -> Path:
-    path = to / row.file
+def address(name: str, row: Download) -> str:
+    """Where a file of a corpus is downloaded from: its own address, or that of the mirror."""
+    mirror = os.environ.get(MIRROR, "").rstrip("/")
+    return f"{mirror}/{name}/{row.file}" if mirror else row.url
+
+
+def unreachable(name: str) -> str:
+    """Why the servers of a corpus's downloads cannot be reached; empty: they can be.
+
+    Takes at most :data:`CONNECT_SECONDS` a server, and downloads nothing.
+    """
+    servers: dict[str, urllib.parse.SplitResult] = {}
+    for row in about(name).downloads:
+        parts = urllib.parse.urlsplit(address(name, row))
+        servers.setdefault(parts.netloc, parts)
+    for parts in servers.values():
+        try:
+            port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+            with socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS):
+                pass
+        except (OSError, ValueError, KeyError) as error:
+            return f"{parts.hostname or parts.geturl()} cannot be reached ({error})"
+    return ""
+
+
+def is_complete(name: str, folder: Path) -> bool:
+    """Were all files of a corpus fetched into this folder by an earlier command?"""
+    recorded = _record(folder)
+    return all(
+        row.file in recorded and (folder / row.file).is_file() for row in about(name).downloads
+    )
+
+
+def _fetch_one(name: str, row: Download, to: Path, *, progress: bool) -> Path:
+    path, url = to / row.file, address(name, row)
     recorded = _record(to)
     expected = row.sha256 or recorded.get(row.file, {}).get("sha256")
     if not path.is_file():
-        part = download(row.url, path, progress=progress)
+        part = download(url, path, progress=progress)
         digest = files.sha256_file(part)
         if expected is not None and digest != expected:
             part.unlink()
             reason = f"its sha256 is {digest}, expected {expected}; it was deleted"
-            raise FetchError(row.url, reason, _by_hand(row.url, path))
+            raise FetchError(url, reason, _by_hand(url, path))
         os.replace(part, path)
     else:  # downloaded by hand, or by an earlier run
         digest = files.sha256_file(path)
@@ -80,7 +119,7 @@ def _fetch_one(row: Download, to: Path, *, progress: bool) -> Path:
     if row.unpack:
         unpack(path, to, protected=(to / RECORD,), progress=progress)
     # last: what cannot be unpacked must not be what a later download has to equal
-    entry = {"url": row.url, "sha256": digest, "bytes": path.stat().st_size}
+    entry = {"url": url, "sha256": digest, "bytes": path.stat().st_size}
     files.write_text(to / RECORD, files.canonical_json(recorded | {row.file: entry}))
     return path
 

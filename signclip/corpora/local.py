@@ -31,7 +31,7 @@ from signclip.corpora.catalogue import catalogue
 PARAMS = Path("params.yaml")
 SECTION = "corpora"
 FOLDER = "folder"  # the loader of corpora that have none of their own
-Use = Literal["pretraining", "fingerspelling", "transfer"]
+Use = Literal["pretraining", "fingerspelling", "transfer", "open"]
 
 _EMPTY = re.compile(r":([ \t]*)(\{[ \t]*\}|null|~)?")  # what follows the name of an empty section
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # of a folder and a DVC stage; DVC splits at dots

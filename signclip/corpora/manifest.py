@@ -92,7 +92,7 @@ def check_rows(rows: pd.DataFrame, *, source: str, columns: Iterable[str] = GIVE
 
 
 def _measure_clip(row: Mapping[str, Any], root: Path) -> Measurement:
-    """Read a clip and check that every variant can be made of it.
+    """Read a clip and check that variants can be made of it (all, or those of hands alone).
 
     Raises:
         SampleError: it cannot be used.
@@ -104,7 +104,7 @@ def _measure_clip(row: Mapping[str, Any], root: Path) -> Measurement:
         raise PoseError(row["id"], reader.NO_POSE)
     data = reader.read_bytes(path)
     pose = reader.parse(data, path, sample=row["id"])
-    poses.normalise(poses.to_landmarks(pose), sample=row["id"])
+    poses.centre_and_scale(poses.to_landmarks(pose), sample=row["id"])
     return Measurement(
         files.sha256_bytes(data),
         int(pose.body.data.shape[0]),

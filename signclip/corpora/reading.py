@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import TypeVar
 
+from signclip.core import files
 from signclip.core.errors import ManifestError
 from signclip.corpora.loader import Row
 from signclip.poses.reader import VIDEO_SUFFIXES
@@ -127,6 +128,18 @@ def plain_rows(path: Path, least: int) -> Iterator[tuple[str, list[str]]]:
         yield place, fields
 
 
+def headless_rows(path: Path, least: int) -> Iterator[tuple[str, list[str]]]:
+    """Each row of a CSV without a header, by position: (its place for messages, fields).
+
+    Raises:
+        ManifestError: a row has fewer than ``least`` fields.
+    """
+    for place, fields in _lines(path):
+        if len(fields) < least:
+            raise ManifestError(place, f"{len(fields)} fields where at least {least} are expected")
+        yield place, fields
+
+
 def refused_path(root: Path, path: str) -> str | None:
     """Why a manifest must not name this path; None: it may.
 
@@ -165,6 +178,55 @@ def pose_or_video(root: Path, pose: str, videos: str = "") -> str:
                 if os.path.isfile(root / path):
                     return path.as_posix()
     return pose
+
+
+def files_named(root: Path, suffix: str) -> dict[str, str]:
+    """Stem -> path relative to ``root`` of all files with a suffix in any folder below it.
+
+    For archives whose own folders are not known.
+
+    Raises:
+        ManifestError: two files have the same name.
+    """
+    found: dict[str, str] = {}
+    for path in sorted(root.rglob(f"*{suffix}")):
+        inside = path.relative_to(root)
+        if files.is_hidden(inside):
+            continue
+        if path.stem in found:
+            raise ManifestError(path.stem, f"two files: {found[path.stem]} and {inside}")
+        found[path.stem] = inside.as_posix()
+    return found
+
+
+def only_file(root: Path, name: str) -> Path:
+    """The file of this name in any folder below ``root``: the uppermost one.
+
+    Raises:
+        ManifestError: there is none.
+    """
+    found = sorted(root.rglob(name), key=lambda path: (len(path.parts), path))
+    if not found:
+        raise ManifestError(root, f"there is no {name} in it")
+    return found[0]
+
+
+def with_validation(rows: Sequence[Row], percent: int = 10) -> list[Row]:
+    """Make every so manieth training clip of a label validation, for corpora without such a set.
+
+    Clips of one label are shuffled in the order of their ids with the authors' seed; labels with
+    fewer than two training clips keep them.
+    """
+    of_label: dict[tuple[str, str], list[str]] = {}
+    for one in sorted(rows, key=lambda one: str(one["id"])):
+        if one["split"] == "train":
+            of_label.setdefault((one["sign_language"], one["text"]), []).append(one["id"])
+    chosen: set[str] = set()
+    for clips in of_label.values():
+        random.Random(SPLIT_SEED).shuffle(clips)
+        count = max(1, round(len(clips) * percent / 100)) if len(clips) > 1 else 0
+        chosen.update(clips[:count])
+    return [one | {"split": "validation"} if one["id"] in chosen else one for one in rows]
 
 
 def official_split(name: str, *, sample: str) -> str:

@@ -10,16 +10,17 @@ Decisions
 
 Cost: about 1 ms to read a ``.pose`` file, and about 1 ms for a variant of it.
 
-Units: normalised coordinates are shoulder widths. In MediaPipe's ``.pose`` files ``z`` is about 100
-times smaller than ``x`` and ``y``, because pose-format multiplies only these by the picture's size
-(the variant ``signing`` corrects it).
+Units: normalised coordinates are shoulder widths (of hands without a body: an estimate of them, see
+:func:`signclip.poses.hands.normalise_hands_alone`). In MediaPipe's ``.pose`` files ``z`` is about
+100 times smaller than ``x`` and ``y``, because pose-format multiplies only these by the picture's
+size (the variant ``signing`` corrects it).
 """
 
 from __future__ import annotations
 
 from signclip.poses.checks import check_pose, check_values
 from signclip.poses.landmarks import Features, Landmarks, to_landmarks
-from signclip.poses.normalisation import hidden_legs, normalise
+from signclip.poses.normalisation import centre_and_scale, has_body, hidden_legs, normalise
 from signclip.poses.reader import parse_pose, read_pose
 from signclip.poses.variants import (
     VARIANTS,
@@ -37,9 +38,11 @@ __all__ = [
     "Features",
     "Landmarks",
     "Variant",
+    "centre_and_scale",
     "check_pose",
     "check_values",
     "features",
+    "has_body",
     "hidden_legs",
     "normalise",
     "parse_pose",

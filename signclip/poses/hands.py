@@ -1,6 +1,11 @@
-"""Steps on hands: which hand signs, the left hand in place of the right one, 3-D normalisation.
+"""Steps on hands: which hand signs, the left hand as the right one, hands without a body.
 
-Decision: which hand signs is decided from the clip's own frames alone, by which hand is detected.
+Decisions
+* Which hand signs is decided from the clip's own frames alone, by which hand is detected.
+* Hands that were recorded without a body are placed where a signer's hands are, at the size that
+  they have beside shoulders (medians of the embedded corpus), so that a model that was trained on
+  whole signers can read them. Where the hand really was, and how large, is not known then.
+
 Cost: below 1 ms a clip of 70 frames.
 """
 
@@ -12,6 +17,7 @@ import numpy as np
 from pose_format.pose_header import PoseNormalizationInfo
 from pose_format.utils.normalization_3d import PoseNormalizer
 
+from signclip.core.errors import PoseError
 from signclip.poses.landmarks import (
     HAND_POINTS,
     HANDS,
@@ -20,6 +26,12 @@ from signclip.poses.landmarks import (
     Landmarks,
     index_of,
 )
+
+# Medians over the 600 clips of the embedded corpus, in shoulder widths: the distance from the wrist
+# to the knuckle of the middle finger, and where the right wrist is (x, y down, from the middle of
+# the shoulders; the left wrist on the other side).
+TYPICAL_PALM = 0.27
+TYPICAL_WRIST = (-0.5, 0.36)
 
 
 def is_left_handed(landmarks: Landmarks) -> bool:
@@ -55,6 +67,40 @@ def signs_with_left(landmarks: Landmarks) -> bool:
         for side in (LEFT_HAND, RIGHT_HAND)
     }
     return bool(frames[LEFT_HAND] > 2 * frames[RIGHT_HAND])
+
+
+def normalise_hands_alone(landmarks: Landmarks, *, sample: str = "pose") -> Landmarks:
+    """Centre and scale hands without a body: one transform a clip, in shoulder widths.
+
+    The mean palm becomes :data:`TYPICAL_PALM` long. The mean wrist of the hand that is detected in
+    more frames (in equally many: the right one) comes to :data:`TYPICAL_WRIST`, its depth to 0.
+
+    Raises:
+        PoseError: no hand is detected, or the palms have no length.
+    """
+    index = index_of(landmarks.names)
+    wrists: dict[str, np.ndarray] = {}
+    palms = []
+    for side in (RIGHT_HAND, LEFT_HAND):
+        names = [(side, point) for point in ("WRIST", "MIDDLE_FINGER_MCP")]
+        if not index.keys() >= set(names):
+            continue
+        ends = [index[name] for name in names]
+        detected = landmarks.valid[:, ends].all(axis=1)
+        palm = landmarks.xyz[detected][:, ends]
+        wrists[side] = palm[:, 0]
+        palms.append(np.linalg.norm(palm[:, 1] - palm[:, 0], axis=-1))
+    lengths = np.concatenate(palms) if palms else np.zeros(0)
+    if not len(lengths):
+        raise PoseError(sample, "neither shoulders nor a hand are detected: nothing can be scaled")
+    scale = TYPICAL_PALM / lengths.mean() if lengths.mean() > 0 else np.inf
+    if not np.isfinite(scale):
+        raise PoseError(sample, "the palms of the hands have no length: nothing can be scaled")
+    side = max(wrists, key=lambda hand: len(wrists[hand]))  # of equals the first, the right hand
+    x, y = TYPICAL_WRIST
+    target = np.array([x if side == RIGHT_HAND else -x, y, 0.0])
+    xyz = (landmarks.xyz - wrists[side].mean(axis=0)) * scale + target
+    return replace(landmarks, xyz=np.where(landmarks.valid[..., None], xyz, 0.0))
 
 
 def left_hand_as_right(landmarks: Landmarks) -> Landmarks:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from signclip.core.errors import PoseError
+from signclip.poses.hands import normalise_hands_alone
 from signclip.poses.landmarks import BODY, HANDS, Landmarks, PointName, index_of
 
 HIDDEN_LEGS = tuple(
@@ -44,6 +45,24 @@ def normalise(landmarks: Landmarks, *, sample: str = "pose") -> Landmarks:
     centre = ((r + l_) / 2).mean(axis=0)
     xyz = np.where(landmarks.valid[..., None], (landmarks.xyz - centre) / width, 0.0)
     return replace(landmarks, xyz=xyz)
+
+
+def has_body(landmarks: Landmarks) -> bool:
+    """Is any point of the body detected in any frame? Corpora of hands alone have none."""
+    of_body = np.array([component == BODY for component, _ in landmarks.names])
+    return bool(landmarks.valid[:, of_body].any())
+
+
+def centre_and_scale(landmarks: Landmarks, *, sample: str = "pose") -> Landmarks:
+    """:func:`normalise` by the shoulders; a pose without a body by its hands.
+
+    Raises:
+        PoseError: there is a body, but its shoulders cannot be used; or there is neither body nor
+            hand.
+    """
+    if has_body(landmarks):
+        return normalise(landmarks, sample=sample)
+    return normalise_hands_alone(landmarks, sample=sample)
 
 
 def hidden_legs(names: tuple[PointName, ...]) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 Decisions
 * The suffix says the format: ``.pose`` (pose-format), ``.parquet`` (one sequence of Kaggle
-  asl-signs), ``.npy`` (Sem-Lex); see :mod:`signclip.poses.array_formats` for the last two. All
-  become the same checked :class:`pose_format.Pose`, so every variant works on every corpus.
+  asl-signs), ``.npy`` (Sem-Lex; for these two see :mod:`signclip.poses.array_formats`), ``.pkl``
+  (:mod:`signclip.poses.openhands`). All become the same checked :class:`pose_format.Pose`, so every
+  variant works on every corpus, as far as it has the points.
 * A video is refused with the command that extracts its pose.
 
 Cost: 1 ms for a ``.pose``, 3 ms for 70 frames of Kaggle's Parquet, after half a second to import
@@ -19,10 +20,10 @@ from pose_format import Pose
 
 from signclip.core import files
 from signclip.core.errors import PoseError
-from signclip.poses import pose_file
+from signclip.poses import openhands, pose_file
 from signclip.poses.checks import check_pose
 
-POSE_SUFFIXES = (".pose", ".parquet", ".npy")
+POSE_SUFFIXES = (".pose", ".parquet", ".npy", openhands.SUFFIX)
 # Suffixes that a folder is searched for; a video given by its own path may have any.
 VIDEO_SUFFIXES = (
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov"),
@@ -86,6 +87,8 @@ def parse(data: bytes, path: Path | str, *, sample: str) -> Pose:
         raise PoseError(sample, instead)
     if suffix == ".pose":
         return parse_pose(data, sample=sample)
+    if suffix == openhands.SUFFIX:
+        return openhands.parse(data, path, sample=sample)
     # imported here because Arrow takes half a second, which most commands can do without
     from signclip.poses import array_formats
 

@@ -73,7 +73,7 @@ def skeleton(path: Path) -> Skeleton:
     Raises:
         PoseError, VideoError: the clip cannot be used.
     """
-    landmarks = poses.normalise(poses.to_landmarks(read_clip(path)), sample=str(path))
+    landmarks = poses.centre_and_scale(poses.to_landmarks(read_clip(path)), sample=str(path))
     position = index_of(landmarks.names)
     source = np.array([position.get(name, -1) for name in POINTS])
     valid = landmarks.valid[:, source] & (source >= 0)

@@ -10,13 +10,14 @@ Decisions
   and numbers replaced by those at the borders of their types.
 * Every input must be done within :data:`SECONDS` and :data:`MEMORY`.
 
-Cost: 50,000 inputs of each of the seven readers take a quarter of an hour on one core.
+Cost: 50,000 inputs of each of the eight readers take a quarter of an hour on one core.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import random
 import resource
 import struct
@@ -61,6 +62,7 @@ def targets(work: Path) -> dict[str, Target]:
     return {
         "pose": Target(lambda data: poses.parse_pose(data), _bytes(_pose(frames=2))),
         "kaggle": Target(lambda data: reader.parse(data, "a.parquet", sample="a"), _kaggle()),
+        "openhands": Target(lambda data: reader.parse(data, "a.pkl", sample="a"), _openhands()),
         "sem-lex": Target(lambda data: reader.parse(data, "a.npy", sample="a"), _sem_lex()),
         "manifest": Target(*_manifest(work / "clips")),
         "result": Target(*_result(work / "leaderboard")),
@@ -78,6 +80,12 @@ def _kaggle() -> bytes:
     buffer = BytesIO()
     table.to_parquet(buffer, index=False)
     return buffer.getvalue()
+
+
+def _openhands() -> bytes:
+    keypoints = np.random.default_rng(0).uniform(0.1, 0.9, (2, 75, 3))
+    clip = {"keypoints": keypoints, "confidences": np.ones((2, 75))}
+    return pickle.dumps(clip, protocol=4)
 
 
 def _sem_lex() -> bytes:

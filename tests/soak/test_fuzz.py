@@ -4,7 +4,7 @@ import pytest
 
 from tests.soak import fuzz
 
-NAMES = ("pose", "kaggle", "sem-lex", "manifest", "result", "run", "released")
+NAMES = ("pose", "kaggle", "openhands", "sem-lex", "manifest", "result", "run", "released")
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,15 @@ class Maker:
         array = np.random.default_rng(self._made).uniform(0.1, 0.9, (3, 553, 3)).astype(np.float32)
         array[:, 478 + 11], array[:, 478 + 12] = (0.7, 0.5, 0), (0.3, 0.5, 0)
         np.save(target, array)
+
+    def openhands(self, path: str) -> None:
+        rng = np.random.default_rng(self._made)
+        keypoints = rng.uniform(0.1, 0.9, (2 + self._made % 3, 75, 3))
+        keypoints[:, 11], keypoints[:, 12] = (0.7, 0.5, 0), (0.3, 0.5, 0)  # shoulders
+        confidences = np.ones(keypoints.shape[:2])
+        keypoints[:, 33:54], confidences[:, 33:54] = 0, 0  # no left hand
+        clip = {"keypoints": keypoints, "confidences": confidences}
+        self._next(path).write_bytes(pickle.dumps(clip, protocol=4))
 
     def kaggle(self, path: str) -> None:
         target = self._next(path)
@@ -161,6 +171,65 @@ def signsuisse(make: Maker) -> None:
         write_csv(make.root / table, header, rows)
 
 
+def lsa64(make: Maker) -> None:
+    for sign in (1, 8):
+        for signer in (1, 8, 9, 10):
+            for repeat in (1, 2):
+                make.openhands(f"LSA64_Cut/{sign:03}_{signer:03}_{repeat:03}.pkl")
+    (make.root / "lsa64_signs.md").write_text("01|Opaque|R|\n02|Red|R|\n08|Red(?)|R|\n")
+
+
+def autsl(make: Maker) -> None:
+    classes = [(0, "abla", "sister"), (1, "acele", "hurry"), (225, "zor", "difficult")]
+    write_csv(make.root / "SignList_ClassId_TR_EN.csv", ("ClassId", "TR", "EN"), classes)
+    for number, side in enumerate(("train", "validation", "test")):
+        lines = []
+        for sample in range(1, 4):
+            clip = f"signer{number}_sample{sample}"
+            lines.append(f"{clip},{classes[sample - 1][0]}\n")
+            make.openhands(f"AUTSL/{clip}_color.pkl")
+        (make.root / f"{side}_labels.csv").write_text("".join(lines))
+
+
+def include(make: Maker) -> None:
+    header = ("Category", "Word", "Video", "FilePath")
+    for side, takes in (("train", 4), ("test", 2)):
+        rows = []
+        for category, word in (("Animals", "4. Bird"), ("Places", "19. House")):
+            for take in range(takes):
+                video = f"MVI_{side[1]}{take}.MOV"
+                extra = "Extra/" if category == "Places" and not take else ""
+                path = f"{category}/{word}/{extra}{video}"
+                rows.append((category.replace("_", " "), word, f"{extra}{video}", path))
+                make.openhands(f"INCLUDE/{path.removesuffix('.MOV')}.pkl")
+        write_csv(make.root / f"{side}_include.csv", header, rows)
+
+
+def openhands_wlasl(make: Maker) -> None:
+    wlasl(make)
+    for pose in (make.root / "poses").iterdir():
+        pose.unlink()
+        make.openhands(f"WLASL/pose_files/{pose.stem}.pkl")
+    (make.root / "poses").rmdir()
+
+
+def openhands_fingerspelling(make: Maker) -> None:
+    languages = {
+        "American": "ab",
+        "Argentine": "ab",
+        "German": ("a", "sch"),
+        "Greek": "αβ",
+        "Indian": "ab",
+        "Turkish": "aç",
+    }
+    for language, letters in languages.items():
+        for side, takes in (("train", 4), ("test", 1)):
+            for letter in letters:
+                for take in range(takes):
+                    make.openhands(f"{language}/pkl_poses/{side}/{letter}/{take}.pkl")
+        (make.root / language / "glosses.csv").write_text("".join(f"{x}\n" for x in letters))
+
+
 MINIATURES = {
     "rwth-fs": rwth_fs,
     "spreadthesign": spreadthesign,
@@ -170,6 +239,11 @@ MINIATURES = {
     "sem-lex": sem_lex,
     "wlasl": wlasl,
     "signsuisse": signsuisse,
+    "lsa64": lsa64,
+    "autsl": autsl,
+    "include": include,
+    "openhands-wlasl": openhands_wlasl,
+    "openhands-fingerspelling": openhands_fingerspelling,
 }
 
 

@@ -86,7 +86,7 @@ def test_an_empty_value_is_no_entry(params):
         ("corpora: {a: {loader: flder, path: x}}\n", "unknown loader 'flder'; there are .*folder"),
         (
             "corpora: {a: {loader: folder, path: x, use: [test]}}\n",
-            "'fingerspelling' or 'transfer'",
+            "'transfer' or 'open'",
         ),
         ("corpora: {a: {loader: folder, path: x, usage: []}}\n", "corpora, a: usage: "),
         ("corpora: {a.b: {loader: folder, path: x}}\n", "letters, digits, - and _ only"),

@@ -51,3 +51,19 @@ def test_the_notes_name_the_skeleton_models_that_are_missing_with_the_reason(res
     for about in skeletons.missing().values():
         (note,) = (line for line in text.splitlines() if about["title"] in line)
         assert page.markdown_text(about["reason"]) in note
+
+
+def test_open_corpora_are_columns_of_their_own_once_they_are_trained_on(board, written, measured):
+    board()
+    before = written(fingerclip.TABLE)
+    assert "anyone can download" not in before["md"]
+    where = dict(corpus="lsa64", group="pretraining-lsa64", signers="signers are disjoint")
+    measured("E3.2", "retrieval", "official", value=0.25, **where)
+    measured("X", "retrieval", "official", value=0.75, **where)
+    after = written(fingerclip.TABLE)
+    part = after["md"].split("## Corpora that anyone can download")[1].split("##")[0]
+    lines = {line.split("|")[1].strip(): line for line in part.splitlines() if "|" in line}
+    assert "0.9346" in lines["E3.2"]  # the paper's
+    assert "0.250" in lines["E3.2"]
+    assert "0.750" in lines["X"]
+    assert "signers are disjoint" in after["md"]
