@@ -8,8 +8,7 @@ in ten seconds, and the page is smaller than 6 MB.
 Decisions:
 - The results are made up: encoders of random skill on clips of random difficulty, one metric each,
   each clip in one of 15 sign languages. Each encoder has metadata, as submissions have.
-- Files are written as all results and metadata are, which is not counted;
-  so their files are in the page cache.
+- Files are written before the clock starts, as all results are; so they are in the page cache.
 - The exports, one folder and one record for each encoder, are measured apart; so is reading alone.
 - On a busy machine processor time is the fairer number; the bar is for seconds.
 
