@@ -223,8 +223,12 @@ def _described() -> dict[str, dict[str, Any]]:
     return found
 
 
+@cache
 def sources_of(corpus: str) -> frozenset[str]:
-    """A corpus of this repository and the corpora that its clips were taken from."""
+    """A corpus of this repository and the corpora that its clips were taken from.
+
+    Cached: a board asks for each of its cells, and reading the table takes milliseconds.
+    """
     return frozenset({corpus, *read_yaml(TABLE)["corpora"].get(corpus, ())})
 
 

@@ -39,6 +39,8 @@ def test_the_tutorial_runs_command_by_command(tmp_path):
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     board = tmp_path / "results/leaderboard"
+    page = (board / "index.html").read_text("utf-8")
+    assert '"name":"my-encoder (submitted)"' in page
     about = encoder_metadata.find(board, "submitted", "my-encoder", "1")
     assert about is not None
     assert about.kind == "pose"

@@ -67,6 +67,8 @@ def _plain(value: Any) -> Any:
         return [[float(x) for x in part] for part in value.data]
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.generic):  # np.float64 is a float, but pickled as an object
+        return value.item()
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 

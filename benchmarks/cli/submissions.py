@@ -27,6 +27,13 @@ Metadata = Annotated[
     Path | None,
     typer.Option(help="YAML file with the metadata. Default: the class attribute `metadata`."),
 ]
+Tokenizer = Annotated[
+    str | None,
+    typer.Option(
+        help="Vocabulary of a released checkpoint: a folder with tokenizer.json or vocab.txt, or a "
+        "Hugging Face name such as bert-base-cased. Default: none, so no text is embedded."
+    ),
+]
 
 
 @app.command()
@@ -88,6 +95,7 @@ def run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results of the revision's former code.")
     ] = False,
+    tokenizer: Tokenizer = None,
     profile: Profile = "cpu",
 ) -> None:
     """Run every task on every corpus that is built, and write validated results.
@@ -100,15 +108,18 @@ def run(
     Example: signbench run my_encoder:MyEncoder
 
     Example: signbench run my_embeddings.npz --metadata my_encoder.yaml --tasks sign_to_sign
+
+    Example: signbench run baseline_temporal.pt --tokenizer bert-base-cased
     """
     from benchmarks.submission import entry, running
 
     workspace = Workspace()
-    found = entry.find(given, workspace, metadata=metadata, profile=profile)
+    about = dict(metadata=metadata, tokenizer=tokenizer, profile=profile)
+    found = entry.find(given, workspace, **about)
     options = running.Options(
         tuple(tasks) if tasks else None, tuple(corpora) if corpora else None, limit, overwrite
     )
-    done = running.run(found, workspace, options, show=_print_result)
+    done = running.run(found, workspace, options, show=_Results().show)
     for place, why in done.failed.items():
         typer.echo(f"failed: {', '.join(place)}: {why}", err=True)
     _print_skipped(done.skipped)
@@ -120,14 +131,23 @@ def run(
         raise typer.Exit(1)
 
 
-def _print_result(result: Result) -> None:
-    """One line a result."""
-    name = "mAP" if "mAP" in result.scores else "V2T_R@1"
-    score = result.scores[name]
-    tqdm.write(  # above the progress bar
-        f"{result.corpus}, {result.split}, {result.task:25} {name} {score.value:.3f} "
-        f"[{score.low:.3f}, {score.high:.3f}]  chance {score.chance:.3f}"
-    )
+class _Results:
+    """Prints one line of at most 80 characters a result, below the name of its corpus."""
+
+    def __init__(self) -> None:
+        self._corpus = ""
+
+    def show(self, result: Result) -> None:
+        """Print a result above the progress bar."""
+        if result.corpus != self._corpus:
+            self._corpus = result.corpus
+            tqdm.write(f"{result.corpus}: score [95 % interval], chance")
+        name = "mAP" if "mAP" in result.scores else "V2T_R@1"
+        score = result.scores[name]
+        tqdm.write(
+            f"{result.split:15} {result.task:25} {name.replace('_', ' '):7} {score.value:.3f} "
+            f"[{score.low:.3f}, {score.high:.3f}]  {score.chance:.3f}"
+        )
 
 
 def _print_skipped(skipped: dict[tuple[str, str, str], str]) -> None:
@@ -141,7 +161,12 @@ def _print_skipped(skipped: dict[tuple[str, str, str], str]) -> None:
 
 
 @app.command()
-def submit(given: Given, metadata: Metadata = None, profile: Profile = "cpu") -> None:
+def submit(
+    given: Given,
+    metadata: Metadata = None,
+    tokenizer: Tokenizer = None,
+    profile: Profile = "cpu",
+) -> None:
     """Check a finished run and complete its folder for a pull request.
 
     Example: signbench submit my_encoder:MyEncoder
@@ -149,18 +174,19 @@ def submit(given: Given, metadata: Metadata = None, profile: Profile = "cpu") ->
     from benchmarks.submission import entry, folder
 
     workspace = Workspace()
-    found = entry.find(given, workspace, metadata=metadata, profile=profile)
+    about = dict(metadata=metadata, tokenizer=tokenizer, profile=profile)
+    found = entry.find(given, workspace, **about)
     done = folder.submit(found, workspace)
     if _print_findings(done.folder, workspace):
         raise typer.Exit(1)
     for corpus in done.left_out:
         typer.echo(f"{corpus}: more than {folder.MOST_CLIPS} clips, embeddings are left out")
-    about = found.metadata
-    branch = f"submit-{about.name}-{about.revision}"
+    named = found.metadata
+    branch = f"submit-{named.name}-{named.revision}"
     typer.echo(
         f"{done.folder}: {done.results} results, {done.bytes / 2**20:.1f} MiB. Open a pull request "
         f"with it:\n  git switch -c {branch}\n  git add {done.folder}\n"
-        f"  git commit -m 'Results of {about.name}, revision {about.revision}'\n"
+        f"  git commit -m 'Results of {named.name}, revision {named.revision}'\n"
         f"  git push origin {branch}"
     )
 
@@ -194,5 +220,5 @@ def _print_findings(folder: Path, workspace: Workspace, sample: int = 4) -> int:
         problems += one.problem
         typer.echo(f"{'PROBLEM' if one.problem else 'note'} {one.file}: {one.what}")
     if problems:
-        typer.echo(f"{problems} problems", err=True)
+        typer.echo(f"{problems} problem{'s' * (problems > 1)}", err=True)
     return problems

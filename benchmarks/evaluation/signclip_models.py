@@ -12,6 +12,7 @@ Cost: a model is loaded when its fold is opened, onto a GPU if there is one.
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,14 @@ from benchmarks.evaluation.embedding import EmbeddingFold, Prompts
 from benchmarks.evaluation.embeddings import Cache
 from benchmarks.evaluation.encoders import Encoder, Training
 from benchmarks.evaluation.runs import Kind, Runs, TrainedOn
+from signclip.core import files
 from signclip.core.config import read_yaml
 from signclip.core.errors import ConfigError, RunError
 from signclip.core.workspace import RunId, Workspace
 from signclip.corpora import manifest, splits
 from signclip.experiments import run_folder, table
 from signclip.experiments.config import NOT_IN_FINGERPRINT, RunConfig
-from signclip.text import label
+from signclip.text import TOKENIZER_FILE, label
 
 if TYPE_CHECKING:  # torch
     from signclip.inference import SignCLIPModel
@@ -77,6 +79,7 @@ class TransferredModel(Encoder):
 
     Args:
         source: a run's or an imported folder, or one of the authors' files.
+        tokenizer: the vocabulary of one of the authors' files, see :func:`signclip.load`.
         changes: ``variant`` of the features and ``title``, where they differ from the model's.
 
     Raises:
@@ -86,9 +89,9 @@ class TransferredModel(Encoder):
     embeds = True
     transferred = True
 
-    def __init__(self, source: Path, *, seeded: bool, **changes: str):
+    def __init__(self, source: Path, *, seeded: bool, tokenizer: str | None = None, **changes: str):
         super().__init__()
-        self._source, self.seeded = source, seeded
+        self._source, self.seeded, self._tokenizer = source, seeded, tokenizer
         self._config: RunConfig | None = None
         self._model: SignCLIPModel | None = None
         variant: str | None
@@ -122,8 +125,18 @@ class TransferredModel(Encoder):
 
     def _load(self) -> SignCLIPModel:
         if self._model is None:
-            self._model = _on_device(self._source)
+            self._model = _on_device(self._source, self._tokenizer)
         return self._model
+
+    @property
+    def vocabulary(self) -> str:
+        """Digest of its tokenizer; empty: it has none, and reads no text."""
+        tokenizer = self._load().tokenizer
+        if tokenizer is None:
+            return ""
+        with tempfile.TemporaryDirectory() as folder:
+            tokenizer.save(folder)
+            return files.sha256_file(Path(folder, TOKENIZER_FILE))
 
     def trained_on(self, corpus: Path, corpus_fingerprint: str) -> set[str]:
         """The clips of a built corpus that the model, or one it was initialised with, learned from.
@@ -171,10 +184,12 @@ def _is_run(source: Path) -> bool:
     return not path.is_file() or "run" in read_yaml(path)
 
 
-def _on_device(source: Path) -> Any:
+def _on_device(source: Path, tokenizer: str | None = None) -> Any:
     """A model, on a GPU if there is one."""
     import torch
 
     from signclip import inference
 
-    return inference.load(source).to("cuda" if torch.cuda.is_available() else "cpu")
+    return inference.load(source, tokenizer=tokenizer).to(
+        "cuda" if torch.cuda.is_available() else "cpu"
+    )

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.leaderboard import order, paired
 from benchmarks.leaderboard.columns import Cell, Place, Table, lower_is_better
 from benchmarks.leaderboard.order import ColumnPoints, Standing
-from benchmarks.leaderboard.paired import Ranks, Ties, Units
+from benchmarks.leaderboard.paired import Hits, Ranks, Ties, Units
 
 NOT_A_MEAN = "not a mean of hits over clips, so rows are not tested in pairs"
 NO_RANKS = "a result has no ranks of its clips, so rows are not tested in pairs"
@@ -126,11 +125,19 @@ def depth_of(metric: str) -> int | None:
     return int(named[1]) if named else None
 
 
-class At(NamedTuple):
+@dataclass(frozen=True)
+class At:
     """The clips of a place."""
 
     ranks: Ranks
     units: Units
+    _hits: dict[int, Hits] = field(default_factory=dict)
+
+    def hits(self, depth: int) -> Hits:
+        """Hits at a depth, computed once for the tests and the replicates."""
+        if depth not in self._hits:
+            self._hits[depth] = paired.hits_of(self.ranks, depth)
+        return self._hits[depth]
 
 
 def _column(place: Place, metric: str, cells: Sequence[Cell], here: At) -> Column:
@@ -141,7 +148,7 @@ def _column(place: Place, metric: str, cells: Sequence[Cell], here: At) -> Colum
     if why or depth is None:
         return Column(place, metric, cells, None, why)
     values = [cell.result.scores[metric].value for cell in cells]
-    found = paired.ties(paired.hits_of(here.ranks, depth), values, here.units)
+    found = paired.ties(here.hits(depth), values, here.units)
     return Column(place, metric, cells, found, "")
 
 
@@ -149,7 +156,7 @@ def _points(column: Column, here: At, draws: int, seed: int) -> ColumnPoints:
     sign = -1.0 if lower_is_better(column.metric) else 1.0
     depth = depth_of(column.metric)
     if column.ties is not None and depth is not None:
-        hits = paired.hits_of(here.ranks, depth)
+        hits = here.hits(depth)
         sums = paired.by_unit(np.maximum(hits.steps, 0), here.units)
         sizes = paired.by_unit((hits.steps >= 0).astype(np.int64), here.units)
         drawn = order.resampled_means(sums / hits.scale, sizes, draws, seed)

@@ -33,10 +33,10 @@ from signclip.corpora import splits
 
 PIPELINE = "pipeline"  # origin of all groups that are not in SEPARATE
 SEPARATE = (results.SUBMITTED, results.LOCAL)
-MAIN_METRICS = ("V2T_R@1", "MAP", "F1")  # the first that all results of a place have
+MAIN_METRICS = ("V2T_R@1", "mAP", "F1")  # the first that all results of a place have
 SHOWN_METRICS = (
     *("V2T_R@1", "V2T_R@5", "V2T_R@10", "V2T_MRR", "V2T_MedianR"),
-    *("T2V_P@1", "T2V_R@10", "T2V_MedianR", "MAP", "F1"),
+    *("T2V_P@1", "T2V_R@10", "T2V_MedianR", "mAP", "F1"),
 )
 LOWER_IS_BETTER = ("MedianR", "MeanR")
 FLOOR, SKELETON, POSE_TEXT, POSE, OTHER = (

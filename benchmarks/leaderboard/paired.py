@@ -137,11 +137,16 @@ def choose_units(clips: Sequence[str], about: Mapping[str, tuple[str, str]]) -> 
 
 def row_ranks(found: Mapping[str, Sequence[int]]) -> RowRanks:
     """Ranks as a result has them, clip -> ranks (one a seed or query), as arrays."""
-    return RowRanks(
-        tuple(found),
-        np.fromiter(map(len, found.values()), np.int32, len(found)),
-        np.fromiter(chain.from_iterable(found.values()), np.int32),
-    )
+    flat = list(chain.from_iterable(found.values()))
+    return RowRanks(tuple(found), _integers(list(map(len, found.values()))), _integers(flat))
+
+
+def _integers(values: list[int]) -> NDArray[np.int32]:
+    """Positive integers as an array, in a tenth of the time where all of them fit in a byte."""
+    try:
+        return np.frombuffer(bytes(values), np.uint8).astype(np.int32)
+    except ValueError:
+        return np.array(values, np.int32)
 
 
 def ranks_of(found: Sequence[RowRanks]) -> Ranks:
@@ -152,7 +157,9 @@ def ranks_of(found: Sequence[RowRanks]) -> Ranks:
     most = max((row.counts.max(initial=1) for row in found), default=1)
     array = np.zeros((len(found), len(clips), most), np.int32)
     for ranks, row in zip(array, found, strict=True):
-        if row.clips:
+        if row.clips and (row.counts == 1).all():  # as in most rows, and quicker
+            ranks[places[row.clips], 0] = row.flat
+        elif row.clips:
             before = np.cumsum(row.counts) - row.counts
             number = np.arange(len(row.flat)) - np.repeat(before, row.counts)  # within its clip
             ranks[np.repeat(places[row.clips], row.counts), number] = row.flat
@@ -162,7 +169,8 @@ def ranks_of(found: Sequence[RowRanks]) -> Ranks:
 def hits_of(ranks: Ranks, k: int) -> Hits:
     """Hits at depth ``k``, averaged over each clip's ranks (seeds, or queries)."""
     counts = (ranks.array > 0).sum(axis=2)
-    scale = min(math.lcm(*np.unique(counts[counts > 0]).tolist()), MOST_STEPS)
+    found = np.flatnonzero(np.bincount(counts.ravel()))  # sorting all of them takes longer
+    scale = min(math.lcm(*found[found > 0].tolist()), MOST_STEPS)
     within = ((ranks.array > 0) & (ranks.array <= k)).sum(axis=2)
     steps = np.rint(within * scale / np.maximum(counts, 1)).astype(np.int64)
     return Hits(np.where(counts > 0, steps, -1), scale)

@@ -92,17 +92,26 @@ class Entry:
 
 
 def find(
-    given: str, workspace: Workspace, *, metadata: Path | None = None, profile: str = "cpu"
+    given: str,
+    workspace: Workspace,
+    *,
+    metadata: Path | None = None,
+    profile: str = "cpu",
+    tokenizer: str | None = None,
 ) -> Entry:
     """The entry of what a command is given.
 
     Args:
         metadata: YAML file; None: see the module.
         profile: of runs.
+        tokenizer: the vocabulary of a released checkpoint, which comes without one: a folder or a
+            name of Hugging Face's hub.
 
     Raises:
         ConfigError: there is no such encoder, or its metadata is missing or not valid.
     """
+    if tokenizer is not None and not given.endswith(".pt"):
+        raise ConfigError(f"{given}: --tokenizer is for a released checkpoint (.pt)")
     about = None
     if metadata is not None:
         about = encoder_metadata.parse(read_yaml(metadata), str(metadata))
@@ -110,11 +119,14 @@ def find(
         return _of_class(given, about, profile)
     if precomputed.is_embeddings(given):
         if about is None:
-            raise ConfigError(f"{given}: embeddings need --metadata FILE (`signbench new --help`)")
+            raise ConfigError(
+                f"{given}: embeddings need --metadata FILE, a YAML file with the fields of "
+                "`metadata` in what `signbench new my_encoder` writes"
+            )
         encoder: Encoder = precomputed.PrecomputedEncoder(Path(given), about)
         return Entry(given, about, encoder, profile).with_kind(encoder)
     if given.endswith(".pt"):
-        return _of_checkpoint(Path(given), about, profile)
+        return _of_checkpoint(Path(given), about, profile, tokenizer)
     about = about or encoder_metadata.known(encoder_name(given), profile)
     if about is None:
         raise ConfigError(
@@ -135,16 +147,19 @@ def _of_class(given: str, about: EncoderMetadata | None, profile: str) -> Entry:
     return Entry(given, about, encoder, profile).with_kind(encoder)
 
 
-def _of_checkpoint(path: Path, about: EncoderMetadata | None, profile: str) -> Entry:
+def _of_checkpoint(
+    path: Path, about: EncoderMetadata | None, profile: str, tokenizer: str | None
+) -> Entry:
     from benchmarks.evaluation.signclip_models import TransferredModel
 
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
-    encoder = TransferredModel(path, seeded=False)
+    encoder = TransferredModel(path, seeded=False, tokenizer=tokenizer)
     digest = files.sha256_file(path)[:12]
     if about is None:
         about = encoder_metadata.released(encoder_name(str(path)), digest, encoder.variant)
-    encoder.fingerprint = digest
+    vocabulary = encoder.vocabulary
+    encoder.fingerprint = files.fingerprint([digest, vocabulary]) if vocabulary else digest
     return Entry(str(path), about, encoder, profile).with_kind(encoder)
 
 

@@ -212,14 +212,17 @@ def record_digests(paths: Sequence[Path]) -> None:
 
     Entries of other files stay; a record that is damaged is begun anew.
     """
-    for folder in dict.fromkeys(path.parent for path in paths):
+    of_folder: dict[Path, list[Path]] = {}
+    for path in paths:
+        of_folder.setdefault(path.parent, []).append(path)
+    for folder, here in of_folder.items():
         record = folder / DIGESTS
         try:
             known = read_json(record)["sha256"]
         except (OSError, ValueError, KeyError, TypeError):
             known = {}
         known = {name: digest for name, digest in known.items() if (folder / name).is_file()}
-        new = {path.name: sha256_file(path) for path in paths if path.parent == folder}
+        new = {path.name: sha256_file(path) for path in here}
         write_text(record, sealed_json({"sha256": known | new}))
 
 

@@ -121,3 +121,11 @@ def test_a_released_checkpoint_shares_its_source_with_the_embedded_corpus():
     about = encoder_metadata.released("baseline", "abc", "reduced_face")
     assert exposure(about, NAME) == "source"
     assert json.loads(about.model_dump_json())["run_by"] == "us"
+
+
+def test_the_table_of_corpora_is_read_once_for_a_whole_board(monkeypatch):
+    """Reading it takes milliseconds, and a board asks for each of its cells."""
+    about = metadata(training_corpora=[{"name": "asl-signs", "part": "train"}])
+    first = exposure(about, NAME)
+    monkeypatch.setattr(encoder_metadata, "read_yaml", lambda _: pytest.fail("read again"))
+    assert exposure(about, NAME) == first

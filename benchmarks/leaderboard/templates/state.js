@@ -53,6 +53,10 @@ function onBoard(row) { return !off("kinds").has(row.kind) && (!state.licence ||
 function keepCell(place, cell) {
   return onBoard(DATA.rows[place.rows[cell]]) && (!state.zero || place.exposure[cell] === "none");
 }
+// The chosen columns that hold a result of the order; the others are empty.
+function boardPlaces() {
+  return chosenPlaces().filter((place) => place.rows.some((_, cell) => keepCell(place, cell)));
+}
 function currentStandings() {
   const key = [state.corpora, state.tasks, state.kinds, state.licence, state.zero].join("|");
   if (memo.key !== key) { memo.key = key; memo.value = standings(chosenPlaces(), keepCell); }
@@ -65,9 +69,11 @@ function orderText(standings, places) {
   if (kinds.size) chosen.push("kind = " + (KINDS.filter((kind) => !kinds.has(kind)).join(" or ") || "none"));
   if (state.licence) chosen.push("licence = " + state.licence);
   if (state.zero) chosen.push("zero-shot results only");
-  const all = DATA.rows.filter((row) => places.some((place) => place.cell.has(row.number))).length;
+  const of = chosenPlaces(), empty = of.length - places.length;
+  const all = DATA.rows.filter((row) => of.some((place) => place.cell.has(row.number))).length;
   return (chosen.length ? "Order among " + standings.filter(Boolean).length + " of " : "Order over all ") + all + " rows"
-    + (chosen.length ? ": " + chosen.join("; ") : "") + "; over " + places.length + " of " + DATA.places.length + " columns.";
+    + (chosen.length ? ": " + chosen.join("; ") : "") + "; over " + places.length + " of " + DATA.places.length + " columns."
+    + (empty ? " " + empty + " column" + (empty > 1 ? "s" : "") + " hidden: no such result." : "");
 }
 
 // Rows to show, and why the others are hidden: reason -> count.

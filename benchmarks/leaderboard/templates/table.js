@@ -96,7 +96,7 @@ function droppedText(place) {
 }
 
 function overallView() {
-  const places = chosenPlaces(), all = currentStandings();
+  const places = boardPlaces(), all = currentStandings();
   const { shown, hidden } = filteredRows((row) => all[row.number] !== null);
   const key = state.sort || "rank", up = state.sort ? state.dir === "up" : true;
   const entries = shown.map((row) => ({ row, standing: all[row.number], order: all[row.number].rank }));

@@ -10,8 +10,12 @@ import pandas as pd
 import pytest
 import torch
 from mmaction.datasets import PoseDataset
+from mmengine.dataset import pseudo_collate
 from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 from typer.testing import CliRunner
 
 from baselines import cli
@@ -192,6 +196,37 @@ def test_a_checkpoint_with_objects_is_refused_and_the_hook_prevents_them(users, 
     assert content["message_hub"]["log_scalars"]["train/loss"][0] == [0.5]
     torch.save(content, tmp_path / "plain.pth")
     assert users(weights=tmp_path / "plain.pth").is_dir()
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_checkpoint_that_mmengines_runner_saved(users, exported, corpus, tmp_path, plain):
+    """Trained as MMAction2's ``tools/train.py`` does: message hub and optimizer beside weights."""
+    network = users.network.train()
+    runner = Runner(
+        network,
+        work_dir=str(tmp_path / "work"),
+        train_dataloader=DataLoader(
+            mmaction2(exported, pipeline=PIPELINE, split="train"), 6, collate_fn=pseudo_collate
+        ),
+        train_cfg=dict(by_epoch=True, max_epochs=1),
+        optim_wrapper=OptimWrapper(torch.optim.SGD(network.parameters(), 0.01)),
+        custom_hooks=[dict(type="PlainCheckpoint")] if plain else [],
+        default_scope="mmaction",
+        experiment_name=f"imported-{plain}",
+        log_level="ERROR",
+    )
+    runner.train()
+    weights = tmp_path / "work" / "epoch_1.pth"
+    if not plain:
+        with pytest.raises(RunError, match="PlainCheckpoint"):
+            users(weights=weights)
+        return
+    loaded = imported.load(users(weights=weights))
+    trained = network.eval().state_dict()
+    assert loaded.network.state_dict().keys() == trained.keys()
+    assert all(torch.equal(v, trained[k]) for k, v in loaded.network.state_dict().items())
+    scores = loaded.score([corpus.store["clip-24"]], ["a", "b", "c"])
+    assert np.isfinite(scores).all()
 
 
 def test_a_failed_import_says_why(users, tmp_path):

@@ -152,6 +152,40 @@ def test_kind_licence_and_zero_shot_order_the_rows_that_remain(
     assert order in tab.locator("#view caption").inner_text()
 
 
+def test_columns_without_a_result_of_the_order_are_hidden_and_counted(opened):
+    tab = opened()
+    tab.evaluate(
+        """() => {
+          for (const place of leaderboard.data.places) {
+            const seen = place.split === "letters" ? "none" : "trained here";
+            place.exposure = place.rows.map(() => seen);
+          }
+        }"""
+    )
+    assert tab.locator("thead tr:last-child th a").count() == 2
+    tab.goto(tab.url.split("#")[0] + "#view=overall&zero=1")
+    assert tab.locator("thead tr:last-child th a").count() == 1
+    status = tab.locator("#status").inner_text()
+    assert "over 1 of 2 columns. 1 column hidden: no such result." in status
+    assert tab.locator("tr[data-row^=X] td").nth(4).inner_text() == "1/1"
+
+
+def test_names_in_the_plot_do_not_cover_each_other(opened):
+    tab = opened("#view=cost&x=parameters")  # three of four have equal costs
+    boxes = tab.evaluate(
+        """() => [...document.querySelectorAll(".plot text")].map((node) => {
+          const box = node.getBBox();
+          return [box.x, box.y, box.x + box.width, box.y + box.height];
+        })"""
+    )
+    assert tab.locator(".plot .point").count() == 4
+    assert tab.locator(".plot .point text").count() >= 2
+    for number, (left, top, right, bottom) in enumerate(boxes):
+        for x, y, to_x, to_y in boxes[number + 1 :]:
+            # a pixel or two: a font's line is higher than its letters
+            assert right <= x + 2 or to_x <= left + 2 or bottom <= y + 4 or to_y <= top + 4
+
+
 def test_the_places_of_a_column_are_those_among_all_its_rows(opened):
     tab = opened("#view=task")
     before = ranks(tab)

@@ -29,6 +29,13 @@ def test_results_of_other_data_do_not_share_a_column(drawn, table_of, change):
     assert len(table_of(drawn("X", 0.5), drawn("E4", 0.5, **change)).places) == 2
 
 
+def test_clips_of_the_same_sign_are_shown_with_map(drawn, table_of):
+    one = drawn("X", 0.5, task="sign_to_sign")
+    scores = {**one.scores, "mAP": one.scores["V2T_R@1"], "V2T_DCG": one.scores["V2T_R@1"]}
+    found = table_of(one.model_copy(update={"scores": scores}))
+    assert found.metrics(found.places[0]) == ["V2T_R@1", "mAP"]
+
+
 def test_results_of_others_have_rows_of_their_own(drawn, table_of):
     found = [drawn("X", 0.5, group=group) for group in ("repro", "submitted", "local")]
     rows = table_of(*found).rows

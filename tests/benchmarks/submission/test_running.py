@@ -1,18 +1,27 @@
 """A run: every task that makes sense, resumed, and never a mixture or a corrupt file."""
 
+import argparse
+import dataclasses
 import json
 import os
+import string
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from benchmarks import encoder_metadata, results
-from benchmarks.submission import running
+from benchmarks import encoder_metadata, results, tasks
+from benchmarks.cli import submissions
+from benchmarks.submission import entry, running
 from signclip.core import files
 from signclip.core.errors import BusyError, ConfigError, SignCLIPError
+from signclip.corpora import splits
+from signclip.model.config import ModelConfig
+from signclip.model.towers import SignCLIP
+from signclip.text import SPECIAL_TOKENS
 
 NAME = "spreadthesign-fingerspelling"
 WITHOUT_TEXTS = {
@@ -74,6 +83,52 @@ def test_a_text_side_adds_retrieval(open_entry, workspace):
     options = running.Options(tasks=("retrieval", "zero_shot"))
     done = running.run(open_entry(TEXTS, "Texts"), workspace, options)
     assert {task for _, _, task in done.measured} == {"retrieval", "zero_shot"}
+
+
+@pytest.fixture
+def released(tmp_path) -> tuple[Path, Path]:
+    """A small checkpoint in the layout of the authors' files, and its vocabulary."""
+    pieces = [*SPECIAL_TOKENS, "<", ">", *string.ascii_lowercase]
+    pieces += [f"##{letter}" for letter in string.ascii_lowercase]
+    sizes = ModelConfig(
+        **dict(frame_dims=63, vocab_size=len(pieces), pose_vocab_size=110, hidden_size=24),
+        **dict(attention_heads=12, intermediate_size=16, pose_layers=1, text_layers=1),
+        **dict(max_frames=256, max_tokens=64, position_embeddings=260),
+        **dict(pose_cls_id=101, pose_sep_id=102),
+    )
+    torch.manual_seed(0)
+    state = {f"mmmodel.{key}": value for key, value in SignCLIP(sizes).state_dict().items()}
+    settings = {"task": argparse.Namespace(taskconfig="x.yaml")}
+    torch.save({"cfg": settings, "model": state}, tmp_path / "released.pt")
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    return tmp_path / "released.pt", tmp_path
+
+
+def test_a_released_checkpoint_reads_texts_with_its_vocabulary(released, workspace):
+    file, vocabulary = released
+    options = running.Options(tasks=("retrieval", "prototypes"))
+    bare = entry.find(str(file), workspace)
+    done = running.run(bare, workspace, options)
+    assert {task for _, _, task in done.measured} == {"prototypes"}
+    assert "vocabulary" in "".join(done.failed.values())
+    complete = entry.find(str(file), workspace, tokenizer=str(vocabulary))
+    with pytest.raises(ConfigError, match="measured with other code, metadata or files"):
+        running.run(complete, workspace, options)
+    again = running.run(complete, workspace, dataclasses.replace(options, overwrite=True))
+    assert {task for _, _, task in again.measured} == {"retrieval", "prototypes"}
+    assert complete.metadata.kind == "pose and text"
+    with pytest.raises(ConfigError, match="--tokenizer is for a released checkpoint"):
+        entry.find("my.module:Encoder", workspace, tokenizer=str(vocabulary))
+
+
+def test_a_result_is_printed_within_80_columns(result, capsys):
+    longest = max((name for name in tasks.all_tasks()), key=len)
+    shown = submissions._Results()
+    for split in splits.SPLITS:
+        shown.show(result(task=longest, split=split))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(splits.SPLITS)  # the corpus once
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_second_run_keeps_what_is_measured(open_entry, workspace):
