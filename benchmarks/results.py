@@ -11,7 +11,8 @@ Decisions
   and were not evaluated, the rank of every clip (so that two results can be compared clip by clip
   without their models), a signature that identifies how it was measured, and a hash of its content.
 * Files of older schema versions still load: version 1 had no groups (its group is empty), version 2
-  no fingerprints of encoder classes.
+  no fingerprints of encoder classes; in versions 1 to 3 ties went to the lower index, so a rank is
+  one number.
 
 Cost: 0.3 ms to read a result of 300 clips.
 """
@@ -61,6 +62,10 @@ PACKAGES = ("torch", "transformers", "mmengine", "numpy", "pose-format", "spoken
 MEAN_RANKS = ("MeanR", "MedianR")  # metrics that are ranks; all others lie between 0 and 1
 Count = Annotated[int, Field(ge=0)]
 Rank = Annotated[int, Field(ge=1)]
+# one number, or where scores are equal [lowest, highest] or [lowest, highest, right ones among the
+# tied] (benchmarks.metrics.ties)
+StoredRank = Rank | Annotated[list[Rank], Field(min_length=2, max_length=3)]
+TIES_SINCE = 4  # version of the schema
 
 
 class _Strict(BaseModel):
@@ -87,7 +92,7 @@ class Cost(_Strict):
 class Result(_Strict):
     """One encoder on one task, corpus and split, over all folds and seeds."""
 
-    schema_version: int = Field(default=3, ge=1, le=3)
+    schema_version: int = Field(default=4, ge=1, le=4)
     group: str = Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*)?$")
     encoder: str
     title: str
@@ -112,7 +117,7 @@ class Result(_Strict):
     # code, metadata and files of an encoder class, or its file of embeddings; empty: see the runs
     encoder_fingerprint: str = ""
     # V2T ranks of each test clip, one per seed; two encoders are compared clip by clip with them
-    ranks: dict[str, list[Rank]] = {}
+    ranks: dict[str, list[StoredRank]] = {}
     cost: Cost
     suite: str = Field(default_factory=lambda: suite())  # version of this benchmark
     git_commit: str
@@ -139,10 +144,19 @@ class Result(_Strict):
                 f"{self.n_evaluated} clips evaluated and {sum(self.n_dropped.values())} dropped "
                 f"are not {self.n_total}"
             )
-        last = max((max(ranks, default=1) for ranks in self.ranks.values()), default=1)
-        if last > self.labels:
-            raise ValueError(f"rank {last} among {self.labels}")
+        for clip, ranks in self.ranks.items():
+            for rank in ranks:
+                self._check_rank(clip, rank)
         return self
+
+    def _check_rank(self, clip: str, rank: int | list[int]) -> None:
+        if isinstance(rank, int):
+            if rank > self.labels:
+                raise ValueError(f"rank {rank} among {self.labels}")
+        elif self.schema_version < TIES_SINCE:
+            raise ValueError(f"{clip}: schema version {self.schema_version} with rank {rank}")
+        elif not rank[0] < rank[1] <= self.labels or rank[2:] == [1]:
+            raise ValueError(f"{clip}: a rank of {rank} among {self.labels}")
 
     @property
     def signature(self) -> str:
