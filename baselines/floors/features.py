@@ -62,7 +62,7 @@ def inputs(clip: Features) -> np.ndarray:
 
     from signclip.model.hands import frames_before
 
-    frames = torch.as_tensor(np.ascontiguousarray(clip.values))[None]
+    frames = torch.tensor(clip.values)[None]
     with torch.no_grad():
         found = _network()(frames, frames_before(frames))[0]
     return middle(found.numpy().astype(np.float64))

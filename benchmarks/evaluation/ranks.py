@@ -60,7 +60,7 @@ class CandidateRanks(NamedTuple):
     """Ranks of a fold's test clips where each clip has its own candidates, or several queries."""
 
     ids: list[str]
-    ranks: list[TiedRanks]  # of each clip's queries
+    ranks: Sequence[TiedRanks | np.ndarray]  # of each clip's queries; ints where nothing is tied
     candidates: list[np.ndarray]  # number of candidates of each query
     predicted: list[str]  # of each clip; empty: not a single prediction
     # number of right candidates of each query, of which the first one is ranked; None: one
@@ -69,7 +69,8 @@ class CandidateRanks(NamedTuple):
 
     def by_clip(self) -> tuple[list[TiedRanks], list[np.ndarray]]:
         """Ranks of each clip and the number of candidates of each rank."""
-        return self.ranks, self.candidates
+        ranks = [one if isinstance(one, TiedRanks) else TiedRanks.of(one) for one in self.ranks]
+        return ranks, self.candidates
 
 
 NO_QUERIES = CandidateRanks([], [], [], [])

@@ -39,6 +39,19 @@ def hits(result: Result, metric: str) -> dict[str, float]:
     return dict(zip(result.ranks, found, strict=True))
 
 
+class Intervals(NamedTuple):
+    """A paired difference with both of its intervals."""
+
+    over_clips: PairedDifference
+    over_groups: PairedDifference | None  # None: the clips are of one group, or of none
+
+    @property
+    def wider(self) -> PairedDifference:
+        """The one that claims rest on."""
+        both = [one for one in self if one is not None]
+        return max(both, key=lambda one: one.high - one.low)
+
+
 class Flips(NamedTuple):
     """The clips that two encoders disagree about; see :func:`flips`."""
 
@@ -84,6 +97,18 @@ def compare(
     Raises:
         ConfigError: the two were not evaluated on the same clips and gallery.
     """
+    return both_intervals(a, b, metric, groups=groups, across_tasks=across_tasks).wider
+
+
+def both_intervals(
+    a: Result,
+    b: Result,
+    metric: str = "V2T_R@1",
+    *,
+    groups: Mapping[str, str] | None = None,
+    across_tasks: bool = False,
+) -> Intervals:
+    """As :func:`compare`, with the interval over clips and the one over groups."""
     _check_comparable(a, b, across_tasks=across_tasks)
     of_a, of_b = _paired(a, b, metric)
     clips = sorted(of_a)
@@ -91,9 +116,8 @@ def compare(
     over_clips = intervals.paired_bootstrap(*both)
     names = [(groups or {}).get(clip, "") for clip in clips]
     if len(set(names)) < 2:
-        return over_clips
-    over_groups = intervals.paired_bootstrap(*both, groups=names)
-    return max(over_clips, over_groups, key=lambda one: one.high - one.low)
+        return Intervals(over_clips, None)
+    return Intervals(over_clips, intervals.paired_bootstrap(*both, groups=names))
 
 
 def on_shared_clips(a: Result, b: Result) -> tuple[Result, Result]:

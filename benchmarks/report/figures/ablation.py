@@ -2,8 +2,9 @@
 
 Decisions
 * Three panels, one question each: the paper's rows against E5, the rows beyond it against E7.2
-  (both on ``in_domain``, where all are evaluated), and row X against E7.2 and the best floor of every
-  split and gallery. A dot is the difference of V2T R@1, the line its 95 % paired bootstrap interval.
+  (both on ``in_domain``, where all are evaluated), and row X against E7.2 and the best floor of
+  every split and gallery. A dot is the difference of V2T R@1, the line its 95 % paired bootstrap
+  interval.
 * Rows of the paper and beyond it stand by their mean difference, largest first. Those whose
   intervals include 0 in every gallery are drawn together at the bottom, without a line each: where
   nothing can be told apart, the reader needs to know which rows these are, and no more. The CSV has
