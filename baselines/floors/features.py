@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from signclip.poses import Features
-from signclip.poses.landmarks import SIGNING, SIGNING_LEFT, SIGNING_RIGHT
+from signclip.poses.landmarks import HAND_POINTS, SIGNING, SIGNING_LEFT, SIGNING_RIGHT
 
 if TYPE_CHECKING:
     from signclip.model.hands import HandFeatures
@@ -40,7 +40,7 @@ def hand_frames(clip: Features) -> np.ndarray:
     hand = hand - hand[:, WRIST : WRIST + 1]
     size = np.linalg.norm(hand[:, MIDDLE_KNUCKLE], axis=1)
     size[size == 0] = 1  # the points coincide: there is no shape to scale
-    return (hand / size[:, None, None])[..., :2].reshape(len(hand), -1)
+    return (hand / size[:, None, None])[..., :2].reshape(len(hand), 2 * HAND_POINTS)
 
 
 def middle(frames: np.ndarray) -> np.ndarray:
