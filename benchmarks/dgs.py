@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import metrics
-from benchmarks.metrics import intervals
+from benchmarks.metrics import TiedRanks, intervals, ties
 from signclip import checkpoint, inference
 from signclip.core import files, workers
 from signclip.core.errors import ConfigError, RunError
@@ -95,11 +95,11 @@ def measure(report: pd.DataFrame, poses: Path, runs: Sequence[Path]) -> pd.DataF
                 rank = metrics.v2t_ranks(scores, targets)
                 ranks.setdefault((view, policy), []).append(rank)
                 row = {"view": view, "long": policy, "model": run.name, "n_evaluated": len(rank)}
-                rows.append(row | {"n_over_limit": over} | _scores(rank[None]))
+                rows.append(row | {"n_over_limit": over} | _scores([rank]))
     for (view, policy), of_runs in ranks.items():
         row = {"view": view, "long": policy, "model": MEAN, "n_evaluated": len(of_runs[0])}
         over = next(r["n_over_limit"] for r in rows if (r["view"], r["long"]) == (view, policy))
-        rows.append(row | {"n_over_limit": over} | _scores(np.stack(of_runs)))
+        rows.append(row | {"n_over_limit": over} | _scores(of_runs))
     table = pd.DataFrame(rows).sort_values(["view", "long"], kind="stable", ignore_index=True)
     chance = intervals.chance_v2t(len(LETTERS), KS)
     for name, value in chance.items():
@@ -108,14 +108,15 @@ def measure(report: pd.DataFrame, poses: Path, runs: Sequence[Path]) -> pd.DataF
     return table
 
 
-def _scores(ranks: np.ndarray) -> dict[str, float]:
-    """R@k and MedianR of ranks (models, videos), with intervals over videos."""
+def _scores(ranks: Sequence[TiedRanks]) -> dict[str, float]:
+    """R@k and MedianR of each model's ranks (videos,), with intervals over videos."""
     scores = {}
     for k in KS:
-        hits = (ranks <= k).mean(axis=0)  # of each video: the share of models with a hit
+        # of each video: the share of models with a hit
+        hits = np.mean([of_model.recall(k) for of_model in ranks], axis=0)
         low, high = intervals.bootstrap_interval(hits)
         scores |= {f"V2T_R@{k}": hits.mean(), f"V2T_R@{k}_low": low, f"V2T_R@{k}_high": high}
-    return scores | {"V2T_MedianR": np.median(ranks)}
+    return scores | {"V2T_MedianR": ties.median(TiedRanks.join(ranks))}
 
 
 def markdown(table: pd.DataFrame, remarks: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import yaml
 
+from benchmarks.metrics import ties
 from benchmarks.metrics.intervals import PairedDifference, paired_bootstrap
 from benchmarks.results import LOCAL
 from benchmarks.tune import FOLDS_FILE, SCORE, nested_setting
@@ -79,6 +80,8 @@ def params_of(trials: Trials, setting: str, workspace: Workspace) -> dict[str, A
 def hits(trials: Trials, setting: str, workspace: Workspace) -> pd.Series:
     """Whether the text of each test clip ranks first, with one setting's runs; by fold and clip.
 
+    A clip whose text ties for the first rank is a hit with its probability in a random order.
+
     Raises:
         SignCLIPError: a run is missing or damaged.
     """
@@ -101,7 +104,8 @@ def hits(trials: Trials, setting: str, workspace: Workspace) -> pd.Series:
         context = open_context(trials.row, inside, **where).named(group=LOCAL, revision=None)
         fold_of = {clip: fold.number for fold in context.folds for clip in fold.test}
         ranks = run_tasks(context, [RETRIEVAL])[RETRIEVAL].ranks
-    found = {(fold_of[clip], clip): float(of_clip[0] == 1) for clip, of_clip in ranks.items()}
+    shares = ties.recall_of_clips(ranks, 1)
+    found = {(fold_of[clip], clip): hit for clip, hit in zip(ranks, shares, strict=True)}
     return pd.Series(found, dtype=float)
 
 

@@ -11,7 +11,8 @@ Decisions
   and were not evaluated, the rank of every clip (so that two results can be compared clip by clip
   without their models), a signature that identifies how it was measured, and a hash of its content.
 * Files of older schema versions still load: version 1 had no groups (its group is empty), version 2
-  no fingerprints of encoder classes.
+  no fingerprints of encoder classes; in versions 1 to 3 ties went to the lower index, so a rank is
+  one number.
 
 Cost: 0.3 ms to read a result of 300 clips.
 """
@@ -63,6 +64,10 @@ PACKAGES = ("torch", "transformers", "mmengine", "numpy", "pose-format", "spoken
 MEAN_RANKS = ("MeanR", "MedianR")  # metrics that are ranks; all others lie between 0 and 1
 Count = Annotated[int, Field(ge=0)]
 Rank = Annotated[int, Field(ge=1)]
+# one number, or where scores are equal [lowest, highest] or [lowest, highest, right ones among the
+# tied] (benchmarks.metrics.ties)
+StoredRank = Rank | Annotated[list[Rank], Field(min_length=2, max_length=3)]
+TIES_SINCE = 4  # version of the schema
 
 
 def _known_ranks(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -81,7 +86,7 @@ def _known_ranks(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     return validate(value)
 
 
-Ranks = Annotated[dict[str, list[Rank]], WrapValidator(_known_ranks)]
+Ranks = Annotated[dict[str, list[StoredRank]], WrapValidator(_known_ranks)]
 
 
 class _Strict(BaseModel):
@@ -108,7 +113,7 @@ class Cost(_Strict):
 class Result(_Strict):
     """One encoder on one task, corpus and split, over all folds and seeds."""
 
-    schema_version: int = Field(default=3, ge=1, le=3)
+    schema_version: int = Field(default=4, ge=1, le=4)
     group: str = Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*)?$")
     encoder: str
     title: str
@@ -160,10 +165,23 @@ class Result(_Strict):
                 f"{self.n_evaluated} clips evaluated and {sum(self.n_dropped.values())} dropped "
                 f"are not {self.n_total}"
             )
-        last = max(chain.from_iterable(self.ranks.values()), default=1)
-        if last > self.labels:
-            raise ValueError(f"rank {last} among {self.labels}")
+        ranks = list(chain.from_iterable(self.ranks.values()))
+        if set(map(type, ranks)) <= {int}:  # as in most results, and much quicker
+            self._check_rank("", max(ranks, default=1))
+        else:
+            for clip, of_clip in self.ranks.items():
+                for rank in of_clip:
+                    self._check_rank(clip, rank)
         return self
+
+    def _check_rank(self, clip: str, rank: int | list[int]) -> None:
+        if isinstance(rank, int):
+            if rank > self.labels:
+                raise ValueError(f"rank {rank} among {self.labels}")
+        elif self.schema_version < TIES_SINCE:
+            raise ValueError(f"{clip}: schema version {self.schema_version} with rank {rank}")
+        elif not rank[0] < rank[1] <= self.labels or rank[2:] == [1]:
+            raise ValueError(f"{clip}: a rank of {rank} among {self.labels}")
 
     @property
     def signature(self) -> str:

@@ -293,5 +293,10 @@ def compare(
     for name, side in ((a, changed.gained), (b, changed.lost)):
         typer.echo(f"{len(side)} clips are found by {name} only")
         for clip in side[:clips]:
-            ranks = (" ".join(map(str, one.ranks[clip])) for one in found)
+            ranks = (" ".join(map(_rank, one.ranks[clip])) for one in found)
             typer.echo("  {:24} rank {} and {}".format(clip, *ranks))
+
+
+def _rank(stored: int | list[int]) -> str:
+    """A rank as it is printed: ``3``, or ``3-7`` where texts tie."""
+    return str(stored) if isinstance(stored, int) else f"{stored[0]}-{stored[1]}"

@@ -1,6 +1,8 @@
 """Predictions of every test clip: Parquet files below ``predictions/<group>/<encoder>/``.
 
 Decisions
+* A rank is stored as the lowest and the highest that it can be (:mod:`benchmarks.metrics.ties`):
+  ``rank``, ``rank_high``, and ``rank_right``, the right candidates among the tied ones.
 * Retrieval: ``<split>/clips.parquet``, a row per seed and test clip (id, label, predicted text,
   rank of its own text, embedding), and ``<split>/gallery.parquet``, the texts of the gallery with
   their embeddings. The gallery of prompts has both files with ``tagged_`` before the name, without
@@ -27,6 +29,7 @@ import pandas as pd
 
 from benchmarks.evaluation.galleries import RETRIEVAL, TAGGED_RETRIEVAL
 from benchmarks.evaluation.ranks import Embedded, GalleryRanks, Recognised, TaskRanks
+from benchmarks.metrics import TiedRanks
 from signclip.core import files, parquet
 
 if TYPE_CHECKING:
@@ -36,6 +39,9 @@ CLIPS_FILE, GALLERY_FILE = "clips.parquet", "gallery.parquet"
 TAGGED = "tagged_"  # prefix of the files of the prompt gallery
 PREFIXES = {RETRIEVAL: "", TAGGED_RETRIEVAL: TAGGED}
 PROTOCOLS = "protocols"  # folder of the other tasks
+
+RANK_COLUMNS = ("rank", "rank_high", "rank_right")
+NO_RANKS = TiedRanks(*[np.empty(0, np.int64)] * 3)
 
 Where = tuple[int, int]  # seed and fold
 
@@ -109,7 +115,7 @@ def _clips(
             "sign_language": list(languages[one.ids]),
             "label": [one.names[row] for row in one.targets],
             "predicted": one.predicted,
-            "rank": one.ranks.v2t,
+            **_columns(one.ranks.v2t),
         }
     )
     if isinstance(one.scored, Recognised):
@@ -126,6 +132,21 @@ def _gallery(where: Where, one: GalleryRanks) -> pd.DataFrame:
     return table
 
 
+def bounds(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The rank columns of a table of predictions; see :func:`ranks_of`."""
+    return _columns(ranks_of(table))
+
+
+def _columns(ranks: TiedRanks) -> dict[str, np.ndarray]:
+    return dict(zip(RANK_COLUMNS, (ranks.low, ranks.high, ranks.right), strict=True))
+
+
+def ranks_of(table: pd.DataFrame) -> TiedRanks:
+    """The ranks in a table of predictions; in one without bounds nothing is tied."""
+    given = [table[name].to_numpy() for name in RANK_COLUMNS if name in table]
+    return TiedRanks.of(*given)
+
+
 def _queries(task: str, where: Where, one: TaskRanks) -> pd.DataFrame:
     """One row a query: the clip, its rank, the number of candidates, and the predicted text."""
     ranks, candidates = one.by_clip()
@@ -137,7 +158,7 @@ def _queries(task: str, where: Where, one: TaskRanks) -> pd.DataFrame:
             "fold": where[1],
             "id": np.repeat(one.ids, queries),
             "predicted": np.repeat(one.predicted, queries),
-            "rank": np.concatenate([np.empty(0, np.int64), *ranks]),
+            **_columns(TiedRanks.join(ranks) if ranks else NO_RANKS),
             "candidates": np.concatenate([np.empty(0, np.int64), *candidates]),
         }
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import metrics
-from benchmarks.metrics import Ranks, streaming
+from benchmarks.metrics import Ranks, TiedRanks, streaming
 
 
 class Recognised(NamedTuple):
@@ -50,26 +50,27 @@ class GalleryRanks(NamedTuple):
         """The text that ranks first for each clip."""
         return [self.names[row] for row in self.ranks.predicted]
 
-    def by_clip(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def by_clip(self) -> tuple[list[TiedRanks], list[np.ndarray]]:
         """Ranks of each clip and the number of candidates of each rank."""
-        ranks = self.ranks.v2t[:, None]
-        return list(ranks), [np.array([self.ranks.texts])] * len(ranks)
+        clips = len(self.ranks.v2t)
+        return self.ranks.v2t.split([1] * clips), [np.array([self.ranks.texts])] * clips
 
 
 class CandidateRanks(NamedTuple):
     """Ranks of a fold's test clips where each clip has its own candidates, or several queries."""
 
     ids: list[str]
-    ranks: list[np.ndarray]  # of each clip's queries
+    ranks: Sequence[TiedRanks | np.ndarray]  # of each clip's queries; ints where nothing is tied
     candidates: list[np.ndarray]  # number of candidates of each query
     predicted: list[str]  # of each clip; empty: not a single prediction
     # number of right candidates of each query, of which the first one is ranked; None: one
     positives: list[np.ndarray] | None = None
     values: Mapping[str, np.ndarray] = {}  # more numbers, one per clip, for a task's extra scores
 
-    def by_clip(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def by_clip(self) -> tuple[list[TiedRanks], list[np.ndarray]]:
         """Ranks of each clip and the number of candidates of each rank."""
-        return self.ranks, self.candidates
+        ranks = [one if isinstance(one, TiedRanks) else TiedRanks.of(one) for one in self.ranks]
+        return ranks, self.candidates
 
 
 NO_QUERIES = CandidateRanks([], [], [], [])

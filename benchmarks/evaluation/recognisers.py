@@ -1,7 +1,9 @@
 """Recognisers as encoders: classes with ``fit(clips, texts)`` and ``score(clips, labels)``.
 
 Decision: a recogniser of labels knows no languages. In a prompt gallery a second instance is fitted
-to the clips' languages, and a (language, label) pair scores the sum of the two. That is a weak
+to the clips' languages, and a (language, label) pair scores the sum of the two; a class whose
+attribute ``language_recogniser`` names another class has one of that fitted instead (with
+log-probabilities the sum is a product of two factors). With nearest neighbours alone that is a weak
 floor: the pair of the nearest training clip always scores highest, so where each pair occurs once
 it is never right at rank 1; and it knows only languages of training, so on unseen languages it is
 below chance, since no training clip of the right language exists. (Excluding the pairs of training
@@ -55,9 +57,16 @@ class Recogniser(Encoder):
         """Fit a new instance to the training clips' labels."""
         return RecogniserFold(self, training)
 
-    def fitted(self, clips: Sequence[Features], texts: Sequence[str]) -> Any:
-        """A new instance, fitted; its time counts as training."""
-        recogniser = self._kind()
+    def fitted(
+        self, clips: Sequence[Features], texts: Sequence[str], *, languages: bool = False
+    ) -> Any:
+        """A new instance, fitted; its time counts as training.
+
+        Args:
+            languages: the texts are sign languages.
+        """
+        kind = getattr(self._kind, "language_recogniser", self._kind) if languages else self._kind
+        recogniser = kind()
         start = time.perf_counter()
         recogniser.fit(clips, texts)
         self.training_seconds += time.perf_counter() - start
@@ -79,7 +88,9 @@ class RecogniserFold(OpenFold):
         """Score clips against labels, or (language, label) pairs."""
         if gallery.tagged and self._of_language is None:
             languages = [sign for sign, _ in self._training.languages]
-            self._of_language = self._recogniser.fitted(self._training.clips, languages)
+            self._of_language = self._recogniser.fitted(
+                self._training.clips, languages, languages=True
+            )
         start = time.perf_counter()
         scores = _score(self._of_label, clips, [entry.label for entry in gallery.entries])
         if gallery.tagged:

@@ -31,6 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from benchmarks.metrics.ties import StoredRank, TiedRanks
+
 ALL_PAIRS = 64  # rows of a column up to which all pairs are tested
 LEAST_UNITS = 6  # with 5, the smallest two-sided p-value is 2 / 2**5 = 0.06
 MOST_STEPS = 60  # finest step of a clip's share of hits, 1 / MOST_STEPS
@@ -59,12 +61,15 @@ class RowRanks(NamedTuple):
     Attributes:
         clips: ids, in any order.
         counts: int32 (clips,), the number of ranks of each clip.
-        flat: int32 (ranks,), 1-based, clip by clip.
+        flat: int32 (ranks,), 1-based, clip by clip; of tied ones the lowest.
+        tied: int32 (ranks, 2), the highest rank and the right candidates among the tied
+            (:mod:`benchmarks.metrics.ties`); None: nothing is tied.
     """
 
     clips: tuple[str, ...]
     counts: NDArray[np.int32]
     flat: NDArray[np.int32]
+    tied: NDArray[np.int32] | None = None
 
 
 class Ranks(NamedTuple):
@@ -72,11 +77,19 @@ class Ranks(NamedTuple):
 
     Attributes:
         clips: ids, ascending.
-        array: int32 (rows, clips, ranks of a clip), 1-based; 0: the row has no such rank.
+        array: int32 (rows, clips, ranks of a clip), 1-based; 0: the row has no such rank. Of tied
+            ranks the lowest.
+        tied: row -> int32 (clips, ranks of a clip, 2), as in :class:`RowRanks`; rows with ties.
     """
 
     clips: list[str]
     array: NDArray[np.int32]
+    tied: dict[int, NDArray[np.int32]]
+
+    def row(self, row: int) -> TiedRanks:
+        """The ranks of a row with ties, those that it has, clip by clip."""
+        have = self.array[row] > 0
+        return TiedRanks.of(self.array[row][have], *self.tied[row][have].T)
 
 
 class Hits(NamedTuple):
@@ -135,10 +148,15 @@ def choose_units(clips: Sequence[str], about: Mapping[str, tuple[str, str]]) -> 
     return Units("clips", np.arange(len(clips)), len(clips), "; ".join(reasons))
 
 
-def row_ranks(found: Mapping[str, Sequence[int]]) -> RowRanks:
+def row_ranks(found: Mapping[str, Sequence[StoredRank]]) -> RowRanks:
     """Ranks as a result has them, clip -> ranks (one a seed or query), as arrays."""
+    counts = _integers(list(map(len, found.values())))
     flat = list(chain.from_iterable(found.values()))
-    return RowRanks(tuple(found), _integers(list(map(len, found.values()))), _integers(flat))
+    if set(map(type, flat)) <= {int}:
+        return RowRanks(tuple(found), counts, _integers(flat))
+    ranks = TiedRanks.from_stored(flat)
+    tied = np.stack([ranks.high, ranks.right], axis=1).astype(np.int32)
+    return RowRanks(tuple(found), counts, ranks.low.astype(np.int32), tied)
 
 
 def _integers(values: list[int]) -> NDArray[np.int32]:
@@ -156,22 +174,35 @@ def ranks_of(found: Sequence[RowRanks]) -> Ranks:
     places = {ids: np.searchsorted(clips, ids) for ids in of_rows}
     most = max((row.counts.max(initial=1) for row in found), default=1)
     array = np.zeros((len(found), len(clips), most), np.int32)
-    for ranks, row in zip(array, found, strict=True):
-        if row.clips and (row.counts == 1).all():  # as in most rows, and quicker
+    tied = {}
+    for position, (ranks, row) in enumerate(zip(array, found, strict=True)):
+        if row.clips and row.tied is None and (row.counts == 1).all():  # as most rows, and quicker
             ranks[places[row.clips], 0] = row.flat
         elif row.clips:
             before = np.cumsum(row.counts) - row.counts
             number = np.arange(len(row.flat)) - np.repeat(before, row.counts)  # within its clip
-            ranks[np.repeat(places[row.clips], row.counts), number] = row.flat
-    return Ranks(clips, array)
+            where = np.repeat(places[row.clips], row.counts), number
+            ranks[where] = row.flat
+            if row.tied is not None:
+                tied[position] = np.zeros((len(clips), most, 2), np.int32)
+                tied[position][where] = row.tied
+    return Ranks(clips, array, tied)
 
 
 def hits_of(ranks: Ranks, k: int) -> Hits:
-    """Hits at depth ``k``, averaged over each clip's ranks (seeds, or queries)."""
+    """Hits at depth ``k``, averaged over each clip's ranks (seeds, or queries).
+
+    A tied rank is hit with its probability in a random order, to the nearest step.
+    """
     counts = (ranks.array > 0).sum(axis=2)
     found = np.flatnonzero(np.bincount(counts.ravel()))  # sorting all of them takes longer
     scale = min(math.lcm(*found[found > 0].tolist()), MOST_STEPS)
     within = ((ranks.array > 0) & (ranks.array <= k)).sum(axis=2)
+    for row in ranks.tied:
+        scale, within = MOST_STEPS, within.astype(np.float64)
+        share = np.zeros(ranks.array[row].shape)
+        share[ranks.array[row] > 0] = ranks.row(row).recall(k)
+        within[row] = share.sum(axis=1)
     steps = np.rint(within * scale / np.maximum(counts, 1)).astype(np.int64)
     return Hits(np.where(counts > 0, steps, -1), scale)
 
@@ -183,6 +214,7 @@ def flip_test(signed: NDArray[np.int64]) -> float:
     positive ones then has a distribution that is a convolution of two-point distributions, or of
     binomial ones for equal values.
     """
+    signed = signed // max(int(np.gcd.reduce(signed)), 1)
     sizes = np.abs(signed)
     total, seen = int(sizes.sum()), abs(int(signed.sum()))
     below = (total - seen) // 2

@@ -170,14 +170,23 @@ def _overall(board: Board, row: int) -> tuple[bool, int, int]:
 
 
 def _ranks(board: Board, place: Place, kept: set[int]) -> list[Json | None]:
-    """Of each cell the ranks of the place's clips, clip by clip, 0 where it has none."""
+    """Of each cell the ranks of the place's clips, clip by clip, 0 where it has none.
+
+    ``tied``: of each rank the highest and the right candidates among the tied ones.
+    """
     found: list[Json | None] = []
-    for cell, ranks in zip(board.table.cells[place], board.ranks[place].array, strict=True):
+    tied = board.ranks[place].tied
+    for at, (cell, ranks) in enumerate(
+        zip(board.table.cells[place], board.ranks[place].array, strict=True)
+    ):
         if cell.row not in kept or not ranks.any():
             found.append(None)
             continue
         stored = _stored(ranks)
-        found.append({"of": stored.shape[1], "size": stored.itemsize, "data": _bytes(stored)})
+        shown = {"of": stored.shape[1], "size": stored.itemsize, "data": _bytes(stored)}
+        if at in tied:  # few: the bounds of all its ranks
+            shown["tied"] = _bytes(tied[at][:, : stored.shape[1]].astype("<u4"))
+        found.append(shown)
     return found
 
 

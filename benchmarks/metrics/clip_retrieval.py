@@ -3,7 +3,8 @@
 Decisions
 * Every clip is a query, all others are its gallery; a clip is right if it has the query's label. A
   clip whose label no other has is no query.
-* Cosines in float32, ties to the lower index. A zero vector has cosine 0 with everything.
+* Cosines in float32; equal ones are a tie (:mod:`benchmarks.metrics.ties`). A zero vector has
+  cosine 0 with everything.
 * Chance is computed, not simulated: over a random order of the gallery.
 
 Cost: clips squared, `CHUNK` queries at a time.
@@ -17,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from benchmarks.metrics.ties import TiedRanks
+
 CHUNK = 512  # queries ranked at a time: 512 x clips numbers, several times
 
 
@@ -24,10 +27,10 @@ class ClipRetrieval(NamedTuple):
     """One entry per query."""
 
     queries: NDArray[np.int64]  # row of the query among the clips, ascending
-    first_rank: NDArray[np.int64]  # 1-based rank of the first right clip
-    nearest: NDArray[np.int64]  # row of the clip that ranks first
+    first_rank: TiedRanks  # rank of the first right clip
+    nearest: NDArray[np.int64]  # row of the clip that ranks first; of tied ones the lowest
     positives: NDArray[np.int64]  # number of right clips, at least 1
-    average_precision: NDArray[np.float64]
+    average_precision: NDArray[np.float64]  # expected over a random order of the tied
 
 
 def retrieve(embeddings: NDArray, labels: Sequence[str], *, chunk: int = CHUNK) -> ClipRetrieval:
@@ -52,10 +55,13 @@ def retrieve(embeddings: NDArray, labels: Sequence[str], *, chunk: int = CHUNK) 
     _, number, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
     queries = np.flatnonzero(counts[number] > 1)
     empty = np.empty(0, np.int64)
-    parts = [ClipRetrieval(empty, empty, empty, empty, np.empty(0))]
+    parts = [ClipRetrieval(empty, TiedRanks(empty, empty, empty), empty, empty, np.empty(0))]
     for start in range(0, len(queries), chunk):
         parts.append(_of_part(queries[start : start + chunk], unit, number))
-    return ClipRetrieval(*map(np.concatenate, zip(*parts, strict=True)))
+    queries, ranks, *others = zip(*parts, strict=True)
+    return ClipRetrieval(
+        np.concatenate(queries), TiedRanks.join(ranks), *map(np.concatenate, others)
+    )
 
 
 def _of_part(queries: NDArray, unit: NDArray, number: NDArray) -> ClipRetrieval:
@@ -64,13 +70,29 @@ def _of_part(queries: NDArray, unit: NDArray, number: NDArray) -> ClipRetrieval:
     scores[np.arange(len(queries)), queries] = -np.inf  # the query itself ranks last
     order = np.argsort(-scores, axis=1, kind="stable")[:, :-1]
     right = number[order] == number[queries][:, None]
-    places = np.arange(1, order.shape[1] + 1)
     positives = right.sum(axis=1)
-    precision = np.cumsum(right, axis=1) / places
-    average = (precision * right).sum(axis=1) / positives
-    return ClipRetrieval(
-        queries, right.argmax(axis=1) + 1, order[:, 0], positives.astype(np.int64), average
-    )
+    ordered = np.take_along_axis(scores, order, axis=1)
+    # of each place: the first and last place with its score, and the right clips up to each of them
+    begins = np.ones_like(right)
+    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    places = np.arange(order.shape[1])
+    first = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
+    ends = np.roll(begins, -1, axis=1)
+    ends[:, -1] = True
+    last = np.minimum.accumulate(np.where(ends, places, places[-1])[:, ::-1], axis=1)[:, ::-1]
+    up_to = np.cumsum(right, axis=1)
+    before = np.take_along_axis(up_to - right, first, axis=1)  # right clips before the tied ones
+    tied = last - first + 1
+    of_tied = np.take_along_axis(up_to, last, axis=1) - before  # right ones among the tied
+    # a tied place is right with probability of_tied / tied; given that, the places of the tied ones
+    # before it are right with probability (of_tied - 1) / (tied - 1)
+    others = (places - first) * (of_tied - 1) / np.maximum(tied - 1, 1)
+    expected = of_tied / tied * (before + 1 + others) / (places + 1)
+    rows, at = np.arange(len(queries)), right.argmax(axis=1)
+    low, open_places, found = (one[rows, at] for one in (first, tied, of_tied))
+    ranks = TiedRanks(low + 1, low + 1 + open_places - found, found)
+    average = expected.sum(axis=1) / positives
+    return ClipRetrieval(queries, ranks, order[:, 0], positives.astype(np.int64), average)
 
 
 def chance_average_precision(positives: ArrayLike, candidates: int) -> NDArray[np.float64]:
@@ -87,37 +109,3 @@ def chance_average_precision(positives: ArrayLike, candidates: int) -> NDArray[n
     harmonic = float(np.sum(1 / np.arange(1, candidates + 1)))
     share = (positives - 1) / max(candidates - 1, 1)
     return (harmonic + share * (candidates - harmonic)) / candidates
-
-
-def chance_first_hit(
-    positives: int, candidates: int, ks: Sequence[int] = (1, 5, 10)
-) -> dict[str, float]:
-    """Expected metrics of the rank of the first of several right candidates in a random order.
-
-    With one right candidate these are those of :func:`benchmarks.metrics.intervals.chance_v2t`.
-
-    Args:
-        positives: m, 1..candidates.
-        candidates: N.
-        ks: depths; beyond the gallery R@k is 1.
-
-    Returns:
-        R@k and P@k (= R@k / k) for each k, MRR, DCG, MedianR and MeanR.
-    """
-    ranks = np.arange(1, candidates - positives + 2)
-    # P(first hit beyond rank r) = product over steps of (N - r - m + 1) / (N - r + 1)
-    steps = (candidates - ranks - positives + 1) / (candidates - ranks + 1)
-    beyond = np.concatenate([[1.0], np.cumprod(steps)])  # beyond rank 0, 1, ...
-    at_rank = beyond[:-1] - beyond[1:]
-    recall = {k: 1 - float(beyond[min(k, len(beyond) - 1)]) for k in ks}
-    reached = 1 - beyond[1:]
-    lower = int(ranks[np.argmax(reached >= 0.5 - 1e-12)])
-    upper = int(ranks[np.argmax(reached > 0.5 + 1e-12)])
-    return {
-        **{f"R@{k}": recall[k] for k in ks},
-        **{f"P@{k}": recall[k] / k for k in ks},
-        "MRR": float(np.sum(at_rank / ranks)),
-        "DCG": float(np.sum(at_rank / np.log2(1 + ranks))),
-        "MedianR": (lower + upper) / 2,
-        "MeanR": (candidates + 1) / (positives + 1),
-    }

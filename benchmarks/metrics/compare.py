@@ -12,10 +12,9 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
-
-from benchmarks.metrics import intervals
+from benchmarks.metrics import intervals, ties
 from benchmarks.metrics.intervals import PairedDifference
+from benchmarks.metrics.ties import TiedRanks
 from benchmarks.results import Result
 from signclip.core.errors import ConfigError
 
@@ -23,7 +22,7 @@ _SAME = ("task", "corpus", "split", "corpus_fingerprint", "split_fingerprint", "
 
 
 def hits(result: Result, metric: str) -> dict[str, float]:
-    """Clip -> share of seeds with its text among the first k.
+    """Clip -> share of seeds with its text among the first k, over a random order of the tied.
 
     Args:
         metric: ``V2T_R@k``; only means over clips can be paired by clip.
@@ -36,8 +35,21 @@ def hits(result: Result, metric: str) -> dict[str, float]:
         raise ConfigError(f"metric {metric!r}: encoders are compared clip by clip with V2T_R@k")
     if not result.ranks:
         raise ConfigError(f"{result.encoder}, {result.signature}: has no ranks; evaluate it again")
-    k = int(named[1])
-    return {clip: float(np.mean(np.array(of) <= k)) for clip, of in result.ranks.items()}
+    found = ties.recall_of_clips(result.ranks, int(named[1])).tolist()
+    return dict(zip(result.ranks, found, strict=True))
+
+
+class Intervals(NamedTuple):
+    """A paired difference with both of its intervals."""
+
+    over_clips: PairedDifference
+    over_groups: PairedDifference | None  # None: the clips are of one group, or of none
+
+    @property
+    def wider(self) -> PairedDifference:
+        """The one that claims rest on."""
+        both = [one for one in self if one is not None]
+        return max(both, key=lambda one: one.high - one.low)
 
 
 class Flips(NamedTuple):
@@ -57,7 +69,8 @@ def flips(a: Result, b: Result, metric: str = "V2T_R@1") -> Flips:
     of_a, of_b = _paired(a, b, metric)
 
     def steps(clip: str) -> tuple[float, str]:
-        return -abs(float(np.mean(a.ranks[clip])) - float(np.mean(b.ranks[clip]))), clip
+        means = [TiedRanks.from_stored(one.ranks[clip]).mean().mean() for one in (a, b)]
+        return -abs(float(means[0] - means[1])), clip
 
     return Flips(
         sorted((clip for clip in of_a if of_a[clip] > of_b[clip]), key=steps),
@@ -84,6 +97,18 @@ def compare(
     Raises:
         ConfigError: the two were not evaluated on the same clips and gallery.
     """
+    return both_intervals(a, b, metric, groups=groups, across_tasks=across_tasks).wider
+
+
+def both_intervals(
+    a: Result,
+    b: Result,
+    metric: str = "V2T_R@1",
+    *,
+    groups: Mapping[str, str] | None = None,
+    across_tasks: bool = False,
+) -> Intervals:
+    """As :func:`compare`, with the interval over clips and the one over groups."""
     _check_comparable(a, b, across_tasks=across_tasks)
     of_a, of_b = _paired(a, b, metric)
     clips = sorted(of_a)
@@ -91,9 +116,8 @@ def compare(
     over_clips = intervals.paired_bootstrap(*both)
     names = [(groups or {}).get(clip, "") for clip in clips]
     if len(set(names)) < 2:
-        return over_clips
-    over_groups = intervals.paired_bootstrap(*both, groups=names)
-    return max(over_clips, over_groups, key=lambda one: one.high - one.low)
+        return Intervals(over_clips, None)
+    return Intervals(over_clips, intervals.paired_bootstrap(*both, groups=names))
 
 
 def on_shared_clips(a: Result, b: Result) -> tuple[Result, Result]:

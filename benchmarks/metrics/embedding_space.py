@@ -20,6 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from benchmarks.metrics.ties import TiedRanks
 from signclip.core.errors import ConfigError
 
 MOST = 1_000  # analogies per target item
@@ -144,8 +145,8 @@ def _directions(embeddings: np.ndarray) -> np.ndarray:
 
 def analogies(
     embeddings: np.ndarray, queries: np.ndarray, candidates: np.ndarray | None = None
-) -> np.ndarray:
-    """Ranks of d by cosine with a - b + c among the candidates without a, b, c: int64 (analogies,).
+) -> TiedRanks:
+    """Ranks of d by cosine with a - b + c among the candidates without a, b and c: (analogies,).
 
     Args:
         embeddings: (n, d), none of them zero.
@@ -165,11 +166,12 @@ def analogies(
     if (column_of[queries[:, 3]] < 0).any():
         raise ConfigError("the fourth clip of an analogy is not among the candidates")
     candidate_units = unit[candidates]
-    ranks = np.empty(len(queries), dtype=np.int64)
+    above, tied = np.empty((2, len(queries)), dtype=np.int64)
     for row, (a, b, c, d) in enumerate(queries):
-        scores = candidate_units @ (unit[a] - unit[b] + unit[c])
+        # not by BLAS, whose last bits may differ between equal rows
+        scores = np.einsum("cd,d->c", candidate_units, unit[a] - unit[b] + unit[c])
         out = column_of[[a, b, c]]
         scores[out[out >= 0]] = -np.inf
         target = scores[column_of[d]]
-        ranks[row] = 1 + (scores > target).sum() + (scores[: column_of[d]] == target).sum()
-    return ranks
+        above[row], tied[row] = (scores > target).sum(), (scores == target).sum()
+    return TiedRanks.of(1 + above, above + tied)

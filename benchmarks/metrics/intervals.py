@@ -22,6 +22,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from benchmarks.metrics.ties import HALF, ROUNDING, TiedRanks
+
 CELLS = 2**22  # resampled values held at a time
 
 
@@ -82,6 +84,56 @@ def _draws(units: int, resamples: int, rows: int, seed: int) -> Iterator[NDArray
         yield rng.integers(0, units, (min(rows, resamples - start), units))
 
 
+def bootstrap_median(
+    ranks: TiedRanks,
+    unit: ArrayLike,
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of `benchmarks.metrics.ties.median` over units.
+
+    Only ranks near the median are looked at: F(r), the share of units with a rank of at most r, has
+    a standard error of at most 1 / (2 sqrt(units)) in a resample, and the median of one lies where
+    F is within nine of these of 1/2.
+
+    Args:
+        unit: int (queries,), the unit of each query, 0-based; every unit has one.
+        level: as in `bootstrap_interval`, like `resamples` and `seed`.
+    """
+    unit = np.asarray(unit)
+    units = int(unit.max()) + 1
+    sizes = np.bincount(unit, minlength=units)
+    if not (ranks.high > ranks.low).any() and len(ranks) == units:
+        own = np.empty(units)
+        own[unit] = ranks.low
+        return bootstrap_interval(own, np.median, level=level, resamples=resamples, seed=seed)
+    near = 9 * 0.5 / np.sqrt(units)
+
+    def shares(rank: int) -> NDArray[np.float64]:
+        return np.bincount(unit, ranks.recall(rank), minlength=units) / sizes
+
+    every = range(int(ranks.low.min()), int(ranks.high.max()) + 1)
+    first = bisect_left(every, HALF - near, key=lambda rank: shares(rank).mean())
+    last = bisect_left(every, HALF + near, key=lambda rank: shares(rank).mean())
+    close = np.arange(every[min(first, len(every) - 1)], every[min(last, len(every) - 1)] + 1)
+    of_unit = np.stack([shares(rank) for rank in close], axis=1)  # (units, ranks)
+    medians = []
+    rows = max(1, CELLS // max(units, len(close)))
+    for drawn in _draws(units, resamples, rows, seed):
+        cells = (np.arange(len(drawn))[:, None] * units + drawn).ravel()
+        times = np.bincount(cells, minlength=len(drawn) * units).reshape(len(drawn), units)
+        of_resample = times @ of_unit / units
+        of_resample[:, -1] = 1
+        lower = close[np.argmax(of_resample >= HALF - ROUNDING, axis=1)]
+        upper = close[np.argmax(of_resample > HALF + ROUNDING, axis=1)]
+        medians.append((lower + upper) / 2)
+    tail = (1 - level) / 2
+    low, high = np.quantile(np.concatenate(medians), [tail, 1 - tail])
+    return float(low), float(high)
+
+
 @lru_cache(maxsize=2)  # a table needs the same draws hundreds of times; at most CELLS numbers
 def _all_draws(units: int, resamples: int, seed: int) -> NDArray:
     [drawn] = _draws(units, resamples, resamples, seed)
@@ -131,7 +183,7 @@ def paired_bootstrap(
 
 
 def chance_v2t(n_labels: int, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
-    """Expected V2T metrics of random scores without ties: each rank 1..n_labels is equally likely.
+    """Expected V2T metrics of random scores: each rank 1..n_labels is equally likely.
 
     Args:
         n_labels: number of labels in the gallery, including those without clips.
@@ -139,7 +191,7 @@ def chance_v2t(n_labels: int, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float
 
     Returns:
         R@k and P@k (= R@k / k) for each k, MRR, DCG, MedianR and MeanR (of the distribution of
-        ranks), with the definitions of `benchmarks.metrics.rank_units`.
+        ranks), with the definitions of `benchmarks.metrics.retrieval`.
 
     Raises:
         ValueError: there are no labels, or a k is below 1.
@@ -163,7 +215,7 @@ def chance_v2t(n_labels: int, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float
 def chance_t2v(
     positives_per_query: ArrayLike, n_clips: int, ks: Sequence[int] = (1, 5, 10)
 ) -> dict[str, float]:
-    """Expected T2V metrics of random scores without ties.
+    """Expected T2V metrics of random scores.
 
     A query with m right clips of N has its first hit beyond rank r with probability C(N - r, m) /
     C(N, m) (no right clip among r drawn: hypergeometric). Ranks over queries follow the mixture of

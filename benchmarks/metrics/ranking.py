@@ -1,8 +1,8 @@
 """Ranks from a score matrix: of each clip's text among all texts, and of each text's clips.
 
 Decisions
-* Ranks are 1-based, scores are float32, ties go to the lower index. All-equal scores therefore give
-  the ranks 1, 2, 3, ... and never a rank of 1 for every clip.
+* Ranks are 1-based, scores are float32, and equal scores are a tie
+  (:mod:`benchmarks.metrics.ties`): a rank is stored as the lowest and the highest that it can be.
 * T2V (text to video): the query is a text, the gallery is all clips. V2T (video to text): the query
   is a clip, the gallery is all labels (unique texts).
 * A NaN or an infinity is an error that names its cell; otherwise it would be ranked silently.
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.metrics.arrays import CHUNK, checked_scores, checked_targets, chunks
+from benchmarks.metrics.ties import RECALL_AT, TiedRanks
 
-RECALL_AT = (1, 5, 10, 20)
 PRECISION_AT = (1, 5, 10)
 ROWS = 255  # labels counted at a time in V2T: one byte per clip holds the count, 8 times as fast
 
@@ -31,14 +31,14 @@ class T2VHits(NamedTuple):
 
     Attributes:
         labels: int64 (queries,), the row of each query in the scores.
-        first_rank: int64 (queries,), 1-based rank of the best-ranked positive clip.
-        hits: for each k, int64 (queries,), number of positives in the first k places.
+        first_rank: the rank of each query's best-ranked positive clip.
+        hits: for each k, float64 (queries,), expected number of positives in the first k places.
         positives: int64 (queries,), number of clips with the label; at least 1.
     """
 
     labels: NDArray[np.int64]
-    first_rank: NDArray[np.int64]
-    hits: dict[int, NDArray[np.int64]]
+    first_rank: TiedRanks
+    hits: dict[int, NDArray[np.float64]]
     positives: NDArray[np.int64]
 
 
@@ -46,13 +46,13 @@ class Ranks(NamedTuple):
     """Ranks of clips and texts in both directions.
 
     Attributes:
-        v2t: int64 (clips,), 1-based rank of each clip's text among all texts.
-        predicted: int64 (clips,), the text that ranks first for each clip.
+        v2t: the rank of each clip's text among all texts.
+        predicted: int64 (clips,), the text that ranks first for each clip; of tied ones the first.
         t2v: for each text with a clip, where its clips rank among all clips.
         texts: number of texts in the gallery.
     """
 
-    v2t: NDArray[np.int64]
+    v2t: TiedRanks
     predicted: NDArray[np.int64]
     t2v: T2VHits
     texts: int
@@ -76,7 +76,7 @@ def ranks(
 
 def v2t_ranks(
     scores_label_x_clip: ArrayLike, targets: ArrayLike, *, chunk: int = CHUNK
-) -> NDArray[np.int64]:
+) -> TiedRanks:
     """Rank of each clip's label among all labels, those without a clip included.
 
     Args:
@@ -84,19 +84,20 @@ def v2t_ranks(
         targets: ints (clips,), the row of each clip's label.
         chunk: clips ranked at a time; changes memory, never the result.
 
-    Returns:
-        int64 (clips,), 1-based; a tied label of a lower row ranks first.
-
     Raises:
         ValueError: wrong or empty shape, a non-finite score, a target outside the rows.
     """
     scores = checked_scores(scores_label_x_clip)
     texts, clips = scores.shape
     targets = checked_targets(targets, clips, texts)
-    ranks = np.empty(clips, np.int64)
+    above, not_below = np.zeros((2, clips), np.int64)
     for part in chunks(clips, chunk):
-        ranks[part] = _rank_in_column(scores[:, part], targets[part])
-    return ranks
+        target_score = scores[targets[part], np.arange(part.start, part.stop)]
+        for rows in chunks(texts, ROWS):
+            block = scores[rows, part]
+            above[part] += _column_counts(block > target_score)
+            not_below[part] += _column_counts(block >= target_score)
+    return TiedRanks.of(1 + above, not_below)
 
 
 def t2v_hits(
@@ -127,34 +128,29 @@ def t2v_hits(
     texts, clips = scores.shape
     targets = checked_targets(targets, clips, texts)
     # Ranking each clip in the row of its label gives every positive of every query at once,
-    # at one comparison a cell; sorting the rows would cost more for the same result.
-    ranks = np.empty(clips, np.int64)
+    # at two comparisons a cell; sorting the rows would cost more for the same result.
+    above, tied = np.empty((2, clips), np.int64)
     for part in chunks(clips, chunk):
-        columns = np.arange(part.start, part.stop)
-        ranks[part] = _rank_in_row(scores[targets[part]], columns)
+        rows = scores[targets[part]]
+        own = rows[np.arange(len(rows)), np.arange(part.start, part.stop)][:, None]
+        above[part] = np.count_nonzero(rows > own, axis=1)
+        tied[part] = np.count_nonzero(rows == own, axis=1)
     labels, query_of_clip, positives = np.unique(targets, return_inverse=True, return_counts=True)
-    first_rank = np.full(len(labels), clips, np.int64)
-    np.minimum.at(first_rank, query_of_clip, ranks)
-    hits = {depth: np.bincount(query_of_clip[ranks <= depth], minlength=len(labels)) for depth in k}
+    best = np.full(len(labels), clips, np.int64)
+    np.minimum.at(best, query_of_clip, above)
+    leads = above == best[query_of_clip]  # the positives with the best score of their query
+    right = np.bincount(query_of_clip[leads], minlength=len(labels))
+    tied_of_query = np.zeros(len(labels), np.int64)
+    tied_of_query[query_of_clip[leads]] = tied[leads]
+    own_rank = TiedRanks(1 + above, above + tied, np.ones_like(tied))
+    hits = {
+        depth: np.bincount(query_of_clip, own_rank.recall(depth), minlength=len(labels))
+        for depth in k
+    }
+    first_rank = TiedRanks.of(1 + best, 1 + best + tied_of_query - right, right)
     return T2VHits(labels, first_rank, hits, positives)
 
 
-def _rank_in_row(scores: NDArray[np.float32], target: NDArray[np.int64]) -> NDArray[np.int64]:
-    """1-based rank of cell `target[i]` in row i of scores (rows, columns); ties by column."""
-    target_score = np.take_along_axis(scores, target[:, None], axis=1)
-    tied_before = (scores == target_score) & (np.arange(scores.shape[1]) < target[:, None])
-    return 1 + np.count_nonzero((scores > target_score) | tied_before, axis=1)
-
-
-def _rank_in_column(scores: NDArray[np.float32], target: NDArray[np.int64]) -> NDArray[np.int64]:
-    """1-based rank of cell `target[i]` in column i of scores (rows, columns); ties by row."""
-    target_score = np.take_along_axis(scores, target[None], axis=0)
-    above, not_below = np.zeros((2, scores.shape[1]), np.int64)
-    for part in chunks(len(scores), ROWS):
-        block = scores[part]
-        above += np.add.reduce((block > target_score).view(np.uint8), axis=0, dtype=np.uint8)
-        not_below += np.add.reduce((block >= target_score).view(np.uint8), axis=0, dtype=np.uint8)
-    tied = np.flatnonzero(not_below - above > 1)  # with other rows: few columns, if any
-    before = np.arange(len(scores))[:, None] < target[tied]
-    above[tied] += ((scores[:, tied] == target_score[0, tied]) & before).sum(axis=0)
-    return 1 + above
+def _column_counts(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The number of true cells in each column of at most `ROWS` rows."""
+    return np.add.reduce(mask.view(np.uint8), axis=0, dtype=np.uint8)

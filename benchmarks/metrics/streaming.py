@@ -5,39 +5,41 @@ x 18,423 texts would take 33 GB.
 
 Decisions
 * A score is the float32 dot product of a clip and a text (for a cosine, normalise before). Ranks
-  are 1-based, ties go to the lower index, both as in `metrics`.
+  are 1-based, and equal scores are a tie, both as in `metrics`.
+* Distinct embeddings are ranked, and the result is expanded to the clips and texts that have them
+  (:mod:`benchmarks.metrics.unique`): equal embeddings have the same scores and tie on every
+  processor, although the last bits of a product depend on where in a tile it lies.
 * Scores are computed in tiles of one fixed shape, each by one thread; the last tile is padded with
   zeros. The last bits of float32 products depend on the shape and the threads of the
   multiplication, and a clip's target score from another one could outrank itself. Here every score
   is a function of its tile alone, so neither `workers` nor `budget` changes a bit.
-* Clips are processed in the order of their targets (ties still go by the caller's order): the tiles
-  with target scores are then few (one per row or column of tiles) and are computed twice, first to
-  know what T2V compares with, then in the one pass for both directions, where a difference of a bit
-  between the two is an error.
-* Equal embeddings get equal scores, hence true ties, if the BLAS computes a cell of a tile the same
-  way wherever it lies. OpenBLAS does at this tile size with AVX-512 and without AVX2, and a test
-  checks it; with AVX2 alone (most of AMD's processors) it does at no size, and rounding may
-  separate equal embeddings.
+* Clips are processed in the order of their targets: the tiles with target scores are then few (one
+  per row or column of tiles) and are computed twice, first to know what both directions compare
+  with, then in the one pass for both directions, where a difference of a bit between the two is an
+  error.
 * For hits in the first k, each text keeps its best max(k) clips; the rank of its best target clip
   is counted, so it is exact at any depth.
 
 Cost: 2 x clips x texts x dims operations and about a tenth more for everything else. Memory: one
-`budget` for the workers together, 60 bytes a clip, and 8 max(k) bytes a text and worker; embeddings
-are only read, so a memory map will do. Measurements: docs/speed.md.
+`budget` for the workers together, 100 bytes a clip, and 8 max(k) bytes a text and worker;
+embeddings are only read, so a memory map will do. Measurements: docs/speed.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarks.metrics.arrays import checked_embeddings, checked_targets, largest
-from benchmarks.metrics.keys import EMPTY, clip_of, keys_of, score_of
-from benchmarks.metrics.ranking import RECALL_AT, Ranks, T2VHits
+from benchmarks.metrics.best_clips import BestClips, expected_hits
+from benchmarks.metrics.ranking import Ranks, T2VHits
+from benchmarks.metrics.ties import RECALL_AT, TiedRanks
+from benchmarks.metrics.unique import UniqueRows, unique_rows
 
 TILE = 512  # clips and texts of a tile; scores of other tiles would differ in their last bits
 BUDGET = 128 * 2**20  # bytes of working memory, of all workers together
@@ -45,7 +47,6 @@ WORKERS = 2
 _SCRATCH = 96 * TILE * TILE  # bytes a worker: a tile's scores, masks, and at worst all as keys
 _BYTE_COUNTS = 128  # rows of a mask summed in bytes, which hold up to 255
 _SAFE = float(np.finfo(np.float32).max) / 4
-_LOWEST = np.finfo(np.float32).min
 
 
 def ranks(
@@ -87,7 +88,7 @@ def ranks(
         _each_worker(pool, workers, chunks, lambda mine: _target_scores(job, mine))
         job.choose_best()
         found = _each_worker(pool, workers, chunks, lambda mine: _pass(job, mine, max(k)))
-    return Ranks(job.v2t, job.predicted, job.t2v(found, k), len(job.texts))
+    return Ranks(job.v2t(), job.predicted_texts(), job.t2v(found, k), len(job.texts))
 
 
 def score_matrix(clips: ArrayLike, texts: ArrayLike, targets: ArrayLike) -> NDArray[np.float32]:
@@ -97,22 +98,38 @@ def score_matrix(clips: ArrayLike, texts: ArrayLike, targets: ArrayLike) -> NDAr
         ValueError: as `ranks`, except for scores that are not finite.
     """
     job = _Job(clips, texts, targets)
-    matrix = np.empty((len(job.texts), len(job.clips)), np.float32)
+    matrix = np.empty((len(job.columns.first), len(job.rows.first)), np.float32)
     with threadpool_limits(1, user_api="blas"):
         tiles = _Tiles(job)
         for rows in job.chunks(1, 0):
             tiles.take_clips(rows)
-            for start in range(0, len(job.texts), TILE):
+            for start in range(0, len(matrix), TILE):
                 tiles.take_texts(start)
-                scores = tiles.multiply(0)[: len(rows), : len(job.texts) - start]
+                scores = tiles.multiply(0)[: len(rows), : len(matrix) - start]
                 matrix[start : start + TILE, job.order[rows]] = scores.T
-    return matrix
+    return matrix[job.columns.of_row][:, job.rows.of_row]
+
+
+class _Queries(NamedTuple):
+    """Distinct pairs of a clip and its text, in the order of the clips.
+
+    Attributes:
+        row: int64 (queries,), place of the clip in the order, ascending.
+        column: int64 (queries,), the text.
+        of_clip: int64 (clips,), the query of each of the caller's clips.
+    """
+
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    of_clip: NDArray[np.int64]
 
 
 class _Job:
-    """What all workers share: the input, and the results by clip, each written by one worker.
+    """What all workers share: the input, and results by query, each written by one worker.
 
-    Clips are held in the order of their targets: `order` is the caller's index of each.
+    Rows are distinct clips and columns distinct texts. Rows are held in the order of their targets;
+    `order` has the number of each row of that order. A text query is a text of the caller's with
+    clips; several may have one column.
     """
 
     def __init__(self, clips: ArrayLike, texts: ArrayLike, targets: ArrayLike) -> None:
@@ -122,17 +139,26 @@ class _Job:
             raise ValueError(
                 f"clips and texts must have the same dims: {self.clips.shape}, {self.texts.shape}"
             )
-        given = checked_targets(targets, len(self.clips), len(self.texts))
+        self.targets = checked_targets(targets, len(self.clips), len(self.texts))
         dims = self.clips.shape[1]
         most = largest(self.clips, "clips", TILE) * largest(self.texts, "texts", TILE)
         self.may_overflow = dims * most > _SAFE  # no partial sum is larger than that
-        self.order = np.argsort(given, kind="stable")
-        self.targets = given[self.order]
-        self.target_score = np.empty(len(given), np.float32)
-        self.v2t = np.empty(len(given), np.int64)
-        self.predicted = np.empty(len(given), np.int64)
-        self.best_score = np.full(len(self.texts), np.inf, np.float32)  # no clips: nothing is above
-        self.best_clip = np.zeros(len(self.texts), np.int64)
+        self.rows, self.columns = unique_rows(self.clips), unique_rows(self.texts)
+        self.order, self.queries = _ordered(self.rows, self.columns.of_row[self.targets])
+        self.target_score = np.empty(len(self.queries.row), np.float32)
+        self.above, self.tied = np.zeros((2, len(self.queries.row)), np.int64)
+        self.predicted = np.empty(len(self.order), np.int64)  # column of each row
+        # by column, so that the queries of a tile of columns are consecutive
+        labels, self.query_of_clip, positives = np.unique(
+            self.targets, return_inverse=True, return_counts=True
+        )
+        by_column = np.argsort(self.columns.of_row[labels], kind="stable")
+        self.labels, self.positives = labels[by_column], positives[by_column]
+        place = np.empty_like(by_column)
+        place[by_column] = np.arange(len(by_column))
+        self.query_of_clip = place[self.query_of_clip]
+        self.label_column = self.columns.of_row[self.labels]
+        self.best_score = np.full(len(self.labels), -np.inf, np.float32)
 
     def chunks(self, workers: int, budget: int) -> list[range]:
         """Parts of the ordered clips, in whole tiles, as large as the budget allows a worker.
@@ -148,36 +174,64 @@ class _Job:
         return [range(start, min(start + step, len(self.order))) for start in starts]
 
     def choose_best(self) -> None:
-        """From the target scores, the best-ranked clip of each text and its score."""
-        by_rank = np.lexsort((self.order, -self.target_score, self.targets))
-        text, first = np.unique(self.targets[by_rank], return_index=True)
-        self.best_score[text] = self.target_score[by_rank[first]]
-        self.best_clip[text] = self.order[by_rank[first]]
+        """From the target scores, the best score of each text query and how many clips have it."""
+        self.clip_score = self.target_score[self.queries.of_clip]
+        np.maximum.at(self.best_score, self.query_of_clip, self.clip_score)
+        best = self.clip_score == self.best_score[self.query_of_clip]
+        self.right = np.bincount(self.query_of_clip[best], minlength=len(self.labels))
+
+    def v2t(self) -> TiedRanks:
+        """The ranks of the caller's clips."""
+        low = 1 + self.above[self.queries.of_clip]
+        return TiedRanks.of(low, low - 1 + self.tied[self.queries.of_clip])
+
+    def predicted_texts(self) -> NDArray[np.int64]:
+        """The first of the texts that rank first for each of the caller's clips."""
+        of_row = np.empty_like(self.predicted)
+        of_row[self.order] = self.columns.first[self.predicted]
+        return of_row[self.rows.of_row]
 
     def t2v(self, found: Sequence[_TextState], k: Sequence[int]) -> T2VHits:
         """Merge the states of all workers."""
-        labels, positives = np.unique(self.targets, return_counts=True)
-        first_rank = 1 + sum(state.better[labels] for state in found)
-        keys = np.concatenate([state.keys[labels] for state in found], axis=1)
-        deepest = found[0].keys.shape[1]
-        # together the workers saw all clips, so every place is taken
-        keys = np.sort(np.partition(keys, -deepest)[:, -deepest:])[:, ::-1]  # best first
-        targets = np.empty_like(self.targets)
-        targets[self.order] = self.targets
-        hit = targets[clip_of(keys)] == labels[:, None]
-        hits = {depth: hit[:, :depth].sum(axis=1) for depth in k}
-        return T2VHits(labels, first_rank, hits, positives)
+        better = sum(state.better for state in found)
+        tied = sum(state.tied for state in found)
+        hits = expected_hits(
+            [state.best for state in found],
+            *(self.label_column, self.query_of_clip, self.clip_score, k),
+        )
+        ascending = np.argsort(self.labels)
+        first = TiedRanks.of(1 + better, better + tied - self.right + 1, self.right)
+        return T2VHits(
+            self.labels[ascending],
+            first[ascending],
+            {depth: of[ascending] for depth, of in hits.items()},
+            self.positives[ascending],
+        )
+
+
+def _ordered(
+    rows: UniqueRows, column_of_clip: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], _Queries]:
+    """The order of the distinct clips, by their first target, and the queries in that order."""
+    columns = int(column_of_clip.max()) + 1
+    first_column = np.full(len(rows.first), columns)
+    np.minimum.at(first_column, rows.of_row, column_of_clip)
+    order = np.argsort(first_column, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    pairs, of_clip = np.unique(place[rows.of_row] * columns + column_of_clip, return_inverse=True)
+    return order, _Queries(*np.divmod(pairs, columns), of_clip)
 
 
 class _TextState:
-    """One worker's counts for each text: clips above its best target clip, and the best clips."""
+    """One worker's counts for each text query (clips above its best target clip, and as high), and
+    the best clips of each column."""
 
     def __init__(self, job: _Job, deepest: int) -> None:
-        texts = len(job.texts)
-        self.better = np.zeros(texts, np.int64)
-        self.keys = np.full((texts, min(deepest, len(job.clips))), EMPTY)
-        # below this score a clip is not among the best; texts without clips need none
-        self.enough = np.where(np.isinf(job.best_score), np.inf, _LOWEST).astype(np.float32)
+        self.better, self.tied = np.zeros((2, len(job.labels)), np.int64)
+        asked = np.zeros(len(job.columns.first), bool)
+        asked[job.label_column] = True
+        self.best = BestClips(asked, min(deepest, len(job.order)))
 
 
 class _Tiles:
@@ -199,12 +253,12 @@ class _Tiles:
             self._clips = np.zeros((tiles, TILE, self._texts.shape[1]), np.float32)
         for number in range(tiles):
             part = self.job.order[rows[number * TILE : (number + 1) * TILE]]
-            self._clips[number, : len(part)] = self.job.clips[part]
+            self._clips[number, : len(part)] = self.job.clips[self.job.rows.first[part]]
             self._clips[number, len(part) :] = 0
 
     def take_texts(self, start: int) -> None:
         """Read the tile of texts that begins there."""
-        part = self.job.texts[start : start + TILE]
+        part = self.job.texts[self.job.columns.first[start : start + TILE]]
         self._texts[: len(part)], self._texts[len(part) :] = part, 0
         self.start = start
 
@@ -212,7 +266,7 @@ class _Tiles:
         """Scores (TILE, TILE) of a tile of the clips taken; -inf where there is no clip or text."""
         np.dot(self._clips[number], self._texts.T, out=self._scores)
         clips = len(self.rows[number * TILE : (number + 1) * TILE])
-        texts = min(TILE, len(self.job.texts) - self.start)
+        texts = min(TILE, len(self.job.columns.first) - self.start)
         if self.job.may_overflow:
             self._check(clips, texts, number)
         self._scores[clips:] = -np.inf
@@ -223,26 +277,28 @@ class _Tiles:
         finite = np.isfinite(self._scores[:clips, :texts])
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
-            clip = self.job.order[self.rows[number * TILE + row]]
+            clip = self.job.rows.first[self.job.order[self.rows[number * TILE + row]]]
+            text = self.job.columns.first[self.start + column]
             raise ValueError(
-                f"the score of clips[{clip}] and texts[{self.start + column}] is "
+                f"the score of clips[{clip}] and texts[{text}] is "
                 f"{self._scores[row, column]} in float32"
             )
 
 
 def _target_scores(job: _Job, chunks: Iterator[range]) -> None:
-    """Write each clip's score with its target, from the tiles in which these lie."""
-    tiles = _Tiles(job)
+    """Write each query's score, from the tiles in which these lie."""
+    tiles, queries = _Tiles(job), job.queries
     for rows in chunks:
         tiles.take_clips(rows)
         for number, part in enumerate(_parts(rows)):
-            targets = job.targets[part]
-            for start in np.unique(targets // TILE) * TILE:
-                first, last = np.searchsorted(targets, (start, start + TILE))
-                tiles.take_texts(start)
+            first, last = np.searchsorted(queries.row, (part.start, part.stop))
+            tile_of = queries.column[first:last] // TILE
+            for tile in np.unique(tile_of):
+                tiles.take_texts(tile * TILE)
                 scores = tiles.multiply(number)
-                picked = scores[np.arange(first, last), targets[first:last] - start]
-                job.target_score[part][first:last] = picked
+                here = first + np.flatnonzero(tile_of == tile)
+                picked = scores[queries.row[here] - part.start, queries.column[here] - tile * TILE]
+                job.target_score[here] = picked
 
 
 def _pass(job: _Job, chunks: Iterator[range], deepest: int) -> _TextState:
@@ -250,51 +306,63 @@ def _pass(job: _Job, chunks: Iterator[range], deepest: int) -> _TextState:
     tiles, state = _Tiles(job), _TextState(job, deepest)
     for rows in chunks:
         tiles.take_clips(rows)
-        above = np.zeros(len(rows), np.int64)
-        first_text, first_score = np.zeros_like(above), np.full(len(rows), -np.inf, np.float32)
-        for start in range(0, len(job.texts), TILE):
+        first_text = np.zeros(len(rows), np.int64)
+        first_score = np.full(len(rows), -np.inf, np.float32)
+        for start in range(0, len(job.columns.first), TILE):
             tiles.take_texts(start)
             for number, part in enumerate(_parts(rows)):
                 here = slice(part.start - rows.start, part.stop - rows.start)
                 scores = tiles.multiply(number)
-                above[here] += _texts_above(job, part, start, scores, tiles.mask)
+                _count_texts(job, part, start, scores, tiles.mask)
                 column = scores.argmax(axis=1)[: part.stop - part.start]
                 score = scores[np.arange(len(column)), column]
                 better = score > first_score[here]  # a tie stays with the lower text
                 first_score[here][better] = score[better]
                 first_text[here][better] = column[better] + start
                 _count_clips(job, state, part, start, scores, tiles.mask)
-        job.v2t[job.order[rows]] = 1 + above
-        job.predicted[job.order[rows]] = first_text
+        job.predicted[rows.start : rows.stop] = first_text
     return state
 
 
-def _texts_above(
+def _count_texts(
     job: _Job, part: slice, start: int, scores: NDArray[np.float32], mask: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """How many texts of a tile rank before each clip's target: (clips of the tile,).
+) -> None:
+    """Add up the texts of a tile that score above each query's own text, and as high."""
+    first, last = np.searchsorted(job.queries.row, (part.start, part.stop))
+    repeats = job.columns.counts[start : start + TILE] - 1
+    for low in range(first, last, TILE):
+        some = slice(low, min(low + TILE, last))
+        row = job.queries.row[some] - part.start
+        once = last - first == part.stop - part.start  # each clip is one query: nothing is copied
+        of_queries = scores[: len(row)] if once else scores[row]
+        own, inside = job.target_score[some], mask[: len(row)]
+        _check_again(job, some, start, of_queries)
+        np.greater(of_queries, own[:, None], out=inside)
+        job.above[some] += _count_rows(inside, repeats)
+        np.equal(of_queries, own[:, None], out=inside)
+        job.tied[some] += _count_rows(inside, repeats)
 
-    Clips are in the order of their targets, so those whose target lies before the tile (a tie comes
-    after it), in it, and behind it (a tie comes first) are three runs of rows.
-    """
-    targets, target_score = job.targets[part], job.target_score[part]
-    first, last = np.searchsorted(targets, (start, start + TILE))
-    scores, mask = scores[: len(targets)], mask[: len(targets)]
-    np.greater(scores[:first], target_score[:first, None], out=mask[:first])
-    np.greater_equal(scores[last:], target_score[last:, None], out=mask[last:])
-    if first < last:
-        score, column = target_score[first:last, None], targets[first:last, None] - start
-        inside, known = scores[first:last], mask[first:last]
-        if not np.array_equal(np.take_along_axis(inside, column, axis=1), score):
-            raise RuntimeError(
-                f"clip {job.order[part][first]} and following: the same product gave other scores "
-                "the second time; ranks would not be exact with this BLAS"
-            )
-        np.greater(inside, score, out=known)
-        known |= (inside == score) & (np.arange(TILE) < column)
+
+def _check_again(job: _Job, some: slice, start: int, scores: NDArray[np.float32]) -> None:
+    """The target scores that lie in a tile must be those of the first time."""
+    column = job.queries.column[some] - start
+    here = np.flatnonzero((column >= 0) & (column < TILE))
+    odd = here[scores[here, column[here]] != job.target_score[some][here]]
+    if len(odd):
+        clip = job.rows.first[job.order[job.queries.row[some.start + odd[0]]]]
+        raise RuntimeError(
+            f"clip {clip} and following: the same product gave other scores "
+            "the second time; ranks would not be exact with this BLAS"
+        )
+
+
+def _count_rows(mask: NDArray[np.bool_], repeats: NDArray[np.int64]) -> NDArray[np.int64]:
+    """True cells of each row (rows, TILE), a column as often as its text occurs: int64 (rows,)."""
     # 64 words of 8 cells a row: no byte of their sum overflows
     words = mask.view(np.uint64).sum(axis=1, dtype=np.uint64)
-    return words.view(np.uint8).reshape(-1, 8).sum(axis=1, dtype=np.int64)
+    counts = words.view(np.uint8).reshape(-1, 8).sum(axis=1, dtype=np.int64)
+    often = np.flatnonzero(repeats)
+    return counts + (mask[:, often] @ repeats[often] if len(often) else 0)
 
 
 def _count_clips(
@@ -305,42 +373,58 @@ def _count_clips(
     scores: NDArray[np.float32],
     mask: NDArray[np.bool_],
 ) -> None:
-    """Count each text's clips above its best target clip, in one tile, and keep its best clips."""
-    order, texts = job.order[part], slice(start, min(start + TILE, len(job.texts)))
+    """Count each text query's clips above its best target clip and as high, and keep the best."""
+    clips = job.rows.counts[job.order[part]]
+    first, last = np.searchsorted(job.label_column, (start, start + TILE))
+    column = job.label_column[first:last] - start
+    # of queries with one column, the first is counted on the tile itself, the others on copies
+    again = np.flatnonzero(np.diff(column, prepend=-1) == 0)
+    alone = np.delete(np.arange(last - first), again)
     best = np.full(TILE, np.inf, np.float32)
-    best[: texts.stop - start] = job.best_score[texts]
-    np.greater(scores, best, out=mask)
-    counts = np.add.reduce(
-        mask.view(np.uint8).reshape(-1, _BYTE_COUNTS, TILE), axis=1, dtype=np.uint8
-    )
-    state.better[texts] += counts.sum(axis=0, dtype=np.int64)[: texts.stop - start]
-
-    np.equal(scores, best, out=mask)
-    row, column = np.divmod(np.flatnonzero(mask), TILE)
-    before = order[row] < job.best_clip[start + column]
-    np.add.at(state.better, start + column[before], 1)
+    best[column[alone]] = job.best_score[first + alone]
+    above, tied = _count_columns(scores, best, clips, mask)
+    state.better[first + alone] += above[column[alone]]
+    state.tied[first + alone] += tied[column[alone]]
+    for low in range(0, len(again), TILE):
+        some = again[low : low + TILE]
+        copies, best = np.zeros((TILE, TILE), np.float32), np.full(TILE, np.inf, np.float32)
+        copies[:, : len(some)] = scores[:, column[some]]
+        best[: len(some)] = job.best_score[first + some]
+        above, tied = _count_columns(copies, best, clips, mask)
+        state.better[first + some] += above[: len(some)]
+        state.tied[first + some] += tied[: len(some)]
 
     enough = np.full(TILE, np.inf, np.float32)
-    enough[: texts.stop - start] = state.enough[texts]
-    np.greater_equal(scores, enough, out=mask)
-    row, column = np.divmod(np.flatnonzero(mask), TILE)
+    there = state.best.enough[start : start + TILE]
+    enough[: len(there)] = there
+    np.greater_equal(scores[: len(clips)], enough, out=mask[: len(clips)])
+    row, column = np.divmod(np.flatnonzero(mask[: len(clips)]), TILE)
     if len(row):
-        _keep_best(state, start + column, keys_of(scores[row, column], order[row]))
+        state.best.add(start + column, scores[row, column], clips[row])
 
 
-def _keep_best(state: _TextState, text: NDArray[np.int64], keys: NDArray[np.int64]) -> None:
-    """Merge clips, as keys (n,), into the best ones of their texts (n,)."""
-    deepest = state.keys.shape[1]
-    by_text = np.argsort(text, kind="stable")
-    touched, first, counts = np.unique(text[by_text], return_index=True, return_counts=True)
-    merged = np.full((len(touched), deepest + counts.max()), EMPTY)
-    merged[:, :deepest] = state.keys[touched]
-    place = np.arange(len(text)) - np.repeat(first, counts)
-    merged[np.repeat(np.arange(len(touched)), counts), deepest + place] = keys[by_text]
-    kept = np.partition(merged, -deepest)[:, -deepest:]  # ascending up to the first of these
-    state.keys[touched] = kept
-    full = kept[:, 0] != EMPTY
-    state.enough[touched[full]] = score_of(kept[full, 0])
+def _count_columns(
+    scores: NDArray[np.float32],
+    best: NDArray[np.float32],
+    clips: NDArray[np.int64],
+    mask: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Clips above a score in each column of a tile, and with that score: int64 (TILE,) each.
+
+    Args:
+        best: the scores; infinity: not counted.
+        clips: int64 (rows,), how many clips each row is.
+    """
+    often = np.flatnonzero(clips > 1)
+    counts = []
+    for compare in (np.greater, np.equal):
+        compare(scores, best, out=mask)
+        in_bytes = np.add.reduce(
+            mask.view(np.uint8).reshape(-1, _BYTE_COUNTS, TILE), axis=1, dtype=np.uint8
+        )
+        more = (clips[often] - 1) @ mask[often] if len(often) else 0
+        counts.append(in_bytes.sum(axis=0, dtype=np.int64) + more)
+    return counts[0], counts[1]
 
 
 def _each_worker(

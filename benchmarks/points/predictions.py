@@ -14,10 +14,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from benchmarks import suites
 from benchmarks.evaluation.galleries import RETRIEVAL
-from benchmarks.evaluation.predictions import CLIPS_FILE, GALLERY_FILE, TAGGED
+from benchmarks.evaluation.predictions import (
+    CLIPS_FILE,
+    GALLERY_FILE,
+    RANK_COLUMNS,
+    TAGGED,
+    bounds,
+)
 from benchmarks.points import Made, Points
 from benchmarks.source import Need, Source
 from signclip.core import parquet
@@ -31,7 +38,7 @@ NEEDS = (
     Need(suites.IN_DOMAIN, RETRIEVAL, ("everywhere", suites.FLOOR_SUITE)),
     Need(suites.UNSEEN, RETRIEVAL, ("everywhere", suites.FLOOR_SUITE)),
 )
-OF_CLIP = ["seed", "fold", "id", "label", "predicted", "rank"]
+OF_CLIP = ["seed", "fold", "id", "label", "predicted", *RANK_COLUMNS]
 COLUMNS = ["split", "encoder", *OF_CLIP, "gallery", "in_gallery", "prompts"]
 
 
@@ -40,7 +47,9 @@ def read(folder: Path) -> pd.DataFrame | None:
     for prefix in ("", TAGGED):
         paths = [folder / (prefix + name) for name in (CLIPS_FILE, GALLERY_FILE)]
         if all(path.is_file() for path in paths):
-            clips = parquet.read(paths[0], OF_CLIP)
+            kept = set(pq.read_schema(paths[0]).names)  # without bounds nothing is tied
+            clips = parquet.read(paths[0], [name for name in OF_CLIP if name in kept])
+            clips = clips.assign(**bounds(clips))[OF_CLIP]
             texts = parquet.read(paths[1], ["label"])["label"].unique()
             inside = clips["label"].isin(texts).astype(int)
             return clips.assign(gallery=len(texts), in_gallery=inside, prompts=int(bool(prefix)))

@@ -48,6 +48,16 @@ def best(results: Mapping[str, Result], metric: str = METRIC) -> str | None:
     return max(results, key=lambda name: results[name].scores[metric].value, default=None)
 
 
+def best_floor(results: Mapping[str, Result], metric: str = METRIC) -> str | None:
+    """The floor with the highest value here: what an encoder has to beat.
+
+    It is chosen on the test clips that are shown, so it is a harder opponent than a floor that was
+    chosen beforehand.
+    """
+    floors = suites.expand([suites.FLOOR_SUITE])
+    return best({name: results[name] for name in floors if name in results}, metric)
+
+
 def short_title(result: Result) -> str:
     """What a figure calls an encoder: a row's id, ``1-NN``, else its title without details."""
     named = {*suites.expand(["fingerclip", "pretraining", "tested", "beyond"])}

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from benchmarks import suites
 from benchmarks.evaluation.galleries import RETRIEVAL, TAGGED_RETRIEVAL
-from benchmarks.results import Result
+from benchmarks.results import Result, StoredRank
 from benchmarks.source import Need, Source
 
 GALLERIES = {"tagged": TAGGED_RETRIEVAL, "labels": RETRIEVAL}
@@ -113,7 +113,7 @@ def same_models(other: Result, ours: Result | None) -> str:
     return RANKS if ranks is not None and ranks == _ranks_of(ours, seeds) else ""
 
 
-def _ranks_of(result: Result, seeds: Sequence[int]) -> dict[str, list[int]] | None:
+def _ranks_of(result: Result, seeds: Sequence[int]) -> dict[str, list[StoredRank]] | None:
     """Clip -> its ranks with the given seeds; None if they are not recorded seed by seed."""
     if not result.ranks or any(len(of) != len(result.seeds) for of in result.ranks.values()):
         return None

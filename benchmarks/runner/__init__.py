@@ -31,7 +31,7 @@ from benchmarks import results, tasks
 from benchmarks.evaluation import predictions
 from benchmarks.evaluation.context import EvaluationContext
 from benchmarks.evaluation.ranks import CandidateRanks, GalleryRanks, TaskRanks
-from benchmarks.metrics import scoring
+from benchmarks.metrics import TiedRanks, scoring
 from benchmarks.tasks import Task
 from signclip.core.errors import ConfigError
 
@@ -112,12 +112,12 @@ def _result_path(context: EvaluationContext, name: str) -> Path:
 
 def measured(context: EvaluationContext, task: Task, found: Ranks) -> dict[str, Any]:
     """The fields of a result that differ between tasks."""
-    ranks: dict[str, list[int]] = {}
+    ranks: dict[str, list[TiedRanks]] = {}
     counts: dict[str, list[int]] = {}
     right: dict[str, list[int]] = {}
     for one in (fold for of_seed in found for fold in of_seed):
         for clip, of_clip, candidates in zip(one.ids, *one.by_clip(), strict=True):
-            ranks.setdefault(clip, []).extend(map(int, of_clip))
+            ranks.setdefault(clip, []).append(of_clip)
             counts.setdefault(clip, []).extend(map(int, candidates))
         if isinstance(one, CandidateRanks) and one.positives is not None:
             for clip, positives in zip(one.ids, one.positives, strict=True):
@@ -127,7 +127,8 @@ def measured(context: EvaluationContext, task: Task, found: Ranks) -> dict[str, 
     else:
         clips = sorted(ranks)
         scores = scoring.score_candidates(
-            *([np.array(of[clip]) for clip in clips] for of in (ranks, counts, right) if of)
+            [TiedRanks.join(ranks[clip]) for clip in clips],
+            *([np.array(of[clip]) for clip in clips] for of in (counts, right) if of),
         )
     if task.extra_scores is not None:
         scores |= task.extra_scores(found)
@@ -137,7 +138,7 @@ def measured(context: EvaluationContext, task: Task, found: Ranks) -> dict[str, 
         "task": task.name,
         "scores": scores,
         "labels": max(max(of_clip) for of_clip in counts.values()),
-        "ranks": ranks,
+        "ranks": {clip: TiedRanks.join(of).stored() for clip, of in ranks.items()},
         "n_evaluated": evaluated,
         "n_dropped": context.split_folds.n_dropped | ({task.dropped: dropped} if dropped else {}),
     }

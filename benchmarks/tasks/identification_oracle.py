@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.evaluation import galleries
 from benchmarks.evaluation.ranks import CandidateRanks
+from benchmarks.metrics import TiedRanks
 from benchmarks.tasks import Task, _conditions, _languages
 from signclip.core.errors import ConfigError
 
@@ -38,7 +39,7 @@ def run(fold: FoldContext) -> CandidateRanks:
     )
     return CandidateRanks(
         [test[position] for position in found.positions],
-        list(found.rank[:, None]),
+        found.rank.split([1] * len(found.rank)),
         list(found.candidates[:, None]),
         found.predicted,
     )
@@ -49,13 +50,13 @@ class Oracle(NamedTuple):
 
     Attributes:
         positions: int64 (queries,), of the clips among those given.
-        rank: int64 (queries,), 1-based, of the clip's language among the candidates.
+        rank: of the clip's language among the candidates.
         candidates: int64 (queries,), number of languages that have the clip's text, at least 2.
-        predicted: the languages with the highest scores.
+        predicted: the language with the highest score of each; of tied ones the first.
     """
 
     positions: np.ndarray
-    rank: np.ndarray
+    rank: TiedRanks
     candidates: np.ndarray
     predicted: list[str]
 
@@ -70,8 +71,7 @@ def oracle(
 
     Args:
         texts: float (prompts, d), embeddings.
-        prompts: (sign language, text) of each; of equal pairs the higher score counts, ties go to
-            the first.
+        prompts: (sign language, text) of each; of equal pairs the higher score counts.
         embeddings: float (clips, d).
         clips: (sign language, text) of each.
 
@@ -89,7 +89,7 @@ def oracle(
     rows_of: dict[str, dict[str, list[int]]] = {}
     for row, (language, text) in enumerate(prompts):
         rows_of.setdefault(text, {}).setdefault(language, []).append(row)
-    positions, rank, candidates, predicted = [], [], [], []
+    positions, low, high, candidates, predicted = [], [], [], [], []
     for position, (language, text) in enumerate(clips):
         of_language = rows_of.get(text, {})
         languages = list(of_language)
@@ -106,14 +106,15 @@ def oracle(
         )
         if not np.isfinite(best).all():
             raise ConfigError(f"clip {position}: a score is not finite in float32")
-        order = np.argsort(-best, kind="stable")
+        own = best[languages.index(language)]
         positions.append(position)
-        rank.append(int(np.flatnonzero(order == languages.index(language))[0]) + 1)
+        low.append(1 + int((best > own).sum()))
+        high.append(int((best >= own).sum()))
         candidates.append(len(languages))
-        predicted.append(languages[order[0]])
+        predicted.append(languages[int(best.argmax())])
     return Oracle(
         np.array(positions, np.int64),
-        np.array(rank, np.int64),
+        TiedRanks(*(np.array(of, np.int64) for of in (low, high, [1] * len(low)))),
         np.array(candidates, np.int64),
         predicted,
     )

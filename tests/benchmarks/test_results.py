@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import results
+from benchmarks.metrics import compare
 from benchmarks.results import Score
 from signclip.core import files
 from signclip.core.errors import ConfigError
@@ -158,6 +159,29 @@ def test_a_file_of_schema_version_2_loads():
     assert (old.schema_version, old.group, old.encoder_fingerprint) == (2, "repro", "")
     assert len(old.ranks) == old.n_evaluated == 93
     assert old.path(GOLDEN.with_name("version-2")) == path
+
+
+def test_a_file_of_schema_version_3_loads():
+    (path,) = GOLDEN.with_name("version-3").rglob("*.json")
+    assert json.loads(path.read_text())["schema_version"] == 3
+    old = results.read(path)
+    assert all(isinstance(rank, int) for of_clip in old.ranks.values() for rank in of_clip)
+    assert compare.hits(old, "V2T_R@5").keys() == old.ranks.keys()
+
+
+def test_a_tied_rank_is_stored_as_its_bounds(tmp_path, result):
+    ranks = {"a": [3, [1, 4]], "b": [[2, 5, 2]]}
+    path = result(ranks=ranks, labels=5).write(tmp_path)
+    assert results.read(path).ranks == ranks
+    assert compare.hits(results.read(path), "V2T_R@1") == {"a": 1 / 8, "b": 0}
+
+
+@pytest.mark.parametrize("rank", [[2, 2], [3, 1], [1, 9], [1], [1, 2, 1], [0, 2], 9])
+def test_bounds_that_are_none_are_refused(rank, result):
+    with pytest.raises(ValueError, match="rank"):
+        result(ranks={"a": [rank]}, labels=5)
+    with pytest.raises(ValueError, match="schema version 3 with rank"):
+        result(ranks={"a": [[1, 2]]}, labels=5, schema_version=3)
 
 
 def test_metadata_beside_results_is_no_result(tmp_path, result):

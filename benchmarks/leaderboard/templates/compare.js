@@ -33,7 +33,10 @@ function mountComparison() {
   });
   const said = (row, index) => {
     const cell = place.cell.get(row.number), ranks = ranksOf(place, cell), own = [];
-    for (let i = index * ranks.of; i < (index + 1) * ranks.of && own.length < 5; i++) if (ranks.at[i]) own.push(ranks.at[i]);
+    for (let i = index * ranks.of; i < (index + 1) * ranks.of && own.length < 5; i++) if (ranks.at[i]) {
+      const high = ranks.tied ? ranks.tied[2 * i] : ranks.at[i];
+      own.push(ranks.at[i] + (high > ranks.at[i] ? "–" + high : ""));
+    }
     const predicted = place.predicted && place.predicted.cells[cell] ? place.predicted.cells[cell][index] : -1;
     return esc(row.name) + ": rank " + own.join(", ") + (predicted >= 0 ? ", predicts " + esc(place.predicted.labels[predicted]) : "");
   };

@@ -45,8 +45,19 @@ function ranksOf(place, cell) {
   if (!kept) return null;
   return cached(place, "ranks" + cell, () => {
     const raw = bytes(kept.data);
-    return { of: kept.of, at: kept.size === 1 ? raw : new Uint16Array(raw.buffer) };
+    const tied = kept.tied ? new Uint32Array(bytes(kept.tied).buffer) : null;
+    return { of: kept.of, at: kept.size === 1 ? raw : new Uint16Array(raw.buffer), tied };
   });
+}
+
+// Probability that rank i lies within the first k, over a random order of the tied.
+function within(ranks, i, k) {
+  const low = ranks.at[i];
+  if (!ranks.tied || ranks.tied[2 * i] <= low) return low <= k ? 1 : 0;
+  const high = ranks.tied[2 * i], right = ranks.tied[2 * i + 1], tied = high - low + right;
+  let beyond = 1;
+  for (let step = 0; step < Math.min(k, high) + 1 - low; step++) beyond *= (tied - right - step) / (tied - step);
+  return 1 - beyond;
 }
 
 // Share of a clip's ranks within the first k; NaN where the encoder does not have the clip.
@@ -56,11 +67,11 @@ function hitsOf(place, cell, k) {
   return cached(place, "hits" + cell + "." + k, () => {
     const hits = new Float64Array(place.clips.length);
     for (let clip = 0; clip < hits.length; clip++) {
-      let within = 0, count = 0;
+      let found = 0, count = 0;
       for (let i = clip * ranks.of; i < (clip + 1) * ranks.of; i++) {
-        if (ranks.at[i]) { count++; within += ranks.at[i] <= k; }
+        if (ranks.at[i]) { count++; found += within(ranks, i, k); }
       }
-      hits[clip] = within / count;
+      hits[clip] = found / count;
     }
     return hits;
   });

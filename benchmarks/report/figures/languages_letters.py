@@ -41,7 +41,7 @@ def frame(clips: pd.DataFrame, languages: pd.DataFrame) -> pd.DataFrame:
     """One row per sign language and letter.
 
     Args:
-        clips: predictions of an encoder: id, label, predicted, rank.
+        clips: predictions of an encoder: id, label, predicted, and the columns of its ranks.
         languages: the corpus' clips: id, sign_language.
 
     Returns:
@@ -49,6 +49,8 @@ def frame(clips: pd.DataFrame, languages: pd.DataFrame) -> pd.DataFrame:
     """
     of_clip = languages.set_index("id")["sign_language"]
     clips = clips.assign(sign_language=clips["id"].map(of_clip), hit=clips["rank"] == 1)
+    # of tied texts the first is the prediction; so a tie is a hit only if the clip's own is it
+    clips["hit"] &= clips["predicted"] == clips["label"]
     cells = clips.groupby(["sign_language", "label"])
     table = cells["hit"].agg(clips="size", hits="sum")
     missed = clips[~clips["hit"]].groupby(["sign_language", "label"])["predicted"]

@@ -2,8 +2,7 @@
 
 Decisions
 * Few encoders a panel: the best row of the paper (of FingerCLIP and of SignCLIP, where there are
-  such rows), X, the best skeleton model, 1-nearest-neighbour and chance. The floor is left out
-  where texts have a language: there it is 0 by construction.
+  such rows), X, the best skeleton model, the best floor and chance.
 * Bands are pointwise 95 % bootstrap intervals over clips; the clips drawn are the same for all k
   and encoders, :data:`RESAMPLES` times.
 * k is on a logarithmic axis, since the first ranks matter most.
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from benchmarks import suites
 from benchmarks.evaluation.galleries import RETRIEVAL, TAGGED_RETRIEVAL
+from benchmarks.metrics import ties
 from benchmarks.report import families
 from benchmarks.report.drawing import GREY, OKABE_ITO, PAGE_WIDTH, Drawing, Figure, panel_title
 from benchmarks.report.tables.beyond import BEST, FLOOR
@@ -56,7 +56,7 @@ ROLES = {
     "best skeleton model": (OKABE_ITO["green"], "-"),
     "best FingerCLIP row": (OKABE_ITO["orange"], "-"),
     "best SignCLIP row of the paper": (OKABE_ITO["blue"], "-"),
-    "1-NN": (OKABE_ITO["purple"], "--"),
+    FLOOR: (OKABE_ITO["purple"], "--"),
     CHANCE: (GREY, ":"),
 }
 
@@ -68,24 +68,24 @@ def encoders(source: Source, panel: Panel) -> dict[str, Result]:
         for family in (families.SKELETONS, families.FINGERCLIP, families.PAPER)
     }
     found = {}
-    named = source.select(Need(panel.split, panel.task, (BEST, FLOOR)))
+    named = source.select(Need(panel.split, panel.task, (BEST, suites.FLOOR_SUITE)))
     if BEST in named:
         found[BEST] = named[BEST]
     for role, results_of in zip(list(ROLES)[1:4], of.values(), strict=True):
         name = families.best(results_of)
         if name is not None:
             found[role] = results_of[name]
-    if FLOOR in named and panel.task == RETRIEVAL:
-        found["1-NN"] = named[FLOOR]
+    if (floor := families.best_floor(named)) is not None:
+        found[FLOOR] = named[floor]
     return {role: result for role, result in found.items() if result.ranks}
 
 
 def recalls(result: Result) -> pd.DataFrame:
     """R@k of a result: columns k, value, low, high."""
-    clips = [result.ranks[clip] for clip in sorted(result.ranks)]
+    by_clip = {clip: result.ranks[clip] for clip in sorted(result.ranks)}
     ks = np.arange(1, min(DEEPEST, result.labels) + 1)
-    hits = np.stack([(np.array(of)[:, None] <= ks).mean(axis=0) for of in clips])  # (clips, ks)
-    drawn = _weights(len(clips)) @ hits
+    hits = np.stack([ties.recall_of_clips(by_clip, k) for k in ks.tolist()], axis=1)  # (clips, ks)
+    drawn = _weights(len(by_clip)) @ hits
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     return pd.DataFrame({"k": ks, "value": hits.mean(axis=0), "low": low, "high": high})
 
@@ -183,7 +183,7 @@ FIGURE = Figure(
             panel.task,
             (
                 BEST,
-                FLOOR,
+                suites.FLOOR_SUITE,
                 *(one.suite for one in (families.SKELETONS, families.FINGERCLIP, families.PAPER)),
             ),
         )

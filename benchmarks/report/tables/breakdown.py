@@ -20,6 +20,7 @@ import pandas as pd
 
 from benchmarks import suites
 from benchmarks.evaluation.galleries import RETRIEVAL
+from benchmarks.evaluation.predictions import ranks_of
 from benchmarks.metrics import breakdown
 from benchmarks.report.cells import NOTHING
 from benchmarks.report.page import Page, Table
@@ -63,22 +64,26 @@ def break_down(predictions: pd.DataFrame, clips: pd.DataFrame) -> Groups:
     Raises:
         ConfigError: a clip is not in the corpus.
     """
-    by_clip = predictions.pivot(index="id", columns="seed", values="rank").sort_index()
-    if len(others := by_clip.index.difference(clips.index)):
+    by_seed = {
+        seed: of_seed.sort_values("id", ignore_index=True)
+        for seed, of_seed in predictions.reset_index(drop=True).groupby("seed", sort=True)
+    }
+    ids = pd.Index(next(iter(by_seed.values()))["id"])
+    if len(others := ids.difference(clips.index)):
         raise ConfigError(
             f"predictions of {others[0]}, a clip that the corpus does not have: they are of "
             "another corpus"
         )
-    of_clip = predictions.drop_duplicates("id").set_index("id").loc[by_clip.index]
+    of_clip = predictions.drop_duplicates("id").set_index("id").loc[ids]
     names = sorted({*of_clip["label"][of_clip["in_gallery"] > 0], *predictions["predicted"]})
     row_of = {name: row for row, name in enumerate(names)}
     targets = of_clip["label"].map(row_of).where(of_clip["in_gallery"] > 0).fillna(-1)
     predicted = predictions["predicted"].map(row_of)
     first = predictions.iloc[0]
     return Groups(
-        breakdown.breakdowns(by_clip.to_numpy().T, clips.loc[by_clip.index]),
+        breakdown.breakdowns([ranks_of(of) for of in by_seed.values()], clips.loc[ids]),
         breakdown.coverage(targets.to_numpy(int), predicted.to_numpy(int), int(first["gallery"])),
-        tuple(by_clip.columns),
+        tuple(by_seed),
         bool(first["prompts"]),
     )
 

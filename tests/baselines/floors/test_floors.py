@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from baselines.floors import dtw
+from baselines.floors import dtw, features
+from baselines.floors import pooled as pooled_floors
 from baselines.floors.dtw import DynamicTimeWarping
 from baselines.floors.logistic_regression import LogisticRegression, pooled
 from signclip.poses import Features
+from signclip.poses.landmarks import SIGNING, SIGNING_LEFT, SIGNING_RIGHT
 
 FLOORS = [DynamicTimeWarping, LogisticRegression]
 
@@ -110,3 +112,61 @@ def test_pooled_features_include_movement():
     assert still.shape == moving.shape == (129,)
     assert (moving[-3:] > still[-3:] + 0.5).all()
     assert np.allclose(moving[:126], still[:126], atol=0.05)
+
+
+# floors on pooled features
+
+POOLED = [
+    pooled_floors.HandNeighbour,
+    pooled_floors.HandSVM,
+    pooled_floors.HandRegression,
+    pooled_floors.InputSVM,
+    dtw.HandTimeWarping,
+]
+
+
+def signing_clip(shape: int, *, seed: int = 0, scale: float = 1.0, body: float = 0.0) -> Features:
+    """A clip of the variant ``signing``: a hand of a given shape beside a body."""
+    points = np.random.default_rng(99).normal(size=(12, len(SIGNING), 3))
+    hand = np.random.default_rng(shape).normal(size=(1, 21, 3))
+    noise = np.random.default_rng(1000 + seed).normal(0, 0.05, (12, 21, 3))
+    points[:, SIGNING_RIGHT] = scale * (hand + noise) + 2
+    points[:, : SIGNING_LEFT.start] += body
+    return Features(points.reshape(12, -1).astype(np.float32), np.ones((12, len(SIGNING)), bool))
+
+
+@pytest.mark.parametrize("floor", POOLED)
+def test_a_pooled_floor_recognises_hands_and_puts_an_untrained_label_last(floor):
+    recogniser = floor()
+    known = [(shape, seed) for shape in range(3) for seed in range(4)]
+    recogniser.fit([signing_clip(a, seed=b) for a, b in known], ["abc"[a] for a, _ in known])
+    tested = [signing_clip(2, seed=77), signing_clip(0, seed=78), signing_clip(1, seed=79)]
+    scores = recogniser.score(tested, ["a", "B", "c", "z"])
+    assert scores.shape == (4, 3)
+    assert scores.argmax(axis=0).tolist() == [2, 0, 1]
+    assert scores.argmin(axis=0).tolist() == [3, 3, 3]
+
+
+def test_hand_centric_features_have_no_position_and_no_size():
+    base = features.hand(signing_clip(0))
+    assert base.shape == (42,)
+    assert np.allclose(features.hand(signing_clip(0, scale=0.3)), base, atol=1e-5)
+    assert features.inputs(signing_clip(0)).shape == (689,)
+
+
+def test_a_clip_without_a_hand_and_a_single_label_are_no_errors():
+    one = signing_clip(0)
+    hidden = Features(np.zeros_like(one.values), np.zeros_like(one.valid))
+    for floor in POOLED:
+        recogniser = floor()
+        recogniser.fit([one], ["a"])
+        assert np.isfinite(recogniser.score([hidden, one], ["a", "b"])).all()
+
+
+def test_pairs_are_two_factors_and_the_language_comes_from_the_body():
+    of_language = pooled_floors.HandSVM.language_recogniser()
+    clips = [signing_clip(i, body=3.0 * (i % 2)) for i in range(8)]
+    of_language.fit(clips, ["gsg" if i % 2 else "ase" for i in range(8)])
+    scores = of_language.score([signing_clip(50, body=3.0)], ["ase", "gsg"])
+    assert scores[1] > scores[0]
+    assert np.exp(scores).sum() == pytest.approx(1)

@@ -38,6 +38,8 @@ def predict(source) -> Callable[[str], None]:
                 "label": letter,
                 "predicted": LETTERS[0] if number % FOLDS else letter,
                 "rank": 1 + (number % FOLDS and LETTERS.index(letter)),
+                "rank_high": 1 + (number % FOLDS and LETTERS.index(letter)),
+                "rank_right": 1,
                 "gallery": len(LETTERS),
                 "in_gallery": 1,
                 "prompts": 0,
