@@ -57,30 +57,37 @@ def serve(
     from signclip.serving import server
 
     server.check_installed()
-    bound = server.bind(host, port)
-    opened = None if index is None else search.Index.open(index)
+    with server.bind(host, port) as bound:
+        opened = None if index is None else search.Index.open(index)
 
-    from signclip import inference
-    from signclip.serving.app import create_app
-    from signclip.serving.engine import Engine
-    from signclip.serving.limits import Limits
+        from signclip import inference
+        from signclip.serving.app import create_app
+        from signclip.serving.engine import Engine
+        from signclip.serving.limits import Limits
 
-    typer.echo(f"loading {model}")
-    loaded = inference.load(model, tokenizer=tokenizer)
-    if opened is not None:
-        opened.check_model(loaded)
-    limits = Limits(
-        body=round(max_body * 1e6),
-        frames=max_frames,
-        batch=max_batch,
-        text=max_text,
-        seconds=timeout,
-        requests=max_requests,
-    )
-    engine = Engine(
-        loaded.to(device), opened, limits=limits, words=words, batch=batch_size, wait=wait / 1000
-    )
-    if engine.words is not None:
-        left = f" ({engine.words.left_out:,} left out)" if engine.words.left_out else ""
-        typer.echo(f"{index}: {len(opened or ()):,} signs, {len(engine.words.words):,} words{left}")
-    server.run(create_app(engine, server.names(bound)), bound, seconds=timeout, say=typer.echo)
+        typer.echo(f"loading {model}")
+        loaded = inference.load(model, tokenizer=tokenizer)
+        if opened is not None:
+            opened.check_model(loaded)
+        limits = Limits(
+            body=round(max_body * 1e6),
+            frames=max_frames,
+            batch=max_batch,
+            text=max_text,
+            seconds=timeout,
+            requests=max_requests,
+        )
+        engine = Engine(
+            loaded.to(device),
+            opened,
+            limits=limits,
+            words=words,
+            batch=batch_size,
+            wait=wait / 1000,
+        )
+        if engine.words is not None:
+            left = f" ({engine.words.left_out:,} left out)" if engine.words.left_out else ""
+            typer.echo(
+                f"{index}: {len(opened or ()):,} signs, {len(engine.words.words):,} words{left}"
+            )
+        server.run(create_app(engine, server.names(bound)), bound, seconds=timeout, say=typer.echo)

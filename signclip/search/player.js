@@ -14,7 +14,7 @@ function drawSkeleton(canvas, drawing, frame) {
   const seen = (i) => frame[2 * i] !== MISSING;
   g.clearRect(0, 0, canvas.width, canvas.height);
   g.strokeStyle = style.getPropertyValue("--ink") || "#333";
-  g.lineWidth = 2;
+  g.lineWidth = 2.5;
   g.beginPath();
   for (const [i, j] of drawing.lines) {
     if (seen(i) && seen(j)) { g.moveTo(x(i), y(i)); g.lineTo(x(j), y(j)); }

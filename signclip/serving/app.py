@@ -245,13 +245,7 @@ def _validated(model: type[Any], given: Any) -> Any:
         raise Refused(422, _reasons(problem.errors())) from None
 
 
-def _check_k(engine: Engine, k: int) -> None:
-    if k > engine.limits.hits:
-        raise Refused(413, f"k: {k}; at most {engine.limits.hits} are answered")
-
-
 async def _by_text(engine: Engine, given: schemas.TextSearch) -> Response:
-    _check_k(engine, given.k)
     filled = engine.prompts([given.text], given.sign_language, given.spoken_language, given.as_is)
     (vector,) = await engine.embed_texts(filled)
     hits = await engine.search(vector, given.k, given.sign_language, cosine=False)
@@ -261,7 +255,6 @@ async def _by_text(engine: Engine, given: schemas.TextSearch) -> Response:
 async def _by_clip(
     engine: Engine, given: uploads.Upload, options: schemas.SearchOptions
 ) -> Response:
-    _check_k(engine, options.k)
     (clip,), (vector,) = await engine.embed_clips([given])
     hits = await engine.search(vector, options.k, options.sign_language, cosine=True)
     assert engine.words is not None

@@ -108,7 +108,8 @@ class Engine:
                 raise Refused(413, reason)
             if not text.strip():
                 raise Refused(422, f"text {position}: blank")
-        if as_they_are:
+        # complete prompts need no template, and so no sign language
+        if as_they_are or all(text.lstrip().startswith("<") for text in texts):
             return list(texts)
         given = dict(sign_language=sign_language, spoken_language=spoken_language)
         try:

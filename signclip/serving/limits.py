@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 JSON_BODY = 1 << 20  # bytes: 64 texts of 1,000 characters, each escaped to 12 bytes
 _DISCARDED = 4  # times the limit that is received and discarded before the answer
 _DISCARDING = 5.0  # seconds
+_CLOSE = {"Connection": "close"}  # or the rest of the body would be received for ever
 HEALTH = "/healthz"  # answered also when the server is full
 
 
@@ -41,7 +42,6 @@ class Limits:
     text: int = 1_000  # characters of a text
     seconds: float = 30.0  # from a request's headers to the end of its answer
     requests: int = 64  # at a time
-    hits: int = 100  # found signs or words
     skeleton: int = 500  # frames of a skeleton; longer ones are cut
 
 
@@ -58,14 +58,12 @@ class Refused(Exception):
         self.status, self.reason = status, reason
 
 
-class JSONAnswer(Response):
+class JSONAnswer(JSONResponse):
     """JSON as UTF-8, in which nothing is escaped but what UTF-8 cannot write.
 
     Raises:
         ValueError: a number is not finite.
     """
-
-    media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         """See the class."""
@@ -119,7 +117,8 @@ class Guard:
         except TimeoutError:
             if begun:  # the client reads too slowly: closing the connection is all that is left
                 raise
-            late = error(408, f"not done within {self.limits.seconds:g} s, which is the limit")
+            reason = f"not done within {self.limits.seconds:g} s, which is the limit"
+            late = error(408, reason, _CLOSE)
             await late(scope, receive, send)
         finally:
             self.running -= 1
@@ -172,4 +171,5 @@ class _Counted:
                     more = message.get("more_body", False)
         except TimeoutError:
             pass
-        raise HTTPException(413, f"a body over {self._limit:,} bytes, which is the limit")
+        reason = f"a body over {self._limit:,} bytes, which is the limit"
+        raise HTTPException(413, reason, _CLOSE)

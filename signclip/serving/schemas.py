@@ -21,7 +21,7 @@ SignLanguage = Annotated[
 SpokenLanguage = Annotated[
     str, Field(pattern=r"^[A-Za-z-]{1,16}$", description="Language of the texts, as in prompts.")
 ]
-Found = Annotated[int, Field(ge=1, le=1000, description="Signs, and words, that are answered.")]
+Found = Annotated[int, Field(ge=1, le=100, description="Signs, and words, that are answered.")]
 Vector = Annotated[list[float], Field(description="An embedding.")]
 
 

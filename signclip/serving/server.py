@@ -12,6 +12,7 @@ Cost: none.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import signal
 import socket
@@ -61,7 +62,11 @@ def bind(host: str, port: int) -> socket.socket:
         reason = problem.strerror or problem
         if isinstance(problem, socket.gaierror):
             raise ConfigError(f"--host {host}: no address of this machine ({reason})") from None
-        hint = "give another with --port" if problem.errno != 99 else "give another --host"
+        hint = (
+            "give another with --port"
+            if problem.errno != errno.EADDRNOTAVAIL
+            else "give another --host"
+        )
         raise ConfigError(f"{host}:{port} cannot be served ({reason}); {hint}") from None
     except (OverflowError, UnicodeError) as problem:
         raise ConfigError(f"--host {host} --port {port}: {problem}") from None
