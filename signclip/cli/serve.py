@@ -34,6 +34,9 @@ def serve(
     timeout: Annotated[
         float, typer.Option(min=0.01, help="Seconds of a request, with the sending of its body.")
     ] = 30,
+    videos: Annotated[
+        bool, typer.Option(help="Take videos, too, and extract their poses (55 ms a frame).")
+    ] = True,
     batch_size: Annotated[int, typer.Option(min=1, help="Most items of a forward pass.")] = 32,
     wait: Annotated[
         float, typer.Option(min=0, max=1000, help="Milliseconds that a batch waits for requests.")
@@ -82,6 +85,7 @@ def serve(
             opened,
             limits=limits,
             words=words,
+            videos=videos,
             batch=batch_size,
             wait=wait / 1000,
         )

@@ -35,7 +35,7 @@ from signclip.text import sign_languages
 DESCRIPTION = """Embeddings of sign-language clips and texts, and search in an index of signs.
 
 A clip is a pose file: `.pose`, or a sequence of Kaggle's asl-signs (`.parquet`) or of Sem-Lex
-(`.npy`).
+(`.npy`); or a video, whose pose is extracted first, one video at a time.
 Every error is answered with `{"error": "..."}`."""
 _REASONS = {
     400: "The body is not what its type says.",
@@ -43,7 +43,7 @@ _REASONS = {
     405: "The route has other methods.",
     408: "It took too long.",
     413: "It is over a limit.",
-    415: "A body of another type, or a video.",
+    415: "A body of another type, or a video where none are taken.",
     421: "The server has other names.",
     422: "A value, a text or a clip cannot be used.",
     429: "Too many requests at a time.",

@@ -30,6 +30,7 @@ from signclip.search.sources import with_pose
 from signclip.serving import uploads
 from signclip.serving.batching import Batcher
 from signclip.serving.limits import Limits, Refused
+from signclip.serving.videos import Videos
 from signclip.serving.words import Words
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Engine:
 
     Args:
         words: most words of the index that a clip is compared with.
+        videos: take videos, and extract their poses.
         batch: items of a forward pass.
         wait: seconds that the first request of a batch waits for others.
 
@@ -59,12 +61,14 @@ class Engine:
         *,
         limits: Limits | None = None,
         words: int = 20_000,
+        videos: bool = True,
         batch: int = 32,
         wait: float = 0.004,
     ):
         self.model, self.index, self.limits = model, index, limits or Limits()
         self.fingerprint = signs.fingerprint(model)
         self.words = None if index is None else Words(index, model, words)
+        self._videos = Videos() if videos else None
         self._readers = ThreadPoolExecutor(_READERS, "reader")
         self._computing = ThreadPoolExecutor(1, "model")
         timing: dict[str, Any] = dict(most=batch, wait=wait)
@@ -136,14 +140,25 @@ class Engine:
 
         Raises:
             PoseError: a clip cannot be used.
-            Refused: a clip is a video or over the limits, or an embedding is not finite.
+            VideoError: a video has no pose.
+            Refused: a clip is over the limits, or a video where none are taken, or an embedding is
+                not finite.
         """
         parsed = [
-            await self._in_reader(uploads.parse, upload, self.model, self.limits)
-            for upload in given
+            await self._in_reader(uploads.parse, await self._pose(one), self.model, self.limits)
+            for one in given
         ]
         rows = await self.clips([clip.features for clip in parsed])
         return parsed, _finite(rows, [clip.name for clip in parsed])
+
+    async def _pose(self, given: uploads.Upload) -> uploads.Upload:
+        """A video's pose; any other clip as it is."""
+        if not reader.is_video(f"clip{given.suffix}"):
+            return given
+        if self._videos is None:
+            raise Refused(415, f"{given.name}: a video; this server takes poses only")
+        data = await self._videos.pose(given.name, given.data, self.limits.frames)
+        return uploads.Upload(given.name, data, ".pose")
 
     def require_index(self) -> signs.Index:
         """The index.

@@ -10,10 +10,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from signclip.text import sign_languages
+
 SignLanguage = Annotated[
     str,
     Field(
         max_length=16,
+        json_schema_extra={"enum": ["", *sign_languages()]},
         description="Tag such as ase; empty: the prompt without one that the model knows, and "
         "signs of all languages.",
     ),

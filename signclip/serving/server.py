@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def check_installed() -> None:
     """
     try:
         import fastapi  # noqa: F401
-        import multipart  # noqa: F401
+        import python_multipart  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as problem:
         raise ConfigError(
@@ -119,6 +120,8 @@ def run(app: FastAPI, bound: socket.socket, *, seconds: float, say: Say = print)
             await super().startup(sockets)
             say(f"serving on {address(bound)}")
 
+    # it logs each damaged form, which is answered 400
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
         log_level="warning",

@@ -8,7 +8,7 @@ Decisions
   announces, before it is parsed.
 * A request brings one clip as its body, or several as files of a form, which the parser of forms
   keeps in unnamed temporary files over 1 MB and closes with the request.
-* Videos are refused: a decoder and 55 ms of a core a frame belong behind ``signclip extract``.
+* A video has become a ``.pose`` file before it comes here (:mod:`signclip.serving.videos`).
 
 Cost: that of the reader, 1 ms a clip, and of the features.
 """
@@ -39,10 +39,16 @@ _UNPACKED = 4  # times the limit on bodies that a Parquet file may have when it 
 
 
 class Upload(NamedTuple):
-    """A clip as it was sent; its name is safe to show, and names no file."""
+    """A clip as it was sent.
+
+    Attributes:
+        name: safe to show; it names no file.
+        suffix: of the format, in lower case.
+    """
 
     name: str
     data: bytes
+    suffix: str
 
 
 class Clip(NamedTuple):
@@ -58,6 +64,12 @@ class Clip(NamedTuple):
     frames: int
     features: np.ndarray
     cut: bool
+
+
+def make(name: str, data: bytes) -> Upload:
+    """A clip whose name comes from outside."""
+    name = safe_name(name)
+    return Upload(name, data, PurePosixPath(name).suffix.lower())
 
 
 def safe_name(name: str) -> str:
@@ -81,7 +93,7 @@ async def read(request: Request, limits: Limits) -> tuple[list[Upload], Mapping[
         async with request.form(max_files=limits.batch, max_fields=16) as form:
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
-                    found.append(Upload(safe_name(value.filename or ""), await value.read()))
+                    found.append(make(value.filename or "", await value.read()))
                 else:
                     fields[name] = value
         if not found:
@@ -92,23 +104,22 @@ async def read(request: Request, limits: Limits) -> tuple[list[Upload], Mapping[
     data = await request.body()
     if not data:
         raise Refused(422, "the body is empty; send a clip")
-    return [Upload(safe_name(request.query_params.get("name", "")), data)], {}
+    return [make(request.query_params.get("name", ""), data)], {}
 
 
 def parse(upload: Upload, model: SignCLIPModel, limits: Limits) -> Clip:
     """The features of a clip.
 
     Raises:
-        Refused: it is a video (415), or longer than the limit (413).
+        Refused: it is longer than the limit (413).
         PoseError: it cannot be used.
     """
-    if reader.is_video(upload.name):
-        raise Refused(
-            415,
-            f"{upload.name}: a video; make its pose first with `signclip extract` and send that",
-        )
+    if upload.suffix not in reader.POSE_SUFFIXES:
+        known = ", ".join(reader.POSE_SUFFIXES)
+        reason = f"clips are {known} files or videos, this suffix is {upload.suffix!r}"
+        raise PoseError(upload.name, reason)
     _check_announced(upload, limits)
-    pose = reader.parse(upload.data, upload.name, sample=upload.name)
+    pose = reader.parse(upload.data, f"clip{upload.suffix}", sample=upload.name)
     frames = len(pose.body.data)
     _check_frames(upload.name, frames, limits)
     features = model.features(pose, sample=upload.name)
@@ -130,8 +141,7 @@ def _check_announced(upload: Upload, limits: Limits) -> None:
         Refused: it is over the limits.
         PoseError: its header cannot be read.
     """
-    name, data = upload
-    suffix = PurePosixPath(name).suffix.lower()
+    name, data, suffix = upload
     if suffix == ".pose" and data:
         header = pose_file.read_header(data, sample=name)
         if header.version == 0 and len(data) >= header.end + 4:

@@ -1,10 +1,14 @@
 """What is answered: embeddings and searches as the library gives them, errors as JSON."""
 
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import cv2
 import httpx
 import numpy as np
 import pytest
+from skimage import data
 
 from signclip import poses, search
 from tests.soak import serve as soak
@@ -102,6 +106,30 @@ def test_without_an_index_there_are_embeddings_only(serve, clip):
     assert one.client.get("/v1/signs/0/skeleton").status_code == 404
 
 
+def test_a_video_is_embedded_as_its_extracted_pose(served, model, tmp_path):
+    """A hostile one is refused; the server reads neither itself, and leaves no file behind."""
+    files = {"clip": ("../a.MP4", b"x" * 1000)}
+    assert served.error("/v1/embed/pose", 422, files=files).startswith("a.MP4: ")
+    photograph = np.ascontiguousarray(data.astronaut()[::4, ::4])
+    path = str(tmp_path / "a.mp4")
+    written = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"mp4v"), 25, photograph.shape[1::-1])
+    for _ in range(3):
+        written.write(photograph[..., ::-1])
+    written.release()
+    content = (tmp_path / "a.mp4").read_bytes()
+    found = served.post("/v1/embed/pose?name=a.mp4", content=content, headers=RAW).json()
+    assert [(one["name"], one["frames"]) for one in found["clips"]] == [("a.mp4", 3)]
+    expected = model.embed_pose([path])
+    np.testing.assert_allclose([found["clips"][0]["embedding"]], expected, atol=1e-5)
+    assert not list(Path(tempfile.gettempdir()).glob("signclip-serve-*"))
+
+
+def test_a_server_that_takes_no_videos(serve):
+    one = serve(videos=False)
+    files = {"clip": ("a.mp4", b"x")}
+    assert "takes poses only" in one.error("/v1/embed/pose", 415, files=files)
+
+
 def test_health_says_what_is_served(served):
     found = served.client.get("/healthz").json()
     assert (found["status"], found["index"]["signs"], found["index"]["words"]) == ("ok", 3, 3)
@@ -130,7 +158,6 @@ def test_damaged_clips_are_refused_with_the_reason(served, damaged):
         ("/v1/embed/text", 422, {"content": "{"}, "JSON"),
         ("/v1/embed/text", 400, {"content": "[" * 100_000}, "parsing the body"),
         ("/v1/embed/pose", 415, {"json": {}}, "a body of 'application/json'"),
-        ("/v1/embed/pose", 415, {"files": {"clip": ("a.MP4", b"x")}}, "a.MP4: a video"),
         ("/v1/embed/pose", 422, {"files": {"clip": ("a.txt", b"x")}}, "a.txt: clips are"),
         ("/v1/embed/pose", 422, {"files": {"clip": ("a.parquet", b"x")}}, "not a Parquet file"),
         ("/v1/embed/pose", 422, {"files": {"clip": ("a.npy", b"x")}}, "not a whole .npy file"),
