@@ -196,6 +196,10 @@ def _add_search(app: FastAPI, engine: Engine) -> None:
         engine.require_index()
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind == "application/json":
+            if request.query_params:
+                raise Refused(
+                    422, "a search by a text has its options in the JSON, not in the query"
+                )
             text = _validated(schemas.TextSearch, await request.body())
             return await _by_text(engine, text)
         given, fields = await uploads.read(request, engine.limits)

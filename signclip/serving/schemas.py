@@ -8,12 +8,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from signclip.core.errors import LanguageTagError
+from signclip.text import sign_language as find_language
 from signclip.text import sign_languages
+
+
+def _known(tag: str) -> str:
+    if tag:
+        try:
+            find_language(tag)
+        except LanguageTagError as error:
+            raise ValueError(str(error)) from None
+    return tag
+
 
 SignLanguage = Annotated[
     str,
+    AfterValidator(_known),
     Field(
         max_length=16,
         json_schema_extra={"enum": ["", *sign_languages()]},
