@@ -4,7 +4,7 @@
 # make full    more seeds, and every row on every split, with the tables (many hours; resumes)
 # make plan    every step of `make repro` and its order; runs nothing, needs no data
 # make test    the tests          make smoke   the whole pipeline, tiny
-# make soak    what is too long for `make test`: 50,000 damaged inputs of every reader
+# make soak    what is too long for `make test`: 50,000 damaged inputs of every reader, 2,000 requests
 # make leaderboard   the page that compares all encoders, from results (seconds)
 # make lint    ruff, mypy and the repository's own rules
 # make setup   only the environment (every target makes it first)
@@ -92,6 +92,7 @@ smoke: $(READY)
 
 soak: $(READY)
 	python -m tests.soak.fuzz
+	python -m tests.soak.serve
 
 leaderboard: $(READY)
 	python -m benchmarks leaderboard

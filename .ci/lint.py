@@ -44,6 +44,7 @@ LAYERS = {
         ("inference",),
         ("training",),
         ("search",),
+        ("serving",),
         ("cli",),
     ),
     "baselines": (("label_scores",), ("floors", "skeletons"), ("cli",)),

@@ -14,13 +14,13 @@ import sys
 
 import typer
 
-from signclip.cli import corpora, embed, extract, pack, score, search, train, verify
+from signclip.cli import corpora, embed, extract, pack, score, search, serve, train, verify
 from signclip.core import torchrun
 from signclip.core.errors import SignCLIPError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
 app.add_typer(corpora.app, name="corpora")
-for module in (extract, pack, train, embed, score, search, verify):
+for module in (extract, pack, train, embed, score, search, serve, verify):
     app.add_typer(module.app)
 
 

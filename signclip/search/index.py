@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -141,6 +142,15 @@ class Index:
         """Sign-language tag -> number of signs, the largest first; without signs that have none."""
         counts = Counter(dict(enumerate(np.bincount(self._language_of).tolist())))
         return {self._languages[i]: n for i, n in counts.most_common() if self._languages[i]}
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Text and sign language of each sign, in the order of rows."""
+        languages = (self._languages[i] for i in self._language_of)
+        yield from zip(self._signs["text"].to_pylist(), languages, strict=True)
+
+    def hit(self, row: int) -> Hit:
+        """One sign as a hit of score 0."""
+        return self._hits(exact.Best(np.array([row]), np.zeros(1)))[0]
 
     def check_model(self, model: SignCLIPModel) -> None:
         """Refuse a model that did not make this index.

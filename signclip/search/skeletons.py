@@ -127,15 +127,37 @@ def _page(query: str, hits: Sequence[Hit], shown: Sequence[Skeleton | str]) -> s
         if isinstance(one, str):
             about["reason"] = one
         else:
-            whole = np.nan_to_num(one.xy * 100, nan=-32768).clip(-32768, 32767).round()
-            about |= {"fps": one.fps, "frames": whole.astype(int).reshape(len(whole), -1).tolist()}
+            about |= {"fps": one.fps, "frames": whole_numbers(one.xy)}
         signs.append(about)
-    view = [100 * x for x in (_LEFT_EDGE, _TOP, _WIDTH, _HEIGHT)]
-    data = {"query": query, "signs": signs, "lines": LINES, "dots": _DOTS, "view": view}
-    # "<" would end the script element in a text like </script>
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    text = script_data({"query": query, "signs": signs} | drawing())
     template = resources.files("signclip.search").joinpath("page.html").read_text("utf-8")
-    return template.replace("/*DATA*/", text)
+    return template.replace("/*PLAYER*/", player()).replace("/*DATA*/", text)
+
+
+def drawing() -> dict[str, Any]:
+    """What a page needs to draw any skeleton: ``lines`` (pairs of points), ``dots`` (the points
+    from here on have no lines) and ``view`` (left, top, width, height in hundredths).
+    """
+    view = [100 * x for x in (_LEFT_EDGE, _TOP, _WIDTH, _HEIGHT)]
+    return {"lines": LINES, "dots": _DOTS, "view": view}
+
+
+def whole_numbers(xy: np.ndarray) -> list[list[int]]:
+    """Each frame's points as x, y, x, y, ... in hundredths; -32768: not detected."""
+    whole = np.nan_to_num(xy * 100, nan=-32768).clip(-32768, 32767).round()
+    frames: list[list[int]] = whole.astype(int).reshape(len(whole), -1).tolist()
+    return frames
+
+
+def player() -> str:
+    """The script that draws skeletons, for pages that contain it."""
+    return resources.files("signclip.search").joinpath("player.js").read_text("utf-8")
+
+
+def script_data(values: Any) -> str:
+    """Values as JSON inside a script element, which no text of them can end."""
+    text = json.dumps(values, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
 
 
 def _draw(out: Path, query: str, hits: Sequence[Hit], shown: Sequence[Skeleton | str]) -> None:
