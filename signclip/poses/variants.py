@@ -6,8 +6,8 @@ Decisions
   (one 3-D transform a clip), hide the legs.
 * Variants of the hands (``hands_alone``) also take a pose without a body, which is centred and
   scaled by the hands (:mod:`signclip.poses.hands`); the others refuse it.
-* A component that a file lacks is undetected points. A missing face is said aloud, once a process
-  and variant, because for most variants it is two thirds of the input.
+* A component that a file lacks is undetected points. A missing face is a warning, once a
+  process and variant, because for most variants it is two thirds of the input.
 * Points are selected last, as in the paper's experiments. (The present head of the authors' code
   selects first, which breaks its hand-only experiments; for the other variants the order does not
   matter.) Mirroring and anonymising come before normalisation, as in the authors' code.
