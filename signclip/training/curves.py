@@ -139,7 +139,7 @@ def write(folder: Path, rows: Sequence[dict[str, float]], losses: Sequence[float
 
 
 # shares of the picture; matplotlib takes as long to find margins as to draw the rest, in every run
-_MARGINS = dict(left=0.06, right=0.98, top=0.94, bottom=0.09, hspace=0.24, wspace=0.14)
+_MARGINS = dict(left=0.085, right=0.98, top=0.94, bottom=0.09, hspace=0.28, wspace=0.2)
 
 
 def _draw(table: pd.DataFrame, updates: pd.DataFrame, path: Path) -> None:
