@@ -52,11 +52,13 @@ full: repro
 	profile=$$(value profile); seed=$$(value seed); \
 	train="python -m benchmarks train --runs runs/full --profile $$profile --jobs $$(value jobs)"; \
 	evaluate="python -m benchmarks evaluate --publish --group full --profile $$profile"; \
+	protocols="$${evaluate/evaluate/protocols}"; \
 	more="--seed $$((seed + 1)) --seed $$((seed + 2))"; all="--seed $$seed $$more"; \
 	folds="--split letters --split unseen_language"; \
-	$$train everywhere $$folds $$more; \
-	$$train E7.2 --split unseen_language --seed $$seed; \
+	$$train everywhere --split letters $$more; \
+	$$train everywhere --split unseen_language $$all; \
 	$$evaluate everywhere floors $$folds $$all; \
+	$$protocols X --split unseen_language --seed $$seed; \
 	$$train E7.2 best --split in_domain $$more; \
 	$$train beyond --without best --split in_domain $$all; \
 	$$evaluate E7.2 beyond floors --split in_domain $$all; \

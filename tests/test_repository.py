@@ -449,8 +449,8 @@ def test_full_adds_seeds_and_splits_to_what_the_pipeline_has(checkout, tmp_path)
     more, every, one = "--seed 6 --seed 7", "--seed 5 --seed 6 --seed 7", "--seed 5"
     folds = "--split letters --split unseen_language"
     assert [line.split(" --jobs 2 ")[1] for line in trained] == [
-        f"everywhere {folds} {more}",
-        f"E7.2 --split unseen_language {one}",
+        f"everywhere --split letters {more}",
+        f"everywhere --split unseen_language {every}",
         f"E7.2 best --split in_domain {more}",
         f"beyond --without best --split in_domain {every}",
         f"pretraining beyond --without everywhere {folds} {one}",
@@ -459,6 +459,10 @@ def test_full_adds_seeds_and_splits_to_what_the_pipeline_has(checkout, tmp_path)
         f"everywhere floors {folds} {every}",
         f"E7.2 beyond floors --split in_domain {every}",
         f"pretraining tested beyond --without everywhere {folds} {one}",
+    ]
+    assert [line for line in words if "benchmarks protocols" in line] == [
+        "python -m benchmarks protocols --publish --group full --profile cpu "
+        f"X --split unseen_language {one}"
     ]
 
 
