@@ -11,12 +11,15 @@ Decisions
 from __future__ import annotations
 
 import sys
+import time
 
 import typer
 
 from signclip.cli import corpora, embed, extract, pack, score, search, serve, train, verify
 from signclip.core import torchrun
 from signclip.core.errors import SignCLIPError
+
+_PATIENCE = 10.0  # seconds
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
 app.add_typer(corpora.app, name="corpora")
@@ -41,4 +44,6 @@ def main() -> None:
     except SignCLIPError as error:
         if torchrun.is_main_process() or error.of_one_process:
             typer.echo(f"signclip: {error}", err=True)
+        else:  # torchrun ends all processes with the first one: let the main one say it
+            time.sleep(_PATIENCE)
         sys.exit(2)
