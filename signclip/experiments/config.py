@@ -96,8 +96,8 @@ class RunConfig(Strict):
     frame_input: Literal["plain", "hands"] = "plain"  # see signclip.model.hands
     pooling: Literal["mean", "attention"] = "mean"
     body_dims: int = Field(default=0, ge=0)  # dims of the embedding from the body alone
-    # in training, the dims of the body are those of another clip where the text is compared, and the
-    # other dims where the language is: so each learns from its own part
+    # in training, the dims of the body are those of another clip where a text is compared, and the
+    # other dims where a language is: so each learns from its own part
     separate_parts: bool = False
     weight_decay: float = Field(default=0.0, ge=0)
     # the profile's numbers
@@ -141,8 +141,8 @@ class RunConfig(Strict):
             if switch and not needed:
                 raise ValueError(
                     "label_smoothing and text_prior go with loss gallery, loss sigmoid with a "
-                    "temperature, temperature and body_dims with normalise, and separate_parts with "
-                    "body_dims"
+                    "temperature, temperature and body_dims with normalise, and separate_parts "
+                    "with body_dims"
                 )
         return self
 
