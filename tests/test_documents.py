@@ -201,9 +201,9 @@ RECIPE_COMMANDS = """
 signclip corpora enable my-corpus local
 signclip corpora build my-corpus
 signclip pack my-corpus --variant signing --variant reduced_face_mirrored --variant dominant_hand
-signbench train X14 aagcn --corpus my-corpus --split official --profile smoke --jobs 1
-signbench evaluate X14 aagcn --corpus my-corpus --split official --profile smoke
-signbench protocols X14 my_encoders:MeanFrame --corpus my-corpus --split official --profile smoke
+signbench train X15 aagcn --corpus my-corpus --split official --profile smoke --jobs 1
+signbench evaluate X15 aagcn --corpus my-corpus --split official --profile smoke
+signbench protocols X15 my_encoders:MeanFrame --corpus my-corpus --split official --profile smoke
 signbench table ranking
 signbench figure ranking
 signbench points lengths --corpus my-corpus
@@ -269,7 +269,7 @@ def test_each_recipe_of_the_architecture_works(tmp_path, make_pose, pose_bytes):
     written = {path.name for path in (copy / "results/leaderboard/local").rglob("*.json")}
     assert "prototypes_5.my-corpus.official.json" in written
     encoders = {path.name for path in (copy / "results/leaderboard/local").iterdir()}
-    assert encoders == {"X14", "aagcn", "MeanFrame"}
+    assert encoders == {"X15", "aagcn", "MeanFrame"}
     assert (copy / "results/tables/ranking.md").is_file()
     assert (copy / "results/figures/ranking.png").is_file()
     assert len((copy / "results/points/lengths.csv").read_text().splitlines()) == 1 + len(clips)

@@ -80,6 +80,9 @@ class RunConfig(Strict):
     augment: tuple[Step, ...] = ()
     loss: Loss = "contrastive"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)  # of loss gallery
+    # of loss gallery: how much more a text of many clips must win by in training; see
+    # signclip.model.losses.gallery
+    text_prior: float = Field(default=0.0, ge=0)
     gallery_texts: int = Field(default=1024, gt=0)  # of loss gallery: the batch's and random others
     # rounds: rounds over the labels, each label once a round (FingerCLIP);
     # shuffled: all clips in random order (pretraining);
@@ -89,9 +92,13 @@ class RunConfig(Strict):
     projection: bool = False
     normalise: bool = False
     temperature: bool = False  # multiply scores by a learned scale
+    pose_tower: Literal["bert", "pooled"] = "bert"  # see signclip.model.pooled_tower
     frame_input: Literal["plain", "hands"] = "plain"  # see signclip.model.hands
     pooling: Literal["mean", "attention"] = "mean"
     body_dims: int = Field(default=0, ge=0)  # dims of the embedding from the body alone
+    # in training, the dims of the body are those of another clip where a text is compared, and the
+    # other dims where a language is: so each learns from its own part
+    separate_parts: bool = False
     weight_decay: float = Field(default=0.0, ge=0)
     # the profile's numbers
     towers: Towers
@@ -125,14 +132,17 @@ class RunConfig(Strict):
             raise ValueError("split_prompt and label_prompt both add a text without a language")
         for switch, needed in (
             (self.label_smoothing > 0, self.loss == "gallery"),
+            (self.text_prior > 0, self.loss == "gallery"),
             (self.loss == "sigmoid", self.temperature),
             (self.temperature, self.normalise),
             (self.body_dims > 0, self.normalise),
+            (self.separate_parts, self.body_dims > 0),
         ):
             if switch and not needed:
                 raise ValueError(
-                    "label_smoothing goes with loss gallery, loss sigmoid with a temperature, and "
-                    "temperature and body_dims with normalise"
+                    "label_smoothing and text_prior go with loss gallery, loss sigmoid with a "
+                    "temperature, temperature and body_dims with normalise, and separate_parts "
+                    "with body_dims"
                 )
         return self
 

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
 SIGNING_DIMS = 3 * len(SIGNING)  # numbers a frame of the variant `signing`: x, y, z of each point
 # Fields that a run's configuration has too, by the same name; the others are sizes of the towers.
-SWITCHES = ("projection", "normalise", "temperature", "frame_input", "pooling", "body_dims")
+SWITCHES = (
+    "projection",
+    "normalise",
+    "temperature",
+    "pose_tower",
+    "frame_input",
+    "pooling",
+    "body_dims",
+)
 
 
 class ModelConfig(Strict):
@@ -56,6 +64,7 @@ class ModelConfig(Strict):
     projection: bool = False  # a linear map after each tower (E5.1)
     normalise: bool = False  # embeddings of unit length, so that the score is a cosine (E5.2)
     conv_layers: int = Field(0, ge=0, le=256)  # 1-D convolutions over time before the frame network
+    pose_tower: Literal["bert", "pooled"] = "bert"  # pooled: see signclip.model.pooled_tower
     frame_input: Literal["plain", "hands"] = "plain"  # hands: see signclip.model.hands
     pooling: Literal["mean", "attention"] = "mean"  # attention: see signclip.model.pooling
     temperature: bool = False  # multiply scores by a learned scale
@@ -81,6 +90,8 @@ class ModelConfig(Strict):
                 f"frame_input hands takes the {SIGNING_DIMS} numbers of the variant signing, "
                 "without convolutions"
             )
+        if self.pose_tower == "pooled" and (self.frame_input != "hands" or self.pooling != "mean"):
+            raise ValueError("pose_tower pooled needs frame_input hands and pooling mean")
         if not max(self.pose_cls_id, self.pose_sep_id) < self.pose_vocab_size:
             raise ValueError(
                 f"[CLS] and [SEP] are rows {self.pose_cls_id} and {self.pose_sep_id} of the pose "

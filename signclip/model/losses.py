@@ -58,7 +58,11 @@ def sigmoid(pose_embeddings: Tensor, text_embeddings: Tensor, same: Tensor, bias
 
 
 def gallery(
-    pose_embeddings: Tensor, text_embeddings: Tensor, targets: Tensor, smoothing: float = 0.0
+    pose_embeddings: Tensor,
+    text_embeddings: Tensor,
+    targets: Tensor,
+    smoothing: float = 0.0,
+    handicap: Tensor | None = None,
 ) -> Tensor:
     """:func:`multi_positive` against a gallery of unique texts, more than those of the batch.
 
@@ -69,10 +73,15 @@ def gallery(
         text_embeddings: (n, d), of unique texts.
         targets: int (b,), the row of each clip's text.
         smoothing: share of a clip's target that is spread evenly over all texts.
+        handicap: (n,), subtracted from the logits of each text where clips are classified. The
+            logarithm of a text's number of training clips makes frequent texts score higher when
+            it is absent: a text of a single clip fits that clip, its signer included, and would
+            otherwise be ranked above texts that hold for many signers.
     """
     logits = pose_embeddings @ text_embeddings.T
     queries = targets.unique()
     positives = (queries[:, None] == targets[None]).to(logits.dtype)
     positives = positives / positives.sum(dim=1, keepdim=True)
-    of_clips = F.cross_entropy(logits, targets, label_smoothing=smoothing)
+    handicapped = logits if handicap is None else logits - handicap
+    of_clips = F.cross_entropy(handicapped, targets, label_smoothing=smoothing)
     return of_clips + F.cross_entropy(logits[:, queries].T, positives)

@@ -157,6 +157,11 @@ class PoseTower(nn.Module):
         ends = torch.tensor([config.pose_cls_id, config.pose_sep_id])
         self.register_buffer("end_ids", ends, persistent=False)
 
+    def standardise(self, clips: Iterable[np.ndarray]) -> None:
+        """Take the scale of inputs from training clips, where a part of the tower has one."""
+        if self.config.body_dims:
+            self.body.standardise(clips)
+
     def forward(self, frames: Tensor, mask: Tensor | None, layout: Layout | None = None) -> Tensor:
         """frames (b, t, dims), mask bool (b, t), True = valid -> (b, d).
 

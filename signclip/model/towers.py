@@ -25,6 +25,7 @@ from transformers import BertModel
 from signclip.model import packed_attention
 from signclip.model.config import ModelConfig
 from signclip.model.packed_attention import Layout
+from signclip.model.pooled_tower import PooledTower
 from signclip.model.pooling import mean_without_cls, weighted_sum
 from signclip.model.pose_tower import PoseTower
 
@@ -57,7 +58,8 @@ class SignCLIP(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.video_encoder = PoseTower(config)
+        pose_tower = PooledTower if config.pose_tower == "pooled" else PoseTower
+        self.video_encoder = pose_tower(config)
         text = config.bert(layers=config.text_layers, vocab_size=config.vocab_size)
         self.text_encoder = BertModel(text, add_pooling_layer=False)
         if config.projection:

@@ -12,6 +12,7 @@ Cost: the two towers; validation embeds its clips and the gallery.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ from signclip.experiments.config import Compute, Loss, RunConfig
 from signclip.model import losses, packed_attention
 from signclip.model.packed_attention import Layout
 from signclip.model.padding import pad_frames
+from signclip.model.pose_tower import PoseTower
 from signclip.model.towers import SignCLIP
 from signclip.text import Tokenizer, embed_split_prompts
 from signclip.training import distributed
@@ -46,13 +48,16 @@ class TrainingTexts:
     """
 
     def __init__(self, texts: Iterable[str], collate: Collate, limit: int):
-        tokens = collate.texts(sorted(set(texts)))
+        clips = Counter(texts)
+        tokens = collate.texts(sorted(clips))
         order = tokens["text_keys"].argsort()
+        counts = torch.tensor([clips[text] for text in sorted(clips)], dtype=torch.float32)
+        self.log_counts = counts[order].log()
         self.keys = tokens["text_keys"][order]
         self.token_ids, self.token_mask = (tokens[x][order] for x in ("token_ids", "token_mask"))
         self.limit = limit
 
-    def gallery(self, keys: Tensor) -> tuple[Tensor, Tensor, list[int], Tensor]:
+    def gallery(self, keys: Tensor) -> tuple[Tensor, Tensor, list[int], Tensor, Tensor]:
         """The gallery of a batch: its texts and random others.
 
         The draw depends on the members of the batch alone, so that all processes draw the same; a
@@ -62,7 +67,8 @@ class TrainingTexts:
             keys: int64 (b,), of each clip's text.
 
         Returns:
-            tokens (n, l), their mask and counts, and the row of each clip's text (b,).
+            tokens (n, l), their mask and counts, the row of each clip's text (b,), and the
+            logarithm of each text's number of training clips (n,).
         """
         targets = torch.searchsorted(self.keys, keys.cpu())
         chosen = torch.arange(len(self.keys))
@@ -76,7 +82,9 @@ class TrainingTexts:
         counts = mask.sum(dim=1)
         longest = int(counts.max())
         ids, mask = self.token_ids[chosen, :longest], mask[:, :longest]
-        return ids.to(keys.device), mask.to(keys.device), counts.tolist(), targets.to(keys.device)
+        tensors = (ids, mask, targets, self.log_counts[chosen])
+        ids, mask, targets, log_counts = (tensor.to(keys.device) for tensor in tensors)
+        return ids, mask, counts.tolist(), targets, log_counts
 
 
 class ContrastiveModel(BaseModel):
@@ -85,6 +93,8 @@ class ContrastiveModel(BaseModel):
     Args:
         galleries: for loss ``gallery``: all first texts, and all second texts if clips have them.
         smoothing: label smoothing of loss ``gallery``.
+        text_prior: factor on the handicap of frequent texts in loss ``gallery``.
+        separate_parts: see :meth:`_of_own_part`.
     """
 
     def __init__(
@@ -94,10 +104,13 @@ class ContrastiveModel(BaseModel):
         loss: Loss = "contrastive",
         galleries: Sequence[TrainingTexts] = (),
         smoothing: float = 0.0,
+        text_prior: float = 0.0,
+        separate_parts: bool = False,
     ):
         super().__init__(BaseDataPreprocessor(non_blocking=True))  # loaders pin their memory
         self.signclip, self.loss, self.chunk = model, loss, compute.chunk
-        self.galleries, self.smoothing = galleries, smoothing
+        self.separate_parts = separate_parts
+        self.galleries, self.smoothing, self.text_prior = galleries, smoothing, text_prior
         if loss == "sigmoid":
             self.bias = nn.Parameter(torch.tensor(FIRST_BIAS))
         self.ratio = compute.group_ratio if compute.padding == "none" else None
@@ -109,7 +122,10 @@ class ContrastiveModel(BaseModel):
                 if compute.compile
                 else packed_attention.ATTENTION
             )
-        for bert in (model.video_encoder.bert, model.text_encoder):
+        berts = [model.text_encoder]
+        if isinstance(model.video_encoder, PoseTower):
+            berts.append(model.video_encoder.bert)
+        for bert in berts:
             bert.set_attn_implementation(attention)
             if compute.compile:  # layer by layer: compiling a whole tower would take minutes
                 for layer in bert.encoder.layer:
@@ -139,12 +155,26 @@ class ContrastiveModel(BaseModel):
                 texts = [self._embedded(towers.text_embeddings, *x) for x in tokens]
         pose = distributed.gather(pose.float()) * self.signclip.scale()
         keys = [distributed.gather(side["text_keys"]) for side in sides]
+        poses = [self._of_own_part(pose, last=side is sides[-1]) for side in sides]
         if self.loss == "gallery":
-            parts = [self._gallery_loss(pose, *x) for x in zip(keys, self.galleries, strict=True)]
+            parts = [self._gallery_loss(*x) for x in zip(poses, keys, self.galleries, strict=True)]
         else:
             texts = [distributed.gather(text.float()) for text in texts]
-            parts = [self._batch_loss(pose, *x) for x in zip(texts, keys, strict=True)]
+            parts = [self._batch_loss(*x) for x in zip(poses, texts, keys, strict=True)]
         return {"loss": sum(parts[1:], start=parts[0])}
+
+    def _of_own_part(self, pose: Tensor, *, last: bool) -> Tensor:
+        """Clips as one of their texts is compared with them: (b, d) -> (b, d).
+
+        With ``separate_parts`` the last text (without a language) is compared with the clip's hands
+        and the body of the next clip in the batch, the other one with the body and the next clip's
+        hands. So a label learns nothing of the signer, although many labels have one signer only.
+        """
+        if not self.separate_parts:
+            return pose
+        body = self.signclip.config.body_dims
+        own, others = (pose, pose.roll(1, 0)) if last else (pose.roll(1, 0), pose)
+        return torch.cat([own[:, :-body], others[:, -body:]], dim=1)
 
     def _batch_loss(self, pose: Tensor, text: Tensor, keys: Tensor) -> Tensor:
         if self.loss == "contrastive":
@@ -155,7 +185,7 @@ class ContrastiveModel(BaseModel):
         return losses.sigmoid(pose, text, same, self.bias)
 
     def _gallery_loss(self, pose: Tensor, keys: Tensor, texts: TrainingTexts) -> Tensor:
-        ids, mask, counts, targets = texts.gallery(keys)
+        ids, mask, counts, targets, log_counts = texts.gallery(keys)
         processes = dict(rank=distributed.rank(), world_size=distributed.world_size())
         mine = distributed.share(list(range(len(ids))), **processes)  # each process embeds its part
         rows = mine or [0]  # a process without a part embeds one text, which is left out below
@@ -164,7 +194,8 @@ class ContrastiveModel(BaseModel):
                 self.signclip.text_embeddings, ids[rows], mask[rows], [counts[i] for i in rows]
             )
         text = distributed.gather(text[: len(mine)].float())
-        return losses.gallery(pose, text, targets, self.smoothing)
+        handicap = self.text_prior * log_counts if self.text_prior else None
+        return losses.gallery(pose, text, targets, self.smoothing, handicap)
 
     def _embedded(
         self,

@@ -37,6 +37,7 @@ from signclip.corpora import splits
 from signclip.experiments.config import NOT_IN_FINGERPRINT, RunConfig
 from signclip.features.store import FeatureStore
 from signclip.model.config import SWITCHES, ModelConfig
+from signclip.model.pose_tower import PoseTower
 from signclip.model.towers import SignCLIP
 from signclip.text import Tokenizer
 from signclip.training import curves, engine
@@ -128,10 +129,10 @@ def _initial_model(
         pose_sep_id=tokenizer.sep_id,
     )
     model = SignCLIP(sizes)
-    for tower, layers in (
-        (model.video_encoder.bert, config.towers.pose_layers),
-        (model.text_encoder, config.towers.text_layers),
-    ):
+    towers = [(model.text_encoder, config.towers.text_layers)]
+    if isinstance(model.video_encoder, PoseTower):
+        towers.append((model.video_encoder.bert, config.towers.pose_layers))
+    for tower, layers in towers:
         source = BertModel.from_pretrained(
             config.init, num_hidden_layers=layers, add_pooling_layer=False
         )
@@ -244,8 +245,8 @@ def _train(
     sides = list(zip(*(example.texts for example in examples), strict=True))
     columns = zip(*fill(training_templates(config), training), strict=True)
     model, tokenizer = _initial_model(config, store.dims, list(itertools.chain(*columns)))
-    if config.body_dims and config.init_run is None:
-        model.video_encoder.body.standardise(
+    if config.init_run is None:
+        model.video_encoder.standardise(
             store.values(clip)[: config.towers.max_frames] for clip in training["id"]
         )
     towers = config.towers
@@ -268,7 +269,13 @@ def _train(
     if config.loss == "gallery":
         galleries = [TrainingTexts(texts, collate, config.gallery_texts) for texts in sides]
     trained_model = ContrastiveModel(
-        model, config.compute, config.loss, galleries, config.label_smoothing
+        model,
+        config.compute,
+        config.loss,
+        galleries,
+        smoothing=config.label_smoothing,
+        text_prior=config.text_prior,
+        separate_parts=config.separate_parts,
     )
     optimiser = FairseqAdam(
         _parameter_groups(trained_model, config.weight_decay),

@@ -68,7 +68,7 @@ def test_every_rows_model_can_be_built(name, profile, split):
     dims = VARIANTS[row.variant].dims
     ModelConfig(frame_dims=dims, vocab_size=100, **row.towers.model_dump(), **switches)
     assert (row.label_prompt is None) == (split == "letters" or name != "X9")
-    assert row.split_prompt == (name in {"X11", "X"})
+    assert row.split_prompt == (name in {"X11", "X", "X14"})
 
 
 def test_half_depth_and_batch_factor_scale_the_profiles_numbers():
@@ -112,7 +112,9 @@ def test_rows_that_cannot_be_resolved_are_named(rows, name, message):
         ({"augment": ["affine4d"]}, "augment"),
         ({"recipe": "none"}, "no recipe 'none'"),
         ({"epochs": 0}, "epochs"),
-        ({"label_smoothing": 0.1}, "goes with loss gallery"),
+        ({"label_smoothing": 0.1}, "go with loss gallery"),
+        ({"text_prior": 1.0}, "go with loss gallery"),
+        ({"separate_parts": True}, "separate_parts with body_dims"),
         ({"temperature": True}, "temperature and body_dims with normalise"),
         ({"split_prompt": True, "label_prompt": "{label}"}, "both add a text without a language"),
     ],

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from signclip.model import losses
 
@@ -78,3 +79,13 @@ def test_smoothing_spreads_a_share_of_the_target(sides):
     even = -logits.log_softmax(dim=1).mean()
     exact = -logits.log_softmax(dim=1).diagonal().mean()
     assert (smooth - plain).item() == pytest.approx(0.3 * (even - exact).item())
+
+
+def test_a_handicap_holds_where_clips_are_classified_and_nowhere_else(sides):
+    pose, text = sides
+    targets, handicap = torch.arange(6), torch.tensor([0.0, 0, 0, 0, 0, 2])
+    plain, changed = (losses.gallery(pose, text, targets, 0.0, x) for x in (None, handicap))
+    logits = pose @ text.T
+    difference = F.cross_entropy(logits - handicap, targets) - F.cross_entropy(logits, targets)
+    assert (changed - plain).item() == pytest.approx(difference.item(), rel=1e-4)
+    assert abs(difference.item()) > 0.01

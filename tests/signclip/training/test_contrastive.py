@@ -165,12 +165,15 @@ def test_a_batch_sees_its_own_texts_and_some_others():
     keys = collate.texts(["letter c", "letter a", "letter c"])["text_keys"]
     for limit, seen in ((100, 16), (5, 5), (1, 2)):
         texts = TrainingTexts(names, collate, limit)
-        ids, mask, counts, targets = texts.gallery(keys)
+        ids, mask, counts, targets, log_counts = texts.gallery(keys)
         assert len(ids) == len(mask) == len(counts) == seen
         assert mask.sum(dim=1).tolist() == counts
         assert targets[0] == targets[2] != targets[1]
         for row, name in zip(targets, ("letter c", "letter a"), strict=False):
             assert ids[row][mask[row]].tolist() == collate.texts([name])["token_ids"][0].tolist()
+        # "letter a" occurs twice
+        assert log_counts[targets[1]].exp().item() == pytest.approx(2)
+        assert log_counts.exp().sum().item() == pytest.approx(seen + 1)
         assert torch.equal(texts.gallery(keys)[0], ids)
     drawn = [
         set(
@@ -196,3 +199,27 @@ def test_loss_gallery_is_that_of_its_texts(batch):
     rows = torch.searchsorted(texts.keys, changed["text_keys"])
     expected = losses.gallery(pose, text, rows)
     assert wrapped(**changed)["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+    # texts that all occur once have no handicap; of two that do not, one has
+    wrapped.text_prior = 1.0
+    assert wrapped(**changed)["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+    wrapped.galleries = [TrainingTexts([*"abcdefghijj"], collate, 100)]
+    assert wrapped(**changed)["loss"].item() != pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_with_separate_parts_each_text_is_compared_with_its_own_part(batch):
+    torch.manual_seed(0)
+    # the parts exist whatever the tower: only their number of dims counts here
+    wrapped = model(batch, normalise=True)
+    wrapped.separate_parts = True
+    wrapped.signclip.config = SIZES.replace(normalise=True).model_copy(update={"body_dims": 8})
+    pose = torch.arange(3.0)[:, None].repeat(1, 32)  # clip i is i everywhere
+    language, text = (wrapped._of_own_part(pose, last=last) for last in (False, True))
+    assert torch.equal(text[:, :24], pose[:, :24])
+    assert torch.equal(language[:, 24:], pose[:, 24:])
+    for strange in (text[:, 24:], language[:, :24]):
+        assert strange[:, 0].tolist() == [2, 0, 1]
+        assert (strange == strange[:, :1]).all()
+    separate = wrapped(**batch)["loss"].item()
+    wrapped.separate_parts = False
+    assert torch.equal(wrapped._of_own_part(pose, last=True), pose)
+    assert wrapped(**batch)["loss"].item() != pytest.approx(separate, rel=1e-4)
