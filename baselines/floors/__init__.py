@@ -35,7 +35,7 @@ FLOORS: dict[str, Floor] = {
         "baselines.floors.pooled:HandNeighbour", "1-nearest-neighbour, hand-centric features"
     ),
     "hand-dtw": Floor(
-        "baselines.floors.dtw:HandTimeWarping",
+        "baselines.floors.hand_dtw:HandTimeWarping",
         "1-nearest-neighbour, dynamic time warping of hand-centric features",
     ),
     "hand-svm": Floor("baselines.floors.pooled:HandSVM", "SVM, hand-centric features"),

@@ -5,8 +5,6 @@ Decisions
   unit size as in :mod:`baselines.floors.nearest_neighbour`, and its wrist's position relative to
   the clip's mean, in shoulder widths. Frames without the hand are dropped; the rest is resampled to
   ``FRAMES`` frames.
-* :class:`HandTimeWarping` warps the hand-centric features of :mod:`baselines.floors.features`
-  instead, without the path of the wrist.
 * The distance of two clips is the cost of the cheapest warping path through both from start to end.
   Steps advance one frame in either clip or in both, and a pair of frames costs the Euclidean
   distance of their vectors. Costs are divided by ``2 * FRAMES - 1``, the longest possible path.
@@ -23,9 +21,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from baselines.floors import features
 from baselines.floors.nearest_neighbour import VARIANT
-from baselines.floors.pooled import BodyLanguage
 from baselines.label_scores import by_label
 from signclip.poses import Features
 from signclip.poses.landmarks import HAND_POINTS
@@ -46,16 +42,11 @@ def trajectory(clip: Features) -> np.ndarray:
     size[size == 0] = 1  # all points coincide: there is no shape to scale
     shape = shape / size[:, None, None]
     vectors = np.concatenate([shape, wrist - wrist.mean(axis=0)], axis=1).reshape(len(hand), -1)
-    return _resampled(vectors)
+    return resampled(vectors)
 
 
-def hand_trajectory(clip: Features) -> np.ndarray:
-    """The hand-centric shapes of the frames: float32 (FRAMES, 42); zeros without the hand."""
-    frames = features.hand_frames(clip)
-    return _resampled(frames if len(frames) else np.zeros((1, frames.shape[1])))
-
-
-def _resampled(vectors: np.ndarray) -> np.ndarray:
+def resampled(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (frames, d) as float32 (FRAMES, d), each the nearest frame's."""
     at = ((np.arange(FRAMES) + 0.5) * len(vectors) / FRAMES).astype(int)
     return vectors[at].astype(np.float32)
 
@@ -112,11 +103,3 @@ class DynamicTimeWarping:
             nearest.append(np.minimum.reduceat(distance, self._first, axis=1))
         scores = -np.concatenate(nearest).T
         return by_label(scores, self._labels.tolist(), [label(name) for name in labels])
-
-
-class HandTimeWarping(DynamicTimeWarping):
-    """The same on hand-centric features; pairs are two factors, as for the floors on these."""
-
-    variant = features.VARIANT
-    of = staticmethod(hand_trajectory)
-    language_recogniser = BodyLanguage

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from baselines.floors import dtw, features
+from baselines.floors import dtw, features, hand_dtw
 from baselines.floors import pooled as pooled_floors
 from baselines.floors.dtw import DynamicTimeWarping
 from baselines.floors.logistic_regression import LogisticRegression, pooled
@@ -121,7 +121,7 @@ POOLED = [
     pooled_floors.HandSVM,
     pooled_floors.HandRegression,
     pooled_floors.InputSVM,
-    dtw.HandTimeWarping,
+    hand_dtw.HandTimeWarping,
 ]
 
 
