@@ -77,7 +77,11 @@ class SignCLIPModel:
         prompt: template of its training texts.
         config: of the run that trained it; None for an imported model.
         long_clips: the number of clips over ``max_frames`` so far, by policy.
+        distinct_texts: refuse texts that the vocabulary does not distinguish. False: they get the
+            same embedding, so that their scores tie, which is what an evaluation has to measure.
     """
+
+    distinct_texts = True
 
     def __init__(self, run: checkpoint.Run):
         self.model: SignCLIP = run.model.eval()
@@ -259,8 +263,8 @@ class SignCLIPModel:
 
         Raises:
             ConfigError: there is no vocabulary; two texts are the same to the model, since its
-                vocabulary lacks their characters; a text cannot be written as UTF-8; or
-                ``batch_size`` is out of range.
+                vocabulary lacks their characters (see ``distinct_texts``); a text cannot be written
+                as UTF-8; or ``batch_size`` is out of range.
             LanguageTagError: see ``check_tags``; similar tags are named.
             TypeError: a single text or a mapping instead of a list.
         """
@@ -284,7 +288,7 @@ class SignCLIPModel:
             for row in np.flatnonzero((tokens[0] == tokenizer.unknown_id).any(axis=1)):
                 pieces = tokens[0][row][tokens[1][row]].tobytes()
                 earlier = unknown.setdefault(pieces, chosen[row])
-                if label(earlier) != label(chosen[row]):
+                if self.distinct_texts and label(earlier) != label(chosen[row]):
                     raise ConfigError(same_tokens(earlier, chosen[row]))
             ids, mask = (torch.from_numpy(array).to(self.device) for array in tokens)
             embeddings = self.model.text_embeddings(ids, mask)

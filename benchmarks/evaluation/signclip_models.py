@@ -185,11 +185,14 @@ def _is_run(source: Path) -> bool:
 
 
 def _on_device(source: Path, tokenizer: str | None = None) -> Any:
-    """A model, on a GPU if there is one."""
+    """A model, on a GPU if there is one.
+
+    Labels that its vocabulary does not distinguish tie in a gallery.
+    """
     import torch
 
     from signclip import inference
 
-    return inference.load(source, tokenizer=tokenizer).to(
-        "cuda" if torch.cuda.is_available() else "cpu"
-    )
+    model = inference.load(source, tokenizer=tokenizer)
+    model.distinct_texts = False
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")

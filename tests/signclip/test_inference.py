@@ -128,6 +128,10 @@ def test_texts_that_the_vocabulary_cannot_distinguish_are_an_error_that_names_tw
         with pytest.raises(ConfigError, match=r"'<en> .' and '<en> .' have the same tokens"):
             model.embed_text(texts, batch_size=2)
     assert model.embed_text([same[0], "<en> house", same[0]]).shape == (3, 16)
+    model.distinct_texts = False  # an evaluation lets them tie
+    tied, other, again = model.embed_text([same[0], "<en> house", same[1]])
+    assert np.array_equal(tied, again)
+    assert not np.array_equal(tied, other)
 
 
 def test_a_batch_holds_at_least_one_clip():
