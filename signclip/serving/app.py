@@ -122,7 +122,8 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def fault(request: Request, problem: Exception) -> Response:
-        return error(500, "a fault of the server; its log says more")
+        # the server closes the connection: no client should send its next request on it
+        return error(500, "a fault of the server; its log says more", {"Connection": "close"})
 
 
 def _reasons(problems: Any) -> str:
