@@ -17,7 +17,7 @@ Cost: 0.2 ms a clip; X's inputs 3 ms.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,12 +57,17 @@ def hand(clip: Features) -> np.ndarray:
 
 
 def inputs(clip: Features) -> np.ndarray:
-    """The inputs of X's pose tower: float64 (689,)."""
+    """The inputs of X's pose tower: float64 (689,). Not to be changed: it is kept."""
+    return _inputs_of(np.ascontiguousarray(clip.values, np.float32).tobytes())
+
+
+@lru_cache(maxsize=5_000)  # each fold asks for a clip again; at most 250 MB of clips and vectors
+def _inputs_of(values: bytes) -> np.ndarray:
     import torch
 
     from signclip.model.hands import frames_before
 
-    frames = torch.tensor(clip.values)[None]
+    frames = torch.tensor(np.frombuffer(values, np.float32).reshape(1, -1, 3 * len(SIGNING)))
     with torch.no_grad():
         found = _network()(frames, frames_before(frames))[0]
     return middle(found.numpy().astype(np.float64))
