@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 import pandas as pd
-import pandas as pd
 import pytest
 import typer
 import yaml
