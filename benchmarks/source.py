@@ -152,6 +152,10 @@ class Source:
         }
         return {name: result for name, result in found.items() if result is not None}
 
+    def select_any(self, need: Need) -> dict[str, Result]:
+        """:meth:`select`, and :meth:`select_full` for the rows that it lacks."""
+        return self.select_full(need) | self.select(need)
+
     def _one_seed(self, encoder: str, need: Need) -> Result | None:
         """A row's result in the group ``full`` with this seed alone, where ``repro`` has none."""
         if self.group != REPRO or self.find(encoder, need.task, need.split) is not None:

@@ -68,9 +68,7 @@ def encoders(source: Source, panel: Panel) -> dict[str, Result]:
         for family in (families.SKELETONS, families.FINGERCLIP, families.PAPER)
     }
     found = {}
-    named = source.select(Need(panel.split, panel.task, (BEST, suites.FLOOR_SUITE)))
-    if BEST not in named:
-        named |= source.select_full(Need(panel.split, panel.task, (BEST,)))
+    named = source.select_any(Need(panel.split, panel.task, (BEST, suites.FLOOR_SUITE)))
     if BEST in named:
         found[BEST] = named[BEST]
     for role, results_of in zip(list(ROLES)[1:4], of.values(), strict=True):
