@@ -13,6 +13,7 @@ import pkgutil
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +35,15 @@ from signclip.corpora import splits
 
 EMBEDDED = "spreadthesign-fingerspelling"
 SHARED = Path(os.environ.get("SHARED") or Path(__file__).parents[2] / "shared")
+FORKS_NEED = (
+    *jobs.PRELOADED,
+    "benchmarks.evaluation.context",
+    "mmaction.engine.model",
+    "mmaction.models",
+    "pose_format.utils.holistic",
+    "signclip.extraction.extract",
+    "signclip.training.train",
+)
 COMPONENTS = ("POSE", "FACE", "LEFT_HAND", "RIGHT_HAND")
 
 
@@ -45,9 +55,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_fork_server() -> Iterator[None]:
-    """All trainings side by side fork one server per worker: it imports what any of them needs."""
+    """What works in forks has one server per worker, which imports what any of them needs.
+
+    A server imports what is asked of it before it starts, and nothing afterwards: without this, the
+    first test that forks decides, and each fork of the others imports torch again.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # chosen files: what they ask for
+        yield
+        return
+    set_preload = forkserver.set_forkserver_preload
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "PRELOADED", (*jobs.PRELOADED, "signclip.training.train"))
+        patch.setattr(
+            forkserver,
+            "set_forkserver_preload",
+            lambda names: set_preload(sorted({*names, *FORKS_NEED})),
+        )
         yield
 
 
@@ -55,7 +77,7 @@ def _one_fork_server() -> Iterator[None]:
 def start_in_fork() -> Callable[..., BaseProcess]:
     """``start_in_fork("module:function", *arguments)``: a started fork of the fork server.
 
-    The module is one of ``tests/signclip/training``. A fork of the server, unlike one of this
+    The module is one of ``tests`` or ``tests/signclip/training``. A fork of the server, unlike one of this
     process, can train, and unlike a new interpreter it has imported what a training needs.
     """
     context = multiprocessing.get_context("forkserver")
@@ -64,6 +86,7 @@ def start_in_fork() -> Callable[..., BaseProcess]:
     def start(function: str, *arguments: Any) -> BaseProcess:
         context.set_forkserver_preload(["signclip.training.train", *jobs.PRELOADED])
         with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(Path(__file__).parent)
             patch.syspath_prepend(Path(__file__).parent / "signclip/training")
             process = context.Process(target=pkgutil.resolve_name(function), args=arguments)
             process.start()

@@ -27,17 +27,12 @@ def test_the_tutorial_names_every_command_of_a_submission():
 
 
 @pytest.mark.slow
-def test_the_tutorial_runs_command_by_command(tmp_path):
+def test_the_tutorial_runs_command_by_command(tmp_path, start_in_fork):
     for line in COMMANDS:
         program, *words = shlex.split(line)
-        done = subprocess.run(
-            [sys.executable, "-m", PROGRAMS[program], *words],
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": ""},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        command = start_in_fork("forked_command:run", tmp_path, PROGRAMS[program], *words)
+        command.join()
+        assert command.exitcode == 0, f"{line}\n{(tmp_path / 'output').read_text('utf-8')}"
     board = tmp_path / "results/leaderboard"
     page = (board / "index.html").read_text("utf-8")
     assert '"name":"my-encoder (submitted)"' in page

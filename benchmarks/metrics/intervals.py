@@ -105,10 +105,6 @@ def bootstrap_median(
     unit = np.asarray(unit)
     units = int(unit.max()) + 1
     sizes = np.bincount(unit, minlength=units)
-    if not (ranks.high > ranks.low).any() and len(ranks) == units:
-        own = np.empty(units)
-        own[unit] = ranks.low
-        return bootstrap_interval(own, np.median, level=level, resamples=resamples, seed=seed)
     near = 9 * 0.5 / np.sqrt(units)
 
     def shares(rank: int) -> NDArray[np.float64]:
@@ -121,9 +117,9 @@ def bootstrap_median(
     of_unit = np.stack([shares(rank) for rank in close], axis=1)  # (units, ranks)
     medians = []
     rows = max(1, CELLS // max(units, len(close)))
-    for drawn in _draws(units, resamples, rows, seed):
-        cells = (np.arange(len(drawn))[:, None] * units + drawn).ravel()
-        times = np.bincount(cells, minlength=len(drawn) * units).reshape(len(drawn), units)
+    whole = rows >= resamples
+    drawn = (_times(x) for x in _draws(units, resamples, rows, seed))
+    for times in [_all_times(units, resamples, seed)] if whole else drawn:
         of_resample = times @ of_unit / units
         of_resample[:, -1] = 1
         lower = close[np.argmax(of_resample >= HALF - ROUNDING, axis=1)]
@@ -132,6 +128,20 @@ def bootstrap_median(
     tail = (1 - level) / 2
     low, high = np.quantile(np.concatenate(medians), [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _times(drawn: NDArray) -> NDArray[np.float64]:
+    """How often each unit was drawn: (resamples, units) of unit numbers -> (resamples, units)."""
+    rows, units = drawn.shape
+    cells = (np.arange(rows)[:, None] * units + drawn).ravel()
+    return np.bincount(cells, minlength=rows * units).reshape(rows, units).astype(np.float64)
+
+
+@lru_cache(maxsize=2)
+def _all_times(units: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    times = _times(_all_draws(units, resamples, seed))
+    times.setflags(write=False)
+    return times
 
 
 @lru_cache(maxsize=2)  # a table needs the same draws hundreds of times; at most CELLS numbers

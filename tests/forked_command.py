@@ -1,0 +1,16 @@
+"""A command of the suite in a fork: what ``python -m`` does, without a new interpreter's imports."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+
+def run(folder: Path, module: str, *words: str) -> None:
+    """``python -m module words...`` in a folder; what it prints goes to the file ``output`` there."""
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    sys.argv = [module, *words]
+    for number in (1, 2):
+        os.dup2(os.open("output", os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    importlib.import_module(f"{module}.cli").main()
