@@ -77,8 +77,8 @@ def _one_fork_server() -> Iterator[None]:
 def start_in_fork() -> Callable[..., BaseProcess]:
     """``start_in_fork("module:function", *arguments)``: a started fork of the fork server.
 
-    The module is one of ``tests`` or ``tests/signclip/training``. A fork of the server, unlike one of this
-    process, can train, and unlike a new interpreter it has imported what a training needs.
+    The module is one of ``tests`` or ``tests/signclip/training``. A fork of the server, unlike one
+    of this process, can train, and unlike a new interpreter it has imported what a training needs.
     """
     context = multiprocessing.get_context("forkserver")
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # as in signclip.core.jobs

@@ -1,4 +1,4 @@
-"""A command of the suite in a fork: what ``python -m`` does, without a new interpreter's imports."""
+"""A command in a fork: what ``python -m`` does, without the imports of a new interpreter."""
 
 import importlib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def run(folder: Path, module: str, *words: str) -> None:
-    """``python -m module words...`` in a folder; what it prints goes to the file ``output`` there."""
+    """``python -m module words...`` in a folder, what it prints into the file ``output`` there."""
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     sys.argv = [module, *words]
