@@ -32,6 +32,7 @@ from signclip.core.errors import ConfigError
 from signclip.core.workspace import Workspace
 
 if TYPE_CHECKING:
+    from benchmarks.metrics.groups import About
     from benchmarks.results import Result
 
 app = typer.Typer()
@@ -255,15 +256,19 @@ def compare(
 ) -> None:
     """Compare two evaluated encoders clip by clip: difference, and clips that changed sides.
 
+    The difference has two intervals: over clips, and over signers or, where these are not recorded,
+    sign languages, which are drawn whole. The wider one decides whether it can be told from 0.
+
     Example: signbench compare X E7.2 --split letters
 
     Example: signbench compare my-encoder@1 nearest-neighbour --task few_shot_5
     """
     from benchmarks import results
-    from benchmarks.metrics.compare import compare as paired
+    from benchmarks.leaderboard.clips import about_corpus
     from benchmarks.metrics.compare import flips
 
-    board, where = Workspace().leaderboard, (task, corpus, split)
+    workspace = Workspace()
+    board, where = workspace.leaderboard, (task, corpus, split)
     for name in (*a.split("@"), *b.split("@"), *filter(None, (revision, group))):
         folder_name(name)
     groups = [group] if group else [*results.GROUPS]
@@ -283,18 +288,42 @@ def compare(
                 f"{name}` makes it"
             )
     found = [results.read(path) for path in both if path]
-    difference = paired(*found, metric)
-    typer.echo(
-        f"{metric} of {a} - {b}: {difference.difference:+.4f}  "
-        f"[{difference.low:+.4f}, {difference.high:+.4f}]  "
-        f"({found[0].n_evaluated} clips, paired bootstrap, 95 %)"
-    )
+    typer.echo(f"{task} on {corpus}, {split}")
+    _print_difference(*found, metric, (a, b), about_corpus(workspace, corpus))
     changed = flips(*found, metric)
     for name, side in ((a, changed.gained), (b, changed.lost)):
         typer.echo(f"{len(side)} clips are found by {name} only")
         for clip in side[:clips]:
             ranks = (" ".join(map(_rank, one.ranks[clip])) for one in found)
             typer.echo("  {:24} rank {} and {}".format(clip, *ranks))
+
+
+def _print_difference(
+    a: Result, b: Result, metric: str, names: tuple[str, str], about: About
+) -> None:
+    """The paired difference with its intervals over clips and groups, and what it shows."""
+    from benchmarks.metrics.compare import both_intervals
+    from benchmarks.metrics.groups import choose_groups
+    from benchmarks.report import verdicts
+
+    groups = choose_groups(sorted(a.ranks), about)
+    both = both_intervals(a, b, metric, groups=groups.of_clip)
+    typer.echo(
+        f"{metric} of {' - '.join(names)}: {both.wider.difference:+.4f}, paired bootstrap, 95 %"
+    )
+    titles = (f"{len(a.ranks)} clips", f"{groups.count} {groups.kind}")
+    for title, one in zip(titles, both, strict=True):
+        if one is None:
+            typer.echo(f"  not over groups: {groups.why}")
+            continue
+        wider = ", the wider one" if one is both.wider and both.over_groups is not None else ""
+        typer.echo(f"  over {title:19} [{one.low:+.4f}, {one.high:+.4f}]{wider}")
+    shown = {
+        verdicts.HOLDS: f"{names[0]} is better",
+        verdicts.DOES_NOT: f"{names[1]} is better",
+        verdicts.OPEN: "which one is better cannot be told",
+    }
+    typer.echo(f"  {shown[verdicts.claim(verdicts.Measured(*both.wider))]}")
 
 
 def _rank(stored: int | list[int]) -> str:

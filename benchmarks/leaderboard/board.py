@@ -24,12 +24,11 @@ from benchmarks.leaderboard import order, paired
 from benchmarks.leaderboard.columns import Cell, Place, Table, lower_is_better
 from benchmarks.leaderboard.order import ColumnPoints, Standing
 from benchmarks.leaderboard.paired import Hits, Ranks, Ties, Units
+from benchmarks.metrics.groups import About
 
 NOT_A_MEAN = "not a mean of hits over clips, so rows are not tested in pairs"
 NO_RANKS = "a result has no ranks of its clips, so rows are not tested in pairs"
 WIDTH = 2 * 1.96  # of a 95 % interval, in standard errors
-
-About = Mapping[str, tuple[str, str]]  # clip -> signer, sign language
 
 
 @dataclass(frozen=True)

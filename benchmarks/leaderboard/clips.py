@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.leaderboard.board import About
+from benchmarks.metrics.groups import About
 from benchmarks.points.player import COLUMNS, EMBEDDED
+from signclip.core.workspace import Workspace
+from signclip.corpora import manifest
 
 KEY = ["split", "encoder", "id"]
 
@@ -43,6 +45,16 @@ def about(clips: pd.DataFrame) -> dict[str, About]:
     for corpus, clip, signer, language in fields:
         found.setdefault(corpus, {})[clip] = signer, language
     return dict(found)
+
+
+def about_corpus(workspace: Workspace, corpus: str) -> About:
+    """Clip -> (signer, sign language) of a corpus, from points, else from its manifest if built."""
+    known = about(read(workspace.points)).get(corpus, {})
+    folder = workspace.corpus(corpus)
+    if known or not (folder / manifest.MANIFEST_FILE).is_file():
+        return known
+    clips = manifest.read(folder, ["id", "signer", "sign_language"]).fillna("")
+    return about(clips.assign(corpus=corpus))[corpus]
 
 
 def predictions(points: Path) -> dict[tuple[str, str], dict[str, str]]:

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from benchmarks.metrics.groups import CLIPS, About, choose_groups
 from benchmarks.metrics.ties import StoredRank, TiedRanks
 
 ALL_PAIRS = 64  # rows of a column up to which all pairs are tested
@@ -127,25 +128,14 @@ class Ties:
     detectable: float
 
 
-def choose_units(clips: Sequence[str], about: Mapping[str, tuple[str, str]]) -> Units:
-    """The coarsest unit of which there are enough.
-
-    Args:
-        about: clip -> (signer, sign language), empty if not recorded.
-    """
-    reasons = []
-    for number, kind in enumerate(("signers", "sign languages")):
-        names = [about.get(clip, ("", ""))[number] for clip in clips]
-        found = sorted(set(names))
-        if "" in found:
-            reasons.append(f"{kind} are not recorded")
-        elif len(found) < LEAST_UNITS:
-            count = f"{len(found)} {kind}" if len(found) > 1 else f"1 {kind[:-1]}"
-            reasons.append(f"{count}: too few to resample")
-        else:
-            of_clip = np.searchsorted(found, names)
-            return Units(kind, of_clip, len(found), "; ".join(reasons))
-    return Units("clips", np.arange(len(clips)), len(clips), "; ".join(reasons))
+def choose_units(clips: Sequence[str], about: About) -> Units:
+    """The units of clips: groups of which there are enough for a test, else the clips."""
+    groups = choose_groups(clips, about, least=LEAST_UNITS)
+    if groups.kind == CLIPS:
+        return Units(CLIPS, np.arange(len(clips)), len(clips), groups.why)
+    names = [groups.of_clip[clip] for clip in clips]
+    found = sorted(set(names))
+    return Units(groups.kind, np.searchsorted(found, names), len(found), groups.why)
 
 
 def row_ranks(found: Mapping[str, Sequence[StoredRank]]) -> RowRanks:
@@ -288,7 +278,7 @@ def differences(
 
 def by_unit(values: NDArray[np.int64], units: Units) -> NDArray[np.int64]:
     """Sums of (rows, clips) over the clips of each unit."""
-    if units.kind == "clips":
+    if units.kind == CLIPS:
         return values
     member = np.zeros((len(units.of_clip), units.count))
     member[np.arange(len(units.of_clip)), units.of_clip] = 1

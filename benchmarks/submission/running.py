@@ -10,7 +10,8 @@ Decisions
 * A recogniser is fitted for each fold, so its tasks are measured together.
 * With a limit, results are a trial: group ``local``, revision ``<revision>.first-<limit>``, another
   split fingerprint. They never stand beside complete results.
-* One run of an encoder and revision at a time.
+* One run of an encoder and revision at a time. If it ends without any result, its metadata are
+  removed, too: a folder of submissions holds encoders with results alone.
 
 Cost: that of the encoder; then about 1 s a task and split of the embedded corpus.
 """
@@ -18,7 +19,8 @@ Cost: that of the encoder; then about 1 s a task and split of the embedded corpu
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -120,7 +122,7 @@ def run(
     outcome = Outcome(place.parent)
     inside = workspace.replace(predictions=workspace.predictions / group)
     try:
-        with files.writing(place.parent):
+        with files.writing(place.parent), _removed_if_without_results(place.parent):
             _check_revision(entry, place.parent, overwrite=options.overwrite)
             about.write(workspace.leaderboard, group)
             for corpus in corpora:
@@ -130,7 +132,28 @@ def run(
             f"{about.name}, revision {about.revision}: another process is measuring it; wait "
             "for it or stop it first"
         ) from None
+    finally:
+        _remove_if_empty(place.parent.parent)  # the lock of the revision lay in it
     return outcome
+
+
+@contextmanager
+def _removed_if_without_results(folder: Path) -> Iterator[None]:
+    """Remove what lies in a revision's folder afterwards if none of it is a result."""
+    try:
+        yield
+    finally:
+        there = list(folder.glob("*"))
+        beside = [one for one in there if one.name == results.SIDECAR or one.suffix == ".npz"]
+        if len(beside) == len(there):
+            for path in beside:
+                path.unlink()
+            _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _check_revision(entry: Entry, folder: Path, *, overwrite: bool) -> None:

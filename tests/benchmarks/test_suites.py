@@ -148,5 +148,22 @@ def test_two_encoders_are_compared_from_their_result_files(result, tmp_path, mon
         made.write(tmp_path / "results/leaderboard")
     done = CliRunner().invoke(cli.app, ["compare", "X", "E7.2", "--corpus", "c"])
     assert done.exit_code == 0, done.output
-    assert "V2T_R@1 of X - E7.2: +0.3333" in done.output
-    assert "90 clips" in done.output
+    lines = done.output.splitlines()
+    assert lines[:2] == [
+        "retrieval on c, letters",
+        "V2T_R@1 of X - E7.2: +0.3333, paired bootstrap, 95 %",
+    ]
+    assert lines[2].startswith("  over 90 clips ")
+    assert "not over groups: signers are not recorded; sign languages are not" in lines[3]
+    assert lines[4] == "  X is better"
+    # 60 clips of three languages, of which one alone makes the difference
+    points = pd.DataFrame({"id": [f"clip-{i:02d}" for i in range(90)], "signer": ""})
+    points["sign_language"], points["corpus"] = [f"l{i // 30}" for i in range(90)], "c"
+    (tmp_path / "results/points").mkdir()
+    points.to_csv(tmp_path / "results/points/player.csv", index=False)
+    done = CliRunner().invoke(cli.app, ["compare", "X", "E7.2", "--corpus", "c"])
+    lines = done.output.splitlines()
+    assert lines[2].startswith("  over 90 clips ")
+    assert not lines[2].endswith("wider one")
+    assert lines[3] == "  over 3 sign languages    [+0.0000, +1.0000], the wider one"
+    assert lines[4] == "  which one is better cannot be told"

@@ -1,11 +1,14 @@
 """Which results share a row and a column, and what is not shown."""
 
+import pandas as pd
 import pytest
 
 from benchmarks import encoder_metadata
-from benchmarks.leaderboard import columns
+from benchmarks.leaderboard import clips, columns
 from benchmarks.leaderboard.columns import PIPELINE
 from signclip.core.errors import ConfigError
+from signclip.core.workspace import Workspace
+from signclip.corpora import manifest
 
 
 @pytest.fixture
@@ -96,3 +99,17 @@ def test_results_without_a_common_metric_are_an_error(drawn, table_of):
 def test_floors_are_named_as_such_only_where_they_are_ours(drawn, table_of):
     ours, theirs = drawn("dtw", 0.5), drawn("dtw", 0.5, group="submitted")
     assert [row.kind for row in table_of(ours, theirs).rows] == ["floor", "recogniser"]
+
+
+def test_signers_and_languages_come_from_points_else_from_the_manifest(tmp_path):
+    workspace = Workspace(data=tmp_path / "data", results=tmp_path / "results")
+    assert clips.about_corpus(workspace, "c") == {}
+    rows = pd.DataFrame({"id": ["p", "q"], "signer": ["s1", None], "sign_language": "ase"})
+    workspace.corpus("c").mkdir(parents=True)
+    rows.reindex(columns=manifest.COLUMNS).to_parquet(
+        workspace.corpus("c") / manifest.MANIFEST_FILE
+    )
+    assert clips.about_corpus(workspace, "c") == {"p": ("s1", "ase"), "q": ("", "ase")}
+    workspace.points.mkdir(parents=True)
+    rows.assign(corpus="c", sign_language="bfi").to_csv(workspace.points / "player.csv")
+    assert clips.about_corpus(workspace, "c")["p"] == ("s1", "bfi")

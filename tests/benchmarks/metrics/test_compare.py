@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from benchmarks.metrics import intervals
-from benchmarks.metrics.compare import compare, flips
+from benchmarks.metrics.compare import both_intervals, compare, flips
+from benchmarks.metrics.groups import choose_groups
 from signclip.core.errors import ConfigError
 
 CLIPS = [f"clip-{i:02d}" for i in range(40)]
@@ -72,3 +74,48 @@ def test_the_clips_that_changed_sides_are_those_that_make_the_difference(result)
     assert compare(a, b).difference == pytest.approx(share)
     with pytest.raises(ConfigError, match="split"):
         flips(a, result(ranks=ranks(20), split="other"))
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_both_intervals_are_those_of_scipys_paired_bootstrap(result, grouped):
+    rng = np.random.default_rng(3)
+    groups = {clip: f"g{i % 7 if i < 30 else i % 2}" for i, clip in enumerate(CLIPS)}
+    hard = {group: rng.normal(0, 0.3) for group in sorted(set(groups.values()))}
+    sides = [
+        {clip: [1 if rng.random() < skill + hard[groups[clip]] else 4] for clip in CLIPS}
+        for skill in (0.7, 0.4)
+    ]
+    a, b = (result(encoder=str(i), ranks=ranks) for i, ranks in enumerate(sides))
+    both = both_intervals(a, b, groups=groups)
+    differences = [(sides[0][clip] == [1]) - (sides[1][clip] == [1]) for clip in CLIPS]
+    of_unit = {clip: groups[clip] if grouped else clip for clip in CLIPS}
+    units = sorted(set(of_unit.values()))
+    sums, sizes = np.zeros(len(units)), np.zeros(len(units))
+    for clip, difference in zip(CLIPS, differences, strict=True):
+        sums[units.index(of_unit[clip])] += difference
+        sizes[units.index(of_unit[clip])] += 1
+    expected = scipy.stats.bootstrap(
+        (sums, sizes),
+        lambda drawn, of, axis: drawn.sum(axis=axis) / of.sum(axis=axis),
+        paired=True,
+        method="percentile",
+        n_resamples=10_000,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    found = both.over_groups if grouped else both.over_clips
+    assert found.difference == pytest.approx(np.mean(differences))
+    assert found[1:] == pytest.approx((expected.low, expected.high), abs=0.015)
+    assert both.wider == both.over_groups != both.over_clips
+
+
+def test_groups_are_signers_where_all_are_recorded_else_sign_languages_else_nothing():
+    about = {"a": ("s1", "ase"), "b": ("s2", "ase"), "c": ("", "bfi")}
+    assert choose_groups(["a", "b"], about) == ("signers", {"a": "s1", "b": "s2"}, "")
+    found = choose_groups(["a", "c"], about)
+    assert (found.kind, found.count) == ("sign languages", 2)
+    assert found.of_clip == {"a": "ase", "c": "bfi"}
+    assert found.why == "signers are not recorded"
+    assert choose_groups(["a", "b"], about, least=3).of_clip == {}
+    unknown = choose_groups(["a", "d"], about)
+    assert (unknown.kind, unknown.of_clip) == ("clips", {})
+    assert unknown.why == "signers are not recorded; sign languages are not recorded"

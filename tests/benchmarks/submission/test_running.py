@@ -16,6 +16,7 @@ import torch
 from benchmarks import encoder_metadata, results, tasks
 from benchmarks.cli import submissions
 from benchmarks.submission import entry, running
+from benchmarks.submission import folder as submission_folder
 from signclip.core import files
 from signclip.core.errors import BusyError, ConfigError, SignCLIPError
 from signclip.corpora import splits
@@ -237,11 +238,24 @@ def test_an_exception_in_one_task_keeps_the_others(open_entry, workspace):
         ("return None", "returned object of shape"),
     ],
 )
-def test_garbage_stops_with_its_cause_and_writes_no_result(open_entry, workspace, body, message):
+def test_garbage_stops_with_its_cause_and_leaves_no_file(open_entry, workspace, body, message):
     code = f"class Garbage(Mean):\n    def embed_pose(self, poses):\n        {body}\n"
     with pytest.raises(SignCLIPError, match=message):
         running.run(open_entry(code, "Garbage"), workspace, FEW)
-    assert set(contents(folder(workspace))) == {results.SIDECAR}
+    assert list((workspace.leaderboard / "submitted").iterdir()) == []
+    with pytest.raises(ConfigError, match="no results; `signbench run"):
+        submission_folder.submit(open_entry(code, "Garbage"), workspace)
+    assert list((workspace.leaderboard / "submitted").iterdir()) == []
+
+
+def test_a_failing_run_keeps_the_metadata_of_earlier_results(open_entry, workspace):
+    running.run(open_entry(), workspace, FEW)
+    (folder(workspace, revision="2")).mkdir()  # of nobody: it is left alone
+    before = contents(folder(workspace))
+    with pytest.raises(ConfigError):
+        running.run(open_entry("class Mean(Mean):\n    pass\n"), workspace, FEW)
+    assert contents(folder(workspace)) == before
+    assert (folder(workspace, revision="2")).is_dir()
 
 
 def test_other_code_under_the_same_revision_is_refused(open_entry, workspace):
