@@ -92,7 +92,7 @@ function droppedText(place) {
   const list = (pairs) => pairs.map(([why, n]) => n + " (" + esc(why) + ")").join("; ");
   return "Dropped: " + (corpus.length ? list(corpus) + " from the corpus" : "none from the corpus")
     + (some.size ? "; test clips of single rows: up to " + list([...some]) : "") + ". "
-    + "Signers: " + esc(place.signers.join("; ") || "not recorded") + ".";
+    + "Signers: " + esc(place.signers || "not recorded") + ".";
 }
 
 function overallView() {

@@ -66,3 +66,10 @@ def test_values_and_intervals_of_the_page_are_those_of_the_results(drawn, board_
     for number, row in enumerate(made.table.rows):
         [result] = [one for one in results if one.encoder == row.key.encoder]
         np.testing.assert_allclose(of_row[number], result.scores["V2T_R@1"].value, atol=1e-5)
+
+
+def test_what_older_results_say_of_signers_in_other_words_is_said_once(drawn, board_of, known):
+    words = ["who signs is not recorded", *["signers are not recorded"] * 2, ""]
+    results = [drawn(f"e{i}", 0.5, signers=text) for i, text in enumerate(words)]
+    [place] = payload.payload(board_of(*results), known, {})["places"]
+    assert place["signers"] == "signers are not recorded"

@@ -1,11 +1,13 @@
 """The page in a browser: sort, filter, open, pin two, play; no console error, no request."""
 
 import base64
+import io
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.leaderboard import page as pages
 from benchmarks.points import player
@@ -315,6 +317,33 @@ def test_no_view_is_wider_than_the_screen(opened, width):
         tab.goto(tab.url.split("#")[0] + f"#view={view}&pin=X@cpu,E4@cpu&open=X@cpu")
         assert tab.locator(f'[data-view="{view}"][aria-current]').count() == 1
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, view
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_rows_are_parted_by_lines_wherever_the_table_begins(opened, scheme):
+    """With the filters open, it begins between two pixels; a line must not vanish then."""
+    tab = opened("", color_scheme=scheme, viewport={"width": 700, "height": 1500})
+    tab.locator("header details").first.evaluate("(one) => { one.open = true }")
+    line = tab.evaluate(
+        """() => {
+          const node = document.createElement("i");
+          node.style.color = "var(--line)";
+          document.body.append(node);
+          const rgb = getComputedStyle(node).color.match(/[0-9.]+/g).slice(0, 3).map(Number);
+          node.remove();
+          return rgb;
+        }"""
+    )
+    for offset in (0.0, 0.2, 0.4, 0.6, 0.8):
+        tab.evaluate(f"document.querySelector('header').style.paddingTop = '{offset}px'")
+        corners = tab.locator("#view tbody tr:not(:last-child) > :nth-child(-n+6)").evaluate_all(
+            "(cells) => cells.map((one) => one.getBoundingClientRect()).map((b) => [b.x, b.bottom])"
+        )
+        picture = np.asarray(Image.open(io.BytesIO(tab.screenshot())).convert("RGB"), int)
+        assert len(corners) == 6 * len(ENCODERS)
+        for left, bottom in corners:
+            around = picture[round(bottom) - 2 : round(bottom) + 2, int(left) + 3]
+            assert (np.abs(around - line).sum(axis=1) < 6).any(), (offset, left, bottom)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
