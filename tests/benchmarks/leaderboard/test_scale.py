@@ -6,7 +6,14 @@ import time
 import pytest
 
 from benchmarks.leaderboard import board, clips, columns, page, paired
-from benchmarks.speed.leaderboard import CLIPS, ENCODERS, PLACES, clip_table, made_up_results
+from benchmarks.speed.leaderboard import (
+    CLIPS,
+    ENCODERS,
+    PLACES,
+    clip_table,
+    made_up_results,
+    write_metadata,
+)
 
 # on a busy machine processes share cores and caches, so that even processor time grows
 SLOWER = 1 if os.getloadavg()[0] < (os.cpu_count() or 1) / 2 else 3
@@ -14,8 +21,13 @@ SLOWER = 1 if os.getloadavg()[0] < (os.cpu_count() or 1) / 2 else 3
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The page of the whole board, and the seconds of processor time that it took."""
+    """The page of the whole board, and the seconds of processor time that it took.
+
+    Metadata is read from files, as that of submissions; results are in memory (reading them is
+    measured by ``python -m benchmarks.speed.leaderboard``).
+    """
     folder = tmp_path_factory.mktemp("scale")
+    write_metadata(folder, ENCODERS)
     found = list(made_up_results(ENCODERS, PLACES, CLIPS))
     known = clip_table(PLACES, CLIPS)
     started = time.process_time()
@@ -30,6 +42,8 @@ def built(tmp_path_factory):
 def test_it_is_built_in_ten_seconds_and_smaller_than_six_megabytes(built):
     made, path, seconds = built
     assert len(made.table.rows) == ENCODERS
+    assert {row.kind for row in made.table.rows} == {"pose"}
+    assert {cell.exposure for cell in made.table.cells[made.places[0]]} == {"none"}
     assert all(made.main(place).ties.neighbours for place in made.places)
     assert {made.main(place).ties.pairs for place in made.places} == {ENCODERS - 1}
     assert max(made.main(made.places[0]).ties.group) >= 0
