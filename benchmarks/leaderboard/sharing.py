@@ -3,7 +3,8 @@
 Decisions
 * Every Eval Ever (evalevalai.com): one JSON record an encoder, with the main metric of every place,
   its interval, and what identifies data and split. Its package does not install on Python 3.11, so
-  the fields are written here.
+  the fields are written here. Its store wants ``data/<collection>/<developer>/<model>/<uuid4>.json``;
+  whoever submits a record there gives it that name.
 * The Hub reads ``.eval_results/*.yaml`` of a model repository: a list of values, each of a dataset
   and a task. It accepts ids of registered benchmark datasets only; ``signclip-benchmark/<corpus>``
   is a name for one, to be replaced by whoever uploads the file.
@@ -54,6 +55,8 @@ def every_eval_ever(board: Board, row: int, time: int) -> Json:
         "kind": about.kind,
         "licence": (metadata.licence if metadata else None) or "not known",
         "training_corpora": _training_corpora(about),
+        "deployment_type": "self_deployed",  # encoders run on the evaluator's machine
+        "model_availability": "unknown",  # a licence of weights does not say that they are there
     }
     return {
         "schema_version": VERSION,

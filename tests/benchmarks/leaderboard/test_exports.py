@@ -59,10 +59,37 @@ def test_records_are_valid_every_eval_ever(made):
     for row in range(len(made.table.rows)):
         record = sharing.every_eval_ever(made, row, time=1_700_000_000)
         jsonschema.validate(record, SCHEMA)
-    first = sharing.every_eval_ever(made, 0, time=1)
-    del first["model_info"]["id"]
+        for one in record["evaluation_results"]:  # what its validator checks beyond the schema
+            score, metric = one["score_details"], one["metric_config"]
+            interval = score["uncertainty"]["confidence_interval"]
+            assert metric["min_score"] <= interval["lower"] <= score["score"]
+            assert score["score"] <= interval["upper"] <= metric["max_score"]
+    records = [sharing.every_eval_ever(made, row, time=1) for row in range(len(made.table.rows))]
+    assert len({one["evaluation_id"] for one in records}) == len(records)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("schema_version",),
+        ("source_metadata", "evaluator_relationship"),
+        ("eval_library", "version"),
+        ("model_info", "id"),
+        ("model_info", "additional_details", "deployment_type"),
+        ("evaluation_results", 0, "source_data", "dataset_name"),
+        ("evaluation_results", 0, "metric_config", "lower_is_better"),
+        ("evaluation_results", 0, "score_details", "score"),
+    ],
+)
+def test_a_record_without_a_required_field_is_not_valid(made, path):
+    record = sharing.every_eval_ever(made, 0, time=1)
+    *above, last = path
+    part = record
+    for key in above:
+        part = part[key]
+    del part[last]
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(first, SCHEMA)
+        jsonschema.validate(record, SCHEMA)
 
 
 def test_the_hubs_entries_have_what_the_hub_requires(made):
