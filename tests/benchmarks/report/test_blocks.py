@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import paper
+from benchmarks import paper, suites
 from benchmarks.report import blocks
+from benchmarks.report.places import GALLERIES
 from signclip.core.errors import ConfigError
 
 DOCUMENT = "before\n<!-- generated: a -->\nold\n<!-- end: a -->\nafter\n"
@@ -70,3 +71,26 @@ def test_the_blocks_are_made_from_results(board, source, document, stored, writt
     assert "–" not in (letters, tagged, labels, unseen)
     assert "| pretraining" in made
     assert " need Spreadthesign and ASL Citizen" in made
+
+
+def test_the_headline_names_the_floor_that_scores_best_in_each_column(board, source, stored):
+    board()
+    lines = blocks.headline(source).splitlines()
+    cells = [cell.strip() for cell in lines[-1].split("|")][2:-1]
+    assert lines[-1].startswith("| the best floor")
+    for place, cell in zip(blocks.HEADS, cells, strict=True):
+        task = GALLERIES[place.gallery]
+        floors = [
+            stored(name, task, place.split)
+            for name in suites.expand(["floors"])
+            if name in suites.evaluated(place.split)
+        ]
+        best = max(floors, key=lambda one: one.scores["V2T_R@1"].value).scores["V2T_R@1"]
+        named = next(one for one in floors if one.encoder == cell.split()[-1])
+        assert named.scores["V2T_R@1"].value == best.value
+        assert cell.startswith(f"{best.value:.2f} [{best.low:.2f}, {best.high:.2f}] ")
+
+
+def test_a_headline_without_floors_has_no_best_one(board, source):
+    board(leave=suites.expand(["floors"]))
+    assert {x.strip() for x in blocks.headline(source).splitlines()[-1].split("|")[2:-1]} == {"–"}
