@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from typing import Any
 
 from tqdm import tqdm
@@ -73,7 +74,36 @@ def _count(share: float) -> None:
 
 
 def _call(function: str, argument: Any, options: dict[str, Any]) -> Any:
+    if _stop.value:  # while the fork server was still importing
+        raise Stopped
     return pkgutil.resolve_name(function)(argument, **options, progress=_count)
+
+
+@contextmanager
+def _interrupt_deferred(stop: Any) -> Iterator[None]:
+    """Ctrl-C while the fork server imports takes effect when it has.
+
+    Interrupted there, it and the processes that are half started would end in tracebacks. A caller
+    outside the main thread gets no signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the server inherits
+    try:
+        forkserver.ensure_running()
+        signal.signal(signal.SIGINT, lambda *_: _ask_to_stop(stop))
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if stop.value:
+        raise KeyboardInterrupt
+
+
+def _ask_to_stop(stop: Any) -> None:
+    if not stop.value:
+        stop.value = True
+        tqdm.write("stopping; what is done is kept, the same command goes on", sys.stderr)
 
 
 @contextmanager
@@ -127,8 +157,9 @@ def run_all(
         ProcessPoolExecutor(jobs, context, _start_worker, (counter, stop)) as pool,
         parts_bar(total, desc, unit) as shown,
     ):
-        futures = [pool.submit(_call, function, argument, options) for argument in arguments]
         try:
+            with _interrupt_deferred(stop):
+                futures = [pool.submit(_call, function, one, options) for one in arguments]
             pending = set(futures)
             while pending:
                 done, pending = wait(pending, timeout=0.2)
@@ -143,8 +174,7 @@ def run_all(
                         ) from None
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
-                stop.value = True
-                tqdm.write("stopping; what is done is kept, the same command goes on", sys.stderr)
+                _ask_to_stop(stop)
             pool.shutdown(cancel_futures=True)
             raise
     return [future.result() for future in futures]

@@ -62,3 +62,31 @@ def test_an_interrupt_stops_all_processes_after_they_saved_what_they_did(tmp_pat
     assert "what is done is kept, the same command goes on" in said
     assert "leaked" not in said
     assert all(int((tmp_path / name).read_text()) > 0 for name in "ab")
+
+
+def test_an_interrupt_while_the_processes_still_import_is_no_traceback(tmp_path):
+    slow = "import pathlib, time\npathlib.Path(__file__).with_suffix('.importing').touch()\n"
+    (tmp_path / "counting.py").write_text(f"{slow}time.sleep(2)\n{COUNTING}")
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    paths = (str(Path(files.__file__).parents[2]), str(tmp_path))
+    process = subprocess.Popen(
+        [sys.executable, script, tmp_path],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "counting.importing").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode != 0
+    assert "what is done is kept, the same command goes on" in said
+    assert said.count("Traceback") == 1  # the script's own, which has no command line around it
+    assert "KeyboardInterrupt" in said.splitlines()[-1]
+    assert not list(tmp_path.glob("*.begun"))
