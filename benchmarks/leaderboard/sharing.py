@@ -3,8 +3,8 @@
 Decisions
 * Every Eval Ever (evalevalai.com): one JSON record an encoder, with the main metric of every place,
   its interval, and what identifies data and split. Its package does not install on Python 3.11, so
-  the fields are written here. Its store wants ``data/<collection>/<developer>/<model>/<uuid4>.json``;
-  whoever submits a record there gives it that name.
+  the fields are written here. Whoever submits a record to its store gives it the name that is asked
+  for there, ``data/<collection>/<developer>/<model>/<uuid4>.json``.
 * The Hub reads ``.eval_results/*.yaml`` of a model repository: a list of values, each of a dataset
   and a task. It accepts ids of registered benchmark datasets only; ``signclip-benchmark/<corpus>``
   is a name for one, to be replaced by whoever uploads the file.
