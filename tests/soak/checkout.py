@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import yaml
 
 from signclip.core import files
@@ -32,7 +33,7 @@ OF_ONE_COMPUTATION = {
     *("starts", "content_sha256", "sha256", "cost", "made_from", "sources"),
 }
 # Files that hold nothing but such values.
-TIMED = ("tensorboard/", "results/costs/", "results/report/", "extraction.csv")
+TIMED = ("tensorboard/", "curves.png", "results/costs/", "results/report/", "extraction.csv")
 
 
 class Failed(Exception):
@@ -184,6 +185,11 @@ def content(root: Path, folders: Iterable[str]) -> dict[str, str]:
             if path.suffix == ".json":
                 value = _without_times(files.read_json(path))
                 found[name] = files.sha256_bytes(files.canonical_json(value).encode())
+            elif path.name == "curves.csv":
+                curves = pd.read_csv(path, dtype=str).drop(
+                    columns=OF_ONE_COMPUTATION, errors="ignore"
+                )
+                found[name] = files.sha256_bytes(curves.to_csv().encode())
             else:
                 found[name] = files.sha256_file(path)
     return found
