@@ -29,11 +29,20 @@ SOURCE = Path(__file__).parents[2]
 CORPUS = "spreadthesign-fingerspelling"
 # Values of JSON files that differ between two equal computations: times, and how often it began.
 OF_ONE_COMPUTATION = {
-    *("seconds", "clips_per_second", "training_seconds", "evaluation_clips_per_second"),
+    *(
+        "seconds",
+        "wall_seconds",
+        "clips_per_second",
+        "training_seconds",
+        "evaluation_clips_per_second",
+    ),
     *("starts", "content_sha256", "sha256", "cost", "made_from", "sources"),
 }
 # Files that hold nothing but such values.
-TIMED = ("tensorboard/", "curves.png", "results/costs/", "results/report/", "extraction.csv")
+TIMED = (
+    *("tensorboard/", "curves.png", "extraction.csv", "results/costs/", "results/report/"),
+    "results/figures/cost_quality",
+)
 
 
 class Failed(Exception):
@@ -121,7 +130,10 @@ class Checkout(NamedTuple):
         lock = yaml.safe_load(path.read_text("utf-8"))
         del lock["stages"][stage]
         path.write_text(yaml.safe_dump(lock, sort_keys=False), "utf-8")
-        for folder in (".dvc/cache/runs", "embeddings"):  # the runs that DVC would restore
+        # What DVC or an evaluation would take from their caches. Points need the embeddings: a clip
+        # that is embedded in another batch differs by rounding, which t-SNE magnifies.
+        cached = (".dvc/cache/runs", *(["embeddings"] if stage == "evaluate" else []))
+        for folder in cached:
             shutil.rmtree(self.root / folder, ignore_errors=True)
 
 
