@@ -175,7 +175,7 @@ def _embed(
             rows = [(files.as_text(paths[i]), reasons[i]) for i in sorted(reasons)]
             _write_dropped(partial, rows)
     else:
-        dropped_file(out).unlink(missing_ok=True)
+        files.remove(dropped_file(out))
     return Written(
         poses=len(ids),
         texts=len(texts),

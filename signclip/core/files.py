@@ -269,6 +269,18 @@ def _place(path: Path) -> Iterator[None]:
         raise ConfigError(f"{path}: cannot be written ({reason})") from None
 
 
+def remove(path: Path | str) -> None:
+    """Delete a file, if it is there.
+
+    Raises:
+        ConfigError: it cannot be deleted, such as in a read-only folder.
+    """
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be removed ({error.strerror or error})") from None
+
+
 @contextmanager
 def full_disk_named(path: Path) -> Iterator[None]:
     """A full disk, or a limit on the size of files, becomes a :class:`ConfigError` with the path.

@@ -105,10 +105,15 @@ def no_room(output: Output, place: str | None, copy: Checkout) -> str:
         made = [path.stat() for path in map(Path, first) if path.stat().st_mtime >= start]
         again = (output.again or output.command).format(*places).split(" ")[1:]
         half = sum(state.st_size for state in made) // 2
-        for free in (0, min(half, 4 << 20)):
-            with _filled(small, free):
-                line = refused(command(*again), small.name, FULL)
+        with _filled(small, 0):
+            line = refused(command(*again), small.name, FULL)
+        _unchanged(first, small)
+        with _filled(small, half):
+            result = command(*again)  # small files that replace one another may fit
+        if result.status:
+            refused(result, small.name, FULL)
             _unchanged(first, small)
+        first = _outputs(small)
         _mount("-o", "remount,ro", str(small))
         refused(command(*again), small.name, READ_ONLY)
         _mount("-o", "remount,rw", str(small))
@@ -118,8 +123,9 @@ def no_room(output: Output, place: str | None, copy: Checkout) -> str:
 
 
 def _outputs(place: Path) -> dict[str, str]:
-    """Digests of what a command wrote; caches that may be written later are not among them."""
-    return {name: digest for name, digest in digests([place]).items() if ".lock" not in name}
+    """Digests of what a command wrote, without locks and the report of the last extraction."""
+    left_out = (".lock", "extraction.csv")
+    return {name: one for name, one in digests([place]).items() if not name.endswith(left_out)}
 
 
 def _unchanged(before: dict[str, str], place: Path) -> None:

@@ -344,6 +344,15 @@ def test_a_full_disk_under_a_librarys_own_file_names_the_place(tmp_path):
         (tmp_path / "log").write_bytes(bytes(2000))
 
 
+def test_a_file_that_cannot_be_removed_is_named(tmp_path):
+    files.remove(tmp_path / "missing")
+    (
+        tmp_path / "folder"
+    ).mkdir()  # as root may delete any file, what may not be deleted is a folder
+    with pytest.raises(ConfigError, match=r"folder: cannot be removed \(Is a directory\)"):
+        files.remove(tmp_path / "folder")
+
+
 def test_another_error_of_a_writer_stays_what_it_is(tmp_path):
     with pytest.raises(KeyError), files.atomic_folder(tmp_path / "out"):
         raise KeyError("a")
