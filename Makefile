@@ -4,7 +4,8 @@
 # make full    more seeds, and every row on every split, with the tables (many hours; resumes)
 # make plan    every step of `make repro` and its order; runs nothing, needs no data
 # make test    the tests          make smoke   the whole pipeline, tiny
-# make soak    what is too long for `make test`: 50,000 damaged inputs of every reader, 2,000 requests
+# make soak    what is too long for `make test`: 50,000 damaged inputs of every reader, 2,000 requests, kills of
+#              every stage, full disks, other users (parts of it need root, or `pip install atheris`)
 # make leaderboard   the page that compares all encoders, from results (seconds)
 # make lint    ruff, mypy and the repository's own rules
 # make setup   only the environment (every target makes it first)
@@ -15,6 +16,8 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # one environment: what a user has installed elsewhere must not leak in
 unexport PYTHONPATH PYTHONHOME
+# paths are UTF-8 in every locale: DVC fails in a checkout whose path is not text in the locale's encoding
+export PYTHONUTF8 := 1
 
 .PHONY: repro full plan test smoke soak leaderboard lint setup clean
 .DEFAULT_GOAL := repro
@@ -95,6 +98,8 @@ smoke: $(READY)
 soak: $(READY)
 	python -m tests.soak.fuzz
 	python -m tests.soak.serve
+	python -m tests.soak.interruptions
+	python -m tests.soak.guided
 
 leaderboard: $(READY)
 	python -m benchmarks leaderboard

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import suites
+from signclip.core import files
 from signclip.core.config import Strict, checked, read_yaml
 from signclip.core.errors import ConfigError
 from signclip.core.workspace import RunId, Workspace
@@ -252,4 +253,5 @@ def _fine_tune(
             )
             for fold in folds
         ]
-    return train_all(configs, inside, jobs=job.jobs)
+    with files.full_disk_named(inside.runs):
+        return train_all(configs, inside, jobs=job.jobs)

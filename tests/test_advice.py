@@ -3,22 +3,32 @@
 import ast
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
 import typer
 
+import baselines.cli
 import benchmarks.cli
 import signclip.cli
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = {
     name: typer.main.get_command(module.app)
-    for name, module in (("signclip", signclip.cli), ("signbench", benchmarks.cli))
+    for name, module in (
+        ("signclip", signclip.cli),
+        ("signbench", benchmarks.cli),
+        ("baselines", baselines.cli),
+    )
 }
-_COMMAND = re.compile(r"`((?:signclip|signbench) [^`]+)`")
+_NAMES = r"(?:signclip|signbench|make|python -m (?:signclip|benchmarks|baselines))"
+_COMMAND = re.compile(rf"`({_NAMES} [^`]+)`|\A({_NAMES} [^`]+)\Z")
 # A change of these packages trains every run anew, so their messages wait for one that has to.
-WITHOUT = ("signclip/features/", "signclip/model/", "signclip/poses/", "signclip/training/")
+WAITING = {
+    "signclip/features/store.py": "signclip pack",
+    "signclip/poses/reader.py": "signclip extract",
+}
 
 
 def _texts(tree: ast.Module) -> dict[int, str]:
@@ -48,24 +58,45 @@ def _texts(tree: ast.Module) -> dict[int, str]:
     return found
 
 
+def _commands(text: str, *, whole: bool) -> list[str]:
+    """Commands in backticks and, if asked for, a text that is a command as a whole."""
+    found = [quoted or text for quoted, text in _COMMAND.findall(text) if quoted or whole]
+    return [command for command in found if command.split()[1] != "0"]  # of any name
+
+
+@cache
 def _advice() -> list:
     found = []
     for package in ("signclip", "benchmarks", "baselines"):
-        for path in sorted((ROOT / package).rglob("*.py")):
+        for path in sorted((ROOT / package).rglob("*")):
             name = path.relative_to(ROOT).as_posix()
-            if name.startswith(WITHOUT):
+            if path.suffix == ".py":
+                tree = ast.parse(path.read_text("utf-8"))
+                texts = _texts(tree)
+                formatted = {x.lineno for x in ast.walk(tree) if isinstance(x, ast.JoinedStr)}
+            elif path.suffix in (".yaml", ".j2", ".html", ".csv"):
+                lines = path.read_text("utf-8").splitlines()
+                texts = {i: line.partition("# ")[0] for i, line in enumerate(lines, start=1)}
+                formatted = set()
+            else:
                 continue
-            for line, text in _texts(ast.parse(path.read_text("utf-8"))).items():
-                for command in _COMMAND.findall(text.replace("`signbench 0`", "")):  # of any name
-                    found.append(pytest.param(command, id=f"{name}:{line}: {command}"))
+            for line, text in texts.items():
+                for command in _commands(text, whole=line in formatted):
+                    if WAITING.get(name) != command:
+                        found.append(pytest.param(command, id=f"{name}:{line}: {command}"))
     return found
 
 
 @pytest.mark.parametrize("advised", _advice())
 def test_a_command_that_a_message_advises_is_complete(advised, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)  # no profile is unknown there
-    program, *words = shlex.split(advised)
-    command = PROGRAMS[program]
+    words = shlex.split(advised)
+    if words[0] == "make":
+        makefile = (ROOT / "Makefile").read_text("utf-8")
+        assert all("=" in word or f"\n{word}:" in makefile for word in words[1:])
+        return
+    program, *words = words[2:] if words[0] == "python" else words
+    name, command = program, PROGRAMS[{"benchmarks": "signbench"}.get(program, program)]
     while getattr(command, "commands", None) and words:
         name, *words = words
         assert name in command.commands, f"no command {name!r}"
@@ -76,5 +107,12 @@ def test_a_command_that_a_message_advises_is_complete(advised, monkeypatch, tmp_
 
 def test_messages_with_advice_are_found():
     advised = [param.values[0] for param in _advice()]
-    assert "signclip corpora build 0" in advised
-    assert len(advised) > 20
+    for command in ("signclip corpora build 0", "make repro", "signclip pack 0 --variant 0"):
+        assert command in advised
+    assert "signclip extract FOLDER FOLDER" in advised  # of a file of data
+    assert len(advised) > 40
+
+
+def test_advice_that_waits_is_still_there():
+    for name, command in WAITING.items():
+        assert f"`{command}`" in (ROOT / name).read_text("utf-8")

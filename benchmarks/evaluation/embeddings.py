@@ -191,14 +191,13 @@ def _sha256_file(path: Path, changed: int) -> str:
 
 
 def _write(path: Path, key: str, known: _Known) -> None:
-    with files.atomic_file(path) as partial, open(partial, "wb") as file:
-        np.savez(
-            file,
-            key=np.array(key),
-            ids=np.array(list(known.embeddings), dtype=np.str_),
-            embeddings=np.stack(list(known.embeddings.values())),
-            seconds=np.array(list(known.seconds.values())),
-        )
+    arrays = {
+        "key": np.array(key),
+        "ids": np.array(list(known.embeddings), dtype=np.str_),
+        "embeddings": np.stack(list(known.embeddings.values())),
+        "seconds": np.array(list(known.seconds.values())),
+    }
+    files.write_npz(path, arrays)
 
 
 def _read(path: Path, key: str) -> _Known:

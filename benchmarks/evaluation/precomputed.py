@@ -84,8 +84,7 @@ def write(path: Path, vectors: Vectors) -> None:
     if vectors.texts:
         arrays["texts"] = np.array(sorted(vectors.texts), np.str_)
         arrays["text_embeddings"] = _stacked(vectors.texts)
-    with files.atomic_file(path) as partial, open(partial, "wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+    files.write_npz(path, arrays)
 
 
 class PrecomputedEncoder(Encoder):

@@ -33,6 +33,7 @@ from benchmarks.evaluation.context import EvaluationContext
 from benchmarks.evaluation.ranks import CandidateRanks, GalleryRanks, TaskRanks
 from benchmarks.metrics import TiedRanks, scoring
 from benchmarks.tasks import Task
+from signclip.core import files
 from signclip.core.errors import ConfigError
 
 _log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ def run_tasks(
     done = [task for task in wanted if any(one.ids for one in ranks[task.name][0])]
     skipped |= {task.name: task.dropped for task in wanted if task not in done}
     for name in skipped:
-        _result_path(context, name).unlink(missing_ok=True)
+        files.remove(_result_path(context, name))
     if not done:
         why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise NothingToDo(f"{context.encoder}, {context.split}: no task makes sense here ({why})")

@@ -166,7 +166,7 @@ def _check_revision(entry: Entry, folder: Path, *, overwrite: bool) -> None:
             result = results.read(path)
         except ConfigError as error:
             _log.warning("%s; it is measured again", error)
-            path.unlink()
+            files.remove(path)
             continue
         if result.encoder_fingerprint != fingerprint:
             if not overwrite:
@@ -175,7 +175,7 @@ def _check_revision(entry: Entry, folder: Path, *, overwrite: bool) -> None:
                     "measured with other code, metadata or files; give a new `revision`, or "
                     "--overwrite to measure all of it again"
                 )
-            path.unlink()
+            files.remove(path)
 
 
 def _run_corpus(

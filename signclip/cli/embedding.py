@@ -159,14 +159,23 @@ def _embed(
     if long == "drop":
         reasons |= dict.fromkeys(clips.long, f"more than {limit} frames")
     ids = [files.as_text(paths[i]) for i in clips.kept]
-    with files.atomic_file(out) as partial:
-        _write(partial, out.suffix, ids, clips.embeddings, texts, text_embeddings)
+    if out.suffix == ".npz":
+        arrays = {
+            "pose_ids": np.array(ids, dtype=np.str_),
+            "pose_embeddings": clips.embeddings,
+            "texts": np.array(texts, dtype=np.str_),
+            "text_embeddings": text_embeddings,
+        }
+        files.write_npz(out, arrays)
+    else:
+        with files.atomic_file(out) as partial:
+            _write_parquet(partial, ids, clips.embeddings, texts, text_embeddings)
     if reasons:
         with files.atomic_file(dropped_file(out)) as partial:
             rows = [(files.as_text(paths[i]), reasons[i]) for i in sorted(reasons)]
             _write_dropped(partial, rows)
     else:
-        dropped_file(out).unlink(missing_ok=True)
+        files.remove(dropped_file(out))
     return Written(
         poses=len(ids),
         texts=len(texts),
@@ -178,24 +187,13 @@ def _embed(
     )
 
 
-def _write(
+def _write_parquet(
     path: Path,
-    suffix: str,
     ids: Sequence[str],
     pose_embeddings: np.ndarray,
     texts: Sequence[str],
     text_embeddings: np.ndarray,
 ) -> None:
-    if suffix == ".npz":
-        with open(path, "wb") as file:  # given a name, np.savez would add a suffix
-            np.savez(
-                file,
-                pose_ids=np.array(ids, dtype=np.str_),
-                pose_embeddings=pose_embeddings,
-                texts=np.array(texts, dtype=np.str_),
-                text_embeddings=text_embeddings,
-            )
-        return
     rows = np.concatenate([pose_embeddings, text_embeddings])
     values = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1])
     kinds = ["pose"] * len(ids) + ["text"] * len(texts)

@@ -21,12 +21,16 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from signclip.core.errors import BusyError, ConfigError, SignCLIPError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PARTIAL = ".partial"
 # Of writing: no space, a quota, a limit on the size of files, a file system that became read-only.
@@ -265,12 +269,28 @@ def _place(path: Path) -> Iterator[None]:
         raise ConfigError(f"{path}: cannot be written ({reason})") from None
 
 
+def remove(path: Path | str) -> None:
+    """Delete a file, if it is there.
+
+    Raises:
+        ConfigError: it cannot be deleted, such as in a read-only folder.
+    """
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be removed ({error.strerror or error})") from None
+
+
 @contextmanager
-def _full_disk_named(path: Path) -> Iterator[None]:
+def full_disk_named(path: Path) -> Iterator[None]:
     """A full disk, or a limit on the size of files, becomes a :class:`ConfigError` with the path.
 
     Libraries raise types of their own for it, some with the system's error in their text or behind
-    them.
+    them. Others write files of their own, such as MMEngine its log, so that a training is wrapped
+    as a whole.
+
+    Args:
+        path: the output, or the folder that it lies in.
     """
     try:
         yield
@@ -303,7 +323,7 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
             raise IsADirectoryError(None, "it is a folder")
         partial.unlink(missing_ok=True)
     try:
-        with _full_disk_named(path):
+        with full_disk_named(path):
             yield partial
             _flush(partial)
             os.replace(partial, path)
@@ -332,7 +352,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
     try:
-        with _full_disk_named(path):
+        with full_disk_named(path):
             yield partial
             for file in partial.rglob("*"):
                 if file.is_file():
@@ -344,6 +364,20 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_npz(path: Path | str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an uncompressed ``.npz`` atomically; equal arrays give equal bytes.
+
+    The archive is made in memory: one that cannot be written to disk as it grows would try to
+    finish itself when it is deleted, which ends in a traceback.
+    """
+    import numpy as np
+
+    buffer = BytesIO()
+    np.savez(buffer, **arrays)
+    with atomic_file(path) as partial:
+        partial.write_bytes(buffer.getbuffer())
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -179,13 +179,14 @@ def build(
             workers=workers,
             progress=progress,
         )
+    refused_table = pd.DataFrame(refused, columns=list(manifest.DROPPED_COLUMNS))
+    dropped = pd.concat([refused_table, dropped], ignore_index=True)
     if kept.empty:
         first = f"; {dropped['id'][0]}: {dropped['reason'][0]}" if len(dropped) else ""
         if len(dropped) and dropped["reason"][0] == reader.NO_POSE:
             first = f"; {reader.needs_extraction(folder / dropped['path'][0])}"
         raise ManifestError(folder, f"no clip can be used ({len(dropped)} dropped{first})")
-    refused_table = pd.DataFrame(refused, columns=list(manifest.DROPPED_COLUMNS))
-    return kept, pd.concat([refused_table, dropped], ignore_index=True)
+    return kept, dropped
 
 
 @contextmanager

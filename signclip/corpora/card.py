@@ -292,6 +292,8 @@ def write(
 ) -> Mapping[str, Path]:
     """Write the card of a built corpus: ``<name>.md``, ``.png`` and ``.csv`` below ``out``.
 
+    Their digests are recorded beside them, for ``signclip verify``.
+
     Args:
         corpus: folder of the built corpus; its name is that of the card.
         root: folder with the clips.
@@ -314,4 +316,5 @@ def write(
             )
         csv = numbers(clips, rates).to_csv(index=False, lineterminator="\n")
         files.write_text(paths["csv"], csv)
+        files.record_digests(list(paths.values()))
     return paths

@@ -1,5 +1,6 @@
 """Writing whole or not at all, and hashing."""
 
+import gc
 import hashlib
 import json
 import os
@@ -323,6 +324,33 @@ def test_a_disk_that_is_full_is_one_line_and_the_old_file_stays(tmp_path, write)
     assert str(raised.value) == f"{path}: cannot be written (File too large)"
     assert path.read_text() == "old"
     assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_an_archive_of_arrays_that_does_not_fit_leaves_nothing_to_finish(tmp_path, capfd):
+    path = tmp_path / "e.npz"
+    files.write_npz(path, {"a": np.zeros(3)})
+    before = path.read_bytes()
+    refused = pytest.raises(ConfigError, match=r"e.npz: cannot be written \(File too large\)")
+    with refused, largest_file(100_000):
+        files.write_npz(path, {"a": np.zeros(100_000)})
+    gc.collect()
+    assert path.read_bytes() == before
+    assert "Traceback" not in capfd.readouterr().err  # of a destructor
+
+
+def test_a_full_disk_under_a_librarys_own_file_names_the_place(tmp_path):
+    refused = pytest.raises(ConfigError, match=r"runs: cannot be written \(File too large\)")
+    with refused, files.full_disk_named(tmp_path / "runs"), largest_file(1000):
+        (tmp_path / "log").write_bytes(bytes(2000))
+
+
+def test_a_file_that_cannot_be_removed_is_named(tmp_path):
+    files.remove(tmp_path / "missing")
+    (
+        tmp_path / "folder"
+    ).mkdir()  # as root may delete any file, what may not be deleted is a folder
+    with pytest.raises(ConfigError, match=r"folder: cannot be removed \(Is a directory\)"):
+        files.remove(tmp_path / "folder")
 
 
 def test_another_error_of_a_writer_stays_what_it_is(tmp_path):

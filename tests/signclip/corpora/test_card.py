@@ -6,6 +6,7 @@ import pytest
 from matplotlib.image import imread
 
 from signclip import corpora
+from signclip.core import verify
 from signclip.core.errors import ConfigError, ManifestError
 from signclip.corpora import card, catalogue
 
@@ -44,6 +45,17 @@ def test_the_plotted_numbers_stand_beside_the_picture(written):
     assert imread(paths["png"]).shape[1] > 1000
 
 
+def test_a_changed_byte_of_a_card_is_named(written):
+    paths, _ = written
+    folder = paths["md"].parent
+    assert verify.verify([folder]) == (1, [])
+    for path in paths.values():
+        data = path.read_bytes()
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    _, damaged = verify.verify([folder])
+    assert sorted(line.partition(":")[0] for line in damaged) == sorted(map(str, paths.values()))
+
+
 def test_equal_corpora_give_equal_bytes(written, untouched, tmp_path):
     paths, _ = written
     again = card.write(
@@ -59,6 +71,7 @@ def test_equal_corpora_give_equal_bytes(written, untouched, tmp_path):
         "sem-lex.csv",
         "sem-lex.md",
         "sem-lex.png",
+        "sha256.json",
     ]
 
 

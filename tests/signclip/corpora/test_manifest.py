@@ -185,6 +185,12 @@ def test_a_corpus_without_a_usable_clip_is_refused_with_a_clips_reason(folder_co
         build(folder_corpus.write())
 
 
+def test_a_corpus_whose_rows_are_all_refused_is_refused_with_the_reason(folder_corpus):
+    folder_corpus.add("outside", None, path="../outside.pose")
+    with pytest.raises(ManifestError, match=r"1 dropped; outside: path .* leaves the corpus"):
+        build(folder_corpus.write())
+
+
 def test_a_manifest_without_rows_is_refused(folder_corpus):
     with pytest.raises(ManifestError, match="no clip"):
         build(folder_corpus.write())
