@@ -44,7 +44,6 @@ CONV_KERNEL = 17  # frames
 # The smallest spread that BodyPart divides by, in shoulder widths (below it is the rounding of the
 # normalisation), and the largest standardised value (short clips and other cameras exceed it).
 LEAST_SPREAD, LARGEST_DEVIATION = 0.002, 5.0
-MODERATE = 1e6  # shoulder widths: what a frame network maps to finite numbers
 
 
 class FrameMLP(nn.Module):
@@ -130,18 +129,6 @@ class BodyPart(nn.Module):
         return self.linear(self.dropout(standard.to(self.linear.weight.dtype)))
 
 
-def _all_moderate(frames: Tensor) -> bool:
-    """Whether attention's weight of 0 is enough to silence padding, which it is not for NaN.
-
-    Filling full-body frames with zeros takes a tenth of an update of a small tower on a CPU,
-    looking at them a seventh of that. A GPU would have to wait for the answer.
-    """
-    if frames.device.type != "cpu" or not frames.numel():
-        return False
-    low, high = frames.aminmax()
-    return bool(low > -MODERATE and high < MODERATE)  # False for NaN
-
-
 class PoseTower(nn.Module):
     """Frames to one embedding a clip; see the module."""
 
@@ -193,8 +180,8 @@ class PoseTower(nn.Module):
         if layout is None:
             assert mask is not None, "frames without a layout need a mask"
             mask = mask.bool()
-            if self.config.conv_layers or not _all_moderate(frames):
-                frames = frames.masked_fill(~mask[..., None], 0.0)
+            # a weight of 0 does not silence NaN, and convolutions do not weight padding at all
+            frames = frames.masked_fill(~mask[..., None], 0.0)
         elif self._needs_neighbours:
             frames, mask = layout.pad(frames, layout.counts - 2)
         if self.config.conv_layers:
