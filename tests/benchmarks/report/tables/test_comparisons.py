@@ -1,6 +1,7 @@
 """The claims of this repository: against the best floor, with both intervals and a verdict."""
 
 import io
+from collections.abc import Mapping
 
 import pandas as pd
 import pytest
@@ -30,6 +31,12 @@ def table(written, workspace):
     return write
 
 
+def is_there(claim: Mapping[str, str]) -> bool:
+    """Whether the made-up board has both sides of a claim; some rows are trained by hand only."""
+    there = {*suites.evaluated(claim["split"]), *MORE.get(claim["split"], ()), FLOOR}
+    return {claim["better"], claim["worse"]} <= there
+
+
 def floors_at(stored, split: str, gallery: str) -> dict[str, float]:
     """Floor -> V2T R@1, from the result files."""
     found = {}
@@ -48,9 +55,8 @@ def test_each_claim_has_the_paired_difference_and_the_verdict_of_the_wider_inter
     told = set()
     for claim, row in zip(comparisons.claims(), frame.to_dict("records"), strict=True):
         gallery = GALLERIES[claim["gallery"]]
-        evaluated = suites.evaluated(claim["split"])
-        if claim["better"] not in (*evaluated, *MORE.get(claim["split"], ())):
-            assert row["verdict"].startswith(verdicts.NOT_RUN)
+        if not is_there(claim):
+            assert row["verdict"] == "not run: no result"
             continue
         worse = claim["worse"]
         if worse == FLOOR:
@@ -79,11 +85,9 @@ def test_a_claim_without_a_result_is_not_run_and_the_others_are_judged(board, ta
     here = frame["better"] == "X14"
     assert set(frame[here]["verdict"]) == {"not run: no result"}
     assert (frame[here][["difference", "over_clips_low"]] == "").all(axis=None)
-    assert (
-        not frame[~here & (frame["split"] == suites.LETTERS)]["verdict"]
-        .str.startswith(verdicts.NOT_RUN)
-        .any()
-    )
+    for claim, row in zip(comparisons.claims(), frame.to_dict("records"), strict=True):
+        if "X14" not in (claim["better"], claim["worse"]):
+            assert is_there(claim) == (not row["verdict"].startswith(verdicts.NOT_RUN))
 
 
 def test_without_any_floor_nothing_is_said_to_beat_it(board, table):
@@ -104,4 +108,4 @@ def test_clips_that_one_side_refused_are_left_out_of_both(board, table, stored, 
     frame, _ = table()
     where = (frame["split"] == suites.IN_DOMAIN) & (frame["gallery"] == "tagged")
     rows = frame[where & ((frame["better"] == "E7.2") | (frame["worse"] == "E7.2"))]
-    assert set(rows["clips"]) == {"30"}
+    assert set(rows["clips"]) - {""} == {"30"}
