@@ -224,6 +224,14 @@ def test_a_file_does_not_replace_a_folder_nor_a_folder_a_file(tmp_path):
     assert names(tmp_path) == ["file", "folder"]
 
 
+def test_a_path_is_text_where_file_names_are_ascii():
+    code = "from signclip.core import files; print(ascii(files.as_text('\\xf1.pose')))"
+    ascii_names = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code]
+    text = subprocess.check_output(command, env=os.environ | ascii_names, text=True)
+    assert text.strip() == r"'\xf1.pose'"
+
+
 def test_any_path_can_be_written_as_text():
     path = os.fsdecode("ä".encode() + b"\xff.pose")
     assert files.as_text(path) == files.as_text(Path(path)) == "ä\\xff.pose"
