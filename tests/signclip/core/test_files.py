@@ -18,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from signclip.core import files
+from signclip.core import errors, files
 from signclip.core.errors import BusyError, ConfigError, SignCLIPError
 
 HOLDER = """
@@ -366,3 +366,14 @@ def test_another_error_of_a_writer_stays_what_it_is(tmp_path):
         raise KeyError("a")
     with pytest.raises(FileNotFoundError), files.atomic_file(tmp_path / "out"):
         (tmp_path / "nothing").read_bytes()
+
+
+def test_a_name_outside_the_encoding_of_file_names_is_an_error_that_says_what_to_set(monkeypatch):
+    with pytest.raises(UnicodeEncodeError), errors.names_explained():
+        "\udcff".encode()
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    refused = pytest.raises(
+        ConfigError, match=r"^'a\\xf1': cannot be .* in ascii; set PYTHONUTF8=1"
+    )
+    with refused, errors.names_explained():
+        "a\xf1".encode("ascii")
