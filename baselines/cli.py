@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from signclip.core.errors import SignCLIPError
+from signclip.core.errors import SignCLIPError, names_explained
 from signclip.core.workspace import LOCAL, RunId, Workspace
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -135,7 +135,8 @@ def models() -> None:
 def main() -> None:
     """Run the command line; an error of ours ends with one line and exit status 2."""
     try:
-        app()
+        with names_explained():
+            app()
     except SignCLIPError as error:
         typer.echo(f"baselines: {error}", err=True)
         sys.exit(2)

@@ -13,7 +13,7 @@ import sys
 import typer
 
 from benchmarks.cli import corpora, measure, pages, studies, submissions
-from signclip.core.errors import SignCLIPError
+from signclip.core.errors import SignCLIPError, names_explained
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 for _part in (measure, pages, corpora, studies, submissions):
@@ -34,7 +34,8 @@ def main() -> None:
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        app()
+        with names_explained():
+            app()
     except SignCLIPError as error:
         typer.echo(f"signbench: {error}", err=True)
         sys.exit(2)

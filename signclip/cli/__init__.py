@@ -17,7 +17,7 @@ import typer
 
 from signclip.cli import corpora, embed, extract, pack, score, search, serve, train, verify
 from signclip.core import torchrun
-from signclip.core.errors import SignCLIPError
+from signclip.core.errors import SignCLIPError, names_explained
 
 _PATIENCE = 10.0  # seconds
 
@@ -40,7 +40,8 @@ def _root() -> None:
 def main() -> None:
     """Entry point."""
     try:
-        app()
+        with names_explained():
+            app()
     except SignCLIPError as error:
         if torchrun.is_main_process() or error.of_one_process:
             typer.echo(f"signclip: {error}", err=True)

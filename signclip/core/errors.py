@@ -6,6 +6,9 @@ one line and exits with 2; any other exception is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -88,3 +91,21 @@ class FetchError(SignCLIPError):
 
 class BusyError(SignCLIPError):
     """Another process is writing the same output."""
+
+
+@contextmanager
+def names_explained() -> Iterator[None]:
+    """Where file names are not UTF-8, a text that cannot be one is an error of the setting.
+
+    Raises:
+        ConfigError: naming the text.
+    """
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        encoding = sys.getfilesystemencoding()
+        if encoding == "utf-8":
+            raise
+        raise ConfigError(
+            f"{error.object[:200]!a}: cannot be a file name in {encoding}; set PYTHONUTF8=1"
+        ) from None

@@ -158,7 +158,8 @@ def is_hidden(path: PurePath) -> bool:
 
 def as_text(path: Path | str) -> str:
     """A path as text that can be written as UTF-8; other bytes become escapes like ``\\xff``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    name = os.fspath(path).encode("utf-8", "surrogateescape")  # of any encoding of file names
+    return name.decode("utf-8", "backslashreplace")
 
 
 def sha256_bytes(data: bytes) -> str:

@@ -222,7 +222,7 @@ def another_user(copy: Checkout) -> str:
         (signclip, f"embed {MODEL} {clips} --out e.npz", "e.npz"),
         (signclip, f"index {clips} --model {MODEL} --out index", "index"),
         (signclip, "extract data/photograph poses/photograph", "poses"),
-        (signbench, "evaluate nearest-neighbour --split letters --profile smoke", "results"),
+        (signbench, "evaluate nearest-neighbour --split letters --profile smoke", "predictions"),
         (signbench, "table fingerclip --profile smoke --publish", "results"),
         (signbench, "paper --profile smoke --publish", "results"),
         (signbench, "leaderboard", "results"),

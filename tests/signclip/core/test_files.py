@@ -18,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from signclip.core import files
+from signclip.core import errors, files
 from signclip.core.errors import BusyError, ConfigError, SignCLIPError
 
 HOLDER = """
@@ -224,6 +224,14 @@ def test_a_file_does_not_replace_a_folder_nor_a_folder_a_file(tmp_path):
     assert names(tmp_path) == ["file", "folder"]
 
 
+def test_a_path_is_text_where_file_names_are_ascii():
+    code = "from signclip.core import files; print(ascii(files.as_text('\\xf1.pose')))"
+    ascii_names = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code]
+    text = subprocess.check_output(command, env=os.environ | ascii_names, text=True)
+    assert text.strip() == r"'\xf1.pose'"
+
+
 def test_any_path_can_be_written_as_text():
     path = os.fsdecode("ä".encode() + b"\xff.pose")
     assert files.as_text(path) == files.as_text(Path(path)) == "ä\\xff.pose"
@@ -358,3 +366,14 @@ def test_another_error_of_a_writer_stays_what_it_is(tmp_path):
         raise KeyError("a")
     with pytest.raises(FileNotFoundError), files.atomic_file(tmp_path / "out"):
         (tmp_path / "nothing").read_bytes()
+
+
+def test_a_name_outside_the_encoding_of_file_names_is_an_error_that_says_what_to_set(monkeypatch):
+    with pytest.raises(UnicodeEncodeError), errors.names_explained():
+        "\udcff".encode()
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    refused = pytest.raises(
+        ConfigError, match=r"^'a\\xf1': cannot be .* in ascii; set PYTHONUTF8=1"
+    )
+    with refused, errors.names_explained():
+        "a\xf1".encode("ascii")
