@@ -7,7 +7,11 @@ from pathlib import Path
 
 
 def run(folder: Path, module: str, *words: str) -> None:
-    """``python -m module words...`` in a folder, what it prints into the file ``output`` there."""
+    """``python -m module words...`` in a folder, what it prints into the file ``output`` there.
+
+    There is no ``PATH``: a command needs no other program.
+    """
+    os.environ["PATH"] = ""
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     sys.argv = [module, *words]
