@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import suites
-from signclip.core import files
 from signclip.core.config import Strict, checked, read_yaml
 from signclip.core.errors import ConfigError
 from signclip.core.workspace import RunId, Workspace
@@ -253,5 +252,4 @@ def _fine_tune(
             )
             for fold in folds
         ]
-    with files.full_disk_named(inside.runs):
-        return train_all(configs, inside, jobs=job.jobs)
+    return train_all(configs, inside, jobs=job.jobs)

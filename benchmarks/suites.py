@@ -17,7 +17,6 @@ from pathlib import Path
 
 from baselines.floors import FLOORS
 from baselines.skeletons import table as skeletons
-from signclip.core import files
 from signclip.core.config import Strict, checked, read_yaml
 from signclip.core.errors import ConfigError
 from signclip.core.workspace import RunId, Workspace
@@ -131,9 +130,8 @@ def train(
     # the longest first: otherwise the other processes wait for them at the end
     recipes.sort(key=lambda one: one.epochs * len(one.streams), reverse=True)
     configs.sort(key=lambda one: one.epochs, reverse=True)
-    with files.full_disk_named(workspace.runs):
-        paths = train_skeletons(recipes, workspace, jobs=jobs) if recipes else []
-        return paths + (train_all(configs, workspace, jobs=jobs) if configs else [])
+    paths = train_skeletons(recipes, workspace, jobs=jobs) if recipes else []
+    return paths + (train_all(configs, workspace, jobs=jobs) if configs else [])
 
 
 def _is_skeleton(row: str) -> bool:

@@ -125,15 +125,14 @@ def tune(
         for split in names
         for fold in folds[split]
     ]
-    with files.full_disk_named(workspace.runs):
-        paths = run_all(
-            f"{__name__}:_train",
-            trials,
-            jobs=jobs,
-            total=sum(trial.config.epochs for trial in trials),
-            desc=f"{recipe}, {len(trials)} runs",
-            workspace=workspace,
-        )
+    paths = run_all(
+        f"{__name__}:_train",
+        trials,
+        jobs=jobs,
+        total=sum(trial.config.epochs for trial in trials),
+        desc=f"{recipe}, {len(trials)} runs",
+        workspace=workspace,
+    )
     by_run = pd.DataFrame(
         {
             **settings[trial.setting],

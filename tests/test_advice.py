@@ -24,11 +24,6 @@ PROGRAMS = {
 }
 _NAMES = r"(?:signclip|signbench|make|python -m (?:signclip|benchmarks|baselines))"
 _COMMAND = re.compile(rf"`({_NAMES} [^`]+)`|\A({_NAMES} [^`]+)\Z")
-# A change of these packages trains every run anew, so their messages wait for one that has to.
-WAITING = {
-    "signclip/features/store.py": "signclip pack",
-    "signclip/poses/reader.py": "signclip extract",
-}
 
 
 def _texts(tree: ast.Module) -> dict[int, str]:
@@ -82,8 +77,7 @@ def _advice() -> list:
                 continue
             for line, text in texts.items():
                 for command in _commands(text, whole=line in formatted):
-                    if WAITING.get(name) != command:
-                        found.append(pytest.param(command, id=f"{name}:{line}: {command}"))
+                    found.append(pytest.param(command, id=f"{name}:{line}: {command}"))
     return found
 
 
@@ -111,8 +105,3 @@ def test_messages_with_advice_are_found():
         assert command in advised
     assert "signclip extract FOLDER FOLDER" in advised  # of a file of data
     assert len(advised) > 40
-
-
-def test_advice_that_waits_is_still_there():
-    for name, command in WAITING.items():
-        assert f"`{command}`" in (ROOT / name).read_text("utf-8")

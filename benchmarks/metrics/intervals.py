@@ -67,21 +67,37 @@ def bootstrap_interval(
         raise ValueError(f"level must lie in (0, 1), got {level}")
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, got {resamples}")
-    units = len(values)
-    rows = max(1, cells // units)
-    whole = rows >= resamples
-    draws = [_all_draws(units, resamples, seed)] if whole else _draws(units, resamples, rows, seed)
+    draws = _draws(len(values), resamples, seed, cells // len(values))
     statistics = [statistic(values[drawn], axis=1) for drawn in draws]
+    return _middle(np.concatenate(statistics), level)
+
+
+def _middle(statistics: NDArray, level: float) -> tuple[float, float]:
+    """The bounds of the middle part of resampled statistics."""
     tail = (1 - level) / 2
-    low, high = np.quantile(np.concatenate(statistics), [tail, 1 - tail])
+    low, high = np.quantile(statistics, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def _draws(units: int, resamples: int, rows: int, seed: int) -> Iterator[NDArray]:
+def _draws(units: int, resamples: int, seed: int, rows: int) -> Iterator[NDArray]:
     """Units drawn with replacement, int64 (rows or fewer, units) each."""
+    if rows >= resamples:
+        yield _all_draws(units, resamples, seed)
+    else:
+        yield from _parts(units, resamples, seed, max(1, rows))
+
+
+def _parts(units: int, resamples: int, seed: int, rows: int) -> Iterator[NDArray]:
     rng = np.random.default_rng(seed)
     for start in range(0, resamples, rows):
         yield rng.integers(0, units, (min(rows, resamples - start), units))
+
+
+@lru_cache(maxsize=2)  # a table needs the same draws hundreds of times; at most CELLS numbers
+def _all_draws(units: int, resamples: int, seed: int) -> NDArray:
+    [drawn] = _parts(units, resamples, seed, resamples)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def bootstrap_median(
@@ -116,22 +132,26 @@ def bootstrap_median(
     close = np.arange(every[min(first, len(every) - 1)], every[min(last, len(every) - 1)] + 1)
     of_unit = np.stack([shares(rank) for rank in close], axis=1)  # (units, ranks)
     medians = []
-    rows = max(1, CELLS // max(units, len(close)))
-    whole = rows >= resamples
-    drawn = (_times(x) for x in _draws(units, resamples, rows, seed))
-    for times in [_all_times(units, resamples, seed)] if whole else drawn:
+    rows = CELLS // max(units, len(close))
+    for times in _times(units, resamples, seed, rows):
         of_resample = times @ of_unit / units
         of_resample[:, -1] = 1
         lower = close[np.argmax(of_resample >= HALF - ROUNDING, axis=1)]
         upper = close[np.argmax(of_resample > HALF + ROUNDING, axis=1)]
         medians.append((lower + upper) / 2)
-    tail = (1 - level) / 2
-    low, high = np.quantile(np.concatenate(medians), [tail, 1 - tail])
-    return float(low), float(high)
+    return _middle(np.concatenate(medians), level)
 
 
-def _times(drawn: NDArray) -> NDArray[np.float64]:
-    """How often each unit was drawn: (resamples, units) of unit numbers -> (resamples, units)."""
+def _times(units: int, resamples: int, seed: int, rows: int) -> Iterator[NDArray[np.float64]]:
+    """How often each unit was drawn, (rows or fewer, units) each."""
+    if rows >= resamples:
+        yield _all_times(units, resamples, seed)
+    else:
+        yield from map(_counted, _draws(units, resamples, seed, rows))
+
+
+def _counted(drawn: NDArray) -> NDArray[np.float64]:
+    """(resamples, units) of unit numbers -> how often each was drawn, (resamples, units)."""
     rows, units = drawn.shape
     cells = (np.arange(rows)[:, None] * units + drawn).ravel()
     return np.bincount(cells, minlength=rows * units).reshape(rows, units).astype(np.float64)
@@ -139,16 +159,9 @@ def _times(drawn: NDArray) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=2)
 def _all_times(units: int, resamples: int, seed: int) -> NDArray[np.float64]:
-    times = _times(_all_draws(units, resamples, seed))
+    times = _counted(_all_draws(units, resamples, seed))
     times.setflags(write=False)
     return times
-
-
-@lru_cache(maxsize=2)  # a table needs the same draws hundreds of times; at most CELLS numbers
-def _all_draws(units: int, resamples: int, seed: int) -> NDArray:
-    [drawn] = _draws(units, resamples, resamples, seed)
-    drawn.setflags(write=False)
-    return drawn
 
 
 def paired_bootstrap(
@@ -187,9 +200,7 @@ def paired_bootstrap(
     sizes = np.bincount(group_of, minlength=len(names)).astype(float)
     drawn = np.random.default_rng(seed).integers(0, len(names), (resamples, len(names)))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return PairedDifference(float(np.mean(a - b)), float(low), float(high))
+    return PairedDifference(float(np.mean(a - b)), *_middle(means, level))
 
 
 def chance_v2t(n_labels: int, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float]:

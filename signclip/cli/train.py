@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signclip.cli.options import DEFAULT, EMBEDDED, Data, Features, Params
-from signclip.core import files, torchrun
+from signclip.core import torchrun
 
 if TYPE_CHECKING:
     from signclip.core.workspace import Workspace
@@ -114,8 +114,7 @@ def train(
     configs = [resolve(run, workspace, row=row, given=settings) for run in run_ids]
     for config in configs:
         _check_place(workspace.runs / config.run_id.path, config)
-    with files.full_disk_named(workspace.runs):
-        paths = train_all(configs, workspace, jobs=jobs)
+    paths = train_all(configs, workspace, jobs=jobs)
     if torchrun.is_main_process():
         for path in paths:
             typer.echo(path)

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import shlex
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -230,8 +231,10 @@ class FeatureStore:
         try:
             self.meta = files.read_json(self.folder / META)
         except OSError:
+            *_, corpus, variant = ("", "", *map(shlex.quote, self.folder.absolute().parts))
             raise StoreError(
-                f"{self.folder}: no feature store here; make it with `signclip pack`"
+                f"{self.folder}: no feature store here; make it with "
+                f"`signclip pack {corpus} --variant {variant}`"
             ) from None
         except ValueError as error:  # not JSON, or not even UTF-8
             raise StoreError(f"{self.folder / META}: damaged ({error})") from None

@@ -46,6 +46,18 @@ CONV_KERNEL = 17  # frames
 LEAST_SPREAD, LARGEST_DEVIATION = 0.002, 5.0
 
 
+def _zero_where_padded(frames: Tensor, mask: Tensor) -> Tensor:
+    """(b, t, dims), bool (b, t) -> (b, t, dims).
+
+    A CPU fills whole rows four times as fast as single numbers. To know which rows, one would have
+    to wait for a GPU.
+    """
+    if frames.device.type != "cpu":
+        return frames.masked_fill(~mask[..., None], 0.0)
+    padded = (~mask).flatten().nonzero()[:, 0]
+    return frames.flatten(0, 1).index_fill(0, padded, 0.0).view_as(frames)
+
+
 class FrameMLP(nn.Module):
     """Frame features to tower width: Linear, GELU, LayerNorm (eps 1e-5), Linear."""
 
@@ -181,7 +193,7 @@ class PoseTower(nn.Module):
             assert mask is not None, "frames without a layout need a mask"
             mask = mask.bool()
             # a weight of 0 does not silence NaN, and convolutions do not weight padding at all
-            frames = frames.masked_fill(~mask[..., None], 0.0)
+            frames = _zero_where_padded(frames, mask)
         elif self._needs_neighbours:
             frames, mask = layout.pad(frames, layout.counts - 2)
         if self.config.conv_layers:

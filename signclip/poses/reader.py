@@ -31,7 +31,7 @@ VIDEO_SUFFIXES = (
 )
 MAX_BYTES = 2 << 30  # of a file: two days of MediaPipe Holistic at 25 frames a second
 # Why a video is dropped from a corpus: one constant text, so that dropped clips group by reason.
-NO_POSE = "a video without a pose (`signclip extract` makes it)"
+NO_POSE = "a video without a pose (`signclip extract VIDEOS POSES` makes it)"
 
 
 def is_pose_file(path: Path | str) -> bool:

@@ -118,7 +118,8 @@ def run_or_resume(
         if distributed.on_main_process(lambda: _is_finished(out, run, fingerprint, read)):
             progress(epochs)
         else:
-            outcome = train(work)
+            with files.full_disk_named(out):
+                outcome = train(work)
             if not distributed.rank():
                 with files.atomic_folder(out) as partial:
                     _write(partial, work, outcome, inputs, fingerprint)

@@ -10,11 +10,14 @@ from pathlib import Path
 from signclip.core import files
 
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 from signclip.core import jobs
 
 if __name__ == "__main__":
+    # a shell starts what runs in its background, such as these tests, with the signal ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.path.insert(0, sys.argv[1])
     jobs.PRELOADED = ()
     jobs.run_all("counting:count", [Path(sys.argv[1], name) for name in "ab"], jobs=2, total=1e6,

@@ -1,5 +1,7 @@
 """Training: repeatable to the bit, whole or absent, resumed by fold, honest about bad input."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -134,9 +136,23 @@ def test_a_cut_checkpoint_is_refused(finished):
         signclip.load(finished)
 
 
+def test_a_full_disk_names_the_run(workspace, tmp_path, smoke_config, monkeypatch):
+    def log(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(train, "_train", log)
+    config = smoke_config("E3.2")
+    refused = pytest.raises(ConfigError, match=r"cannot be written \(No space left on device\)")
+    with refused as error:
+        train.train(config, workspace.replace(runs=tmp_path))
+    assert str(error.value).startswith(str(tmp_path / config.run_id.path))
+
+
 def test_missing_inputs_are_named(workspace, tmp_path, smoke_config):
-    with pytest.raises(StoreError, match="no feature store here"):
-        train.train(smoke_config("E3"), workspace.replace(runs=tmp_path))
+    config = smoke_config("E3")
+    command = f"signclip pack {config.corpus} --variant {config.variant}"
+    with pytest.raises(StoreError, match=f"no feature store here; make it with `{command}`"):
+        train.train(config, workspace.replace(runs=tmp_path))
     with pytest.raises(ConfigError, match="has no fold 7"):
         train.train(smoke_config(fold=7), workspace.replace(runs=tmp_path))
     with pytest.raises(RunError, match="no finished run here"):
