@@ -3,7 +3,8 @@
 #              (CORPORA=open: also on corpora that it downloads, which are written into params.yaml)
 # make full    more seeds, and every row on every split, with the tables (many hours; resumes)
 # make plan    every step of `make repro` and its order; runs nothing, needs no data
-# make test    the tests          make smoke   the whole pipeline, tiny
+# make test    the tests, without those that are marked slow (TESTS=all: with them, as in CI)
+# make smoke   the whole pipeline, tiny
 # make soak    what is too long for `make test`: 50,000 damaged inputs of every reader, 2,000 requests, kills of
 #              every stage, full disks, other users (parts of it need root, or `pip install atheris`)
 # make leaderboard   the page that compares all encoders, from results (seconds)
@@ -79,7 +80,7 @@ plan: $(READY)
 	dvc repro --dry --force
 
 test: $(READY)
-	python -m pytest
+	python -m pytest $(if $(filter all,$(TESTS)),,-m 'not slow')
 
 # A copy of the working tree in .smoke/, so that the tiny results never touch the real ones. One thread
 # a process: on tiny matrices several threads take ten times as long.

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from baselines.floors import FLOORS
 from baselines.skeletons import table as skeletons
 from benchmarks import suites
-from benchmarks.results import SIDECAR, path_of
+from benchmarks.results import SIDECAR, path_of, unsealed
 from signclip.core import files
 from signclip.core.config import read_yaml
 from signclip.core.errors import ConfigError
@@ -143,14 +143,13 @@ def read_sidecar(path: Path) -> EncoderMetadata:
         ConfigError: it is missing, damaged, edited by hand, or does not belong at this path.
     """
     try:
-        values = files.read_json(path)
-        if not files.is_sealed(values):
-            raise ConfigError(f"{path}: edited after it was written (its hash does not fit)")
-        del values[files.SEAL]
+        values, whole = unsealed(files.read_regular(path, at_most=files.MAX_JSON))
     except OSError as error:
         raise ConfigError(f"{path}: no metadata here ({error.strerror})") from None
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{path}: not valid JSON metadata ({error})") from None
+    if not whole:
+        raise ConfigError(f"{path}: edited after it was written (its hash does not fit)")
     found = parse(values, str(path))
     if path.absolute().parts[-3:-1] != (found.name, found.revision):
         raise ConfigError(f"{path}: its content belongs in .../{found.name}/{found.revision}")

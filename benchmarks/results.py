@@ -42,7 +42,7 @@ from signclip.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pydantic import ValidatorFunctionWrapHandler
+    from pydantic import ValidationInfo, ValidatorFunctionWrapHandler
 
 REPRO, FULL, SUBMITTED, LOCAL = "repro", "full", "submitted", "local"  # groups
 DEFAULT_REVISION = "cpu"  # a profile
@@ -70,23 +70,45 @@ StoredRank = Rank | Annotated[list[Rank], Field(min_length=2, max_length=3)]
 TIES_SINCE = 4  # version of the schema
 
 
-def _known_ranks(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    """Ranks as they are where all of them are what pydantic would check, else what it says.
+def _possible_ranks(
+    value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> dict[str, list[StoredRank]]:
+    """Ranks that pydantic accepts, and that are possible beside the fields before them.
 
-    Most of a result are ranks. Looking at the types of all at once takes a third of the time.
+    Most of a result are ranks. Looking at all of them at once takes a third of the time.
     """
+    labels = info.data.get("labels", math.inf)  # not there: refused, which is said already
     if (
         type(value) is dict
         and set(map(type, value)) <= {str}
         and set(map(type, value.values())) <= {list}
     ):
         ranks = list(chain.from_iterable(value.values()))
-        if set(map(type, ranks)) <= {int} and min(ranks, default=1) >= 1:
+        if (
+            set(map(type, ranks)) <= {int}
+            and min(ranks, default=1) >= 1
+            and max(ranks, default=1) <= labels
+        ):
             return value
-    return validate(value)
+    found = validate(value)
+    version = info.data.get("schema_version", TIES_SINCE)
+    for clip, of_clip in found.items():
+        for rank in of_clip:
+            _check_rank(clip, rank, labels, version)
+    return found
 
 
-Ranks = Annotated[dict[str, list[StoredRank]], WrapValidator(_known_ranks)]
+def _check_rank(clip: str, rank: int | list[int], labels: float, version: int) -> None:
+    if isinstance(rank, int):
+        if rank > labels:
+            raise ValueError(f"rank {rank} among {labels}")
+    elif version < TIES_SINCE:
+        raise ValueError(f"{clip}: schema version {version} with rank {rank}")
+    elif not rank[0] < rank[1] <= labels or rank[2:] == [1]:
+        raise ValueError(f"{clip}: a rank of {rank} among {labels}")
+
+
+Ranks = Annotated[dict[str, list[StoredRank]], WrapValidator(_possible_ranks)]
 
 
 class _Strict(BaseModel):
@@ -165,23 +187,7 @@ class Result(_Strict):
                 f"{self.n_evaluated} clips evaluated and {sum(self.n_dropped.values())} dropped "
                 f"are not {self.n_total}"
             )
-        ranks = list(chain.from_iterable(self.ranks.values()))
-        if set(map(type, ranks)) <= {int}:  # as in most results, and much quicker
-            self._check_rank("", max(ranks, default=1))
-        else:
-            for clip, of_clip in self.ranks.items():
-                for rank in of_clip:
-                    self._check_rank(clip, rank)
         return self
-
-    def _check_rank(self, clip: str, rank: int | list[int]) -> None:
-        if isinstance(rank, int):
-            if rank > self.labels:
-                raise ValueError(f"rank {rank} among {self.labels}")
-        elif self.schema_version < TIES_SINCE:
-            raise ValueError(f"{clip}: schema version {self.schema_version} with rank {rank}")
-        elif not rank[0] < rank[1] <= self.labels or rank[2:] == [1]:
-            raise ValueError(f"{clip}: a rank of {rank} among {self.labels}")
 
     @property
     def signature(self) -> str:
@@ -252,7 +258,7 @@ def read(path: Path | str) -> Result:
     """
     path = Path(path)
     try:
-        values, whole = _unsealed(files.read_regular(path, at_most=files.MAX_JSON))
+        values, whole = unsealed(files.read_regular(path, at_most=files.MAX_JSON))
         signature = values.pop("signature")
         if values["schema_version"] == 1:
             values |= {"group": "", "suite": signature.rpartition("suite:")[2]}
@@ -269,14 +275,14 @@ def read(path: Path | str) -> Result:
     return result
 
 
-def _unsealed(text: bytes) -> tuple[dict[str, Any], bool]:
+def unsealed(text: bytes) -> tuple[dict[str, Any], bool]:
     """The values of a sealed text without the seal, and whether it is that of these values.
 
     The seal of a text that is as it was written is the hash of the text without the seal's line.
     That is checked first, because serialising the values takes three times as long as all else.
 
     Raises:
-        ValueError, KeyError, TypeError: it is not a sealed object.
+        ValueError, TypeError: it is not an object of JSON.
     """
     if line := _SEAL_LINE.search(text):
         content = text[: line.start()] + text[line.end() :]
@@ -284,7 +290,7 @@ def _unsealed(text: bytes) -> tuple[dict[str, Any], bool]:
             return from_json(content), True  # keeps one copy of the clips' names
     values = files.parse_json(text)
     whole = files.is_sealed(values)
-    del values[files.SEAL]
+    values.pop(files.SEAL, None)
     return values, whole
 
 
@@ -306,10 +312,18 @@ def load(leaderboard: Path) -> pd.DataFrame:
 
 def read_all(leaderboard: Path) -> Iterator[Result]:
     """All results, ordered by path; arguments and errors are those of :func:`load`."""
-    # in the order of paths, whose own comparison is slow
-    for path in sorted(leaderboard.rglob("*.json"), key=attrgetter("parts")):
-        if path.name != SIDECAR:
-            yield read(path)
+    return map(read, paths(leaderboard))
+
+
+def paths(leaderboard: Path) -> list[Path]:
+    """The files of all results, in order."""
+    found = (
+        Path(folder, name)
+        for folder, _, names in os.walk(leaderboard)  # a quarter of the time of rglob
+        for name in names
+        if name.endswith(".json") and name != SIDECAR
+    )
+    return sorted(found, key=attrgetter("parts"))  # the order of paths, whose comparison is slow
 
 
 def frame(found: Iterable[Result]) -> pd.DataFrame:

@@ -243,6 +243,7 @@ def _apply_recipes(copy):
     return applied
 
 
+@pytest.mark.slow
 def test_each_recipe_of_the_architecture_works(tmp_path, make_pose, pose_bytes):
     copy = tmp_path / "copy"
     ignored = shutil.ignore_patterns("__pycache__", "full", "transfer-*")

@@ -151,7 +151,7 @@ def leaderboard(
 
     Example: signbench leaderboard --group repro --group submitted
     """
-    from benchmarks import leaderboard as board
+    from benchmarks.leaderboard import output as board
 
     for path in board.write(Workspace(), groups=group or None):
         typer.echo(path)

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from baselines.floors import FLOORS
 from benchmarks import encoder_metadata, results, tasks
 from benchmarks.encoder_metadata import EncoderMetadata
-from benchmarks.leaderboard.paired import RowRanks, row_ranks
+from benchmarks.leaderboard.compact import Compact, RowRanks
 from benchmarks.results import Result
 from signclip.core.errors import ConfigError
 from signclip.corpora import splits
@@ -174,10 +174,11 @@ def place_of(result: Result) -> Place:
     )
 
 
-def table_of(found: Iterable[Result], leaderboard: Path) -> Table:
+def table_of(found: Iterable[Compact], leaderboard: Path) -> Table:
     """Sort results into rows and places.
 
     Args:
+        found: as :func:`benchmarks.leaderboard.compact.compact` makes them.
         leaderboard: the folder of the results, where their metadata lie.
 
     Raises:
@@ -186,13 +187,12 @@ def table_of(found: Iterable[Result], leaderboard: Path) -> Table:
     best: dict[tuple[RowKey, Place], Result] = {}
     ranks: dict[tuple[RowKey, Place], RowRanks] = {}
     hidden: Counter[str] = Counter()
-    for result in found:
+    for result, of_result in found:
         where = row_key(result), place_of(result)
         if where in best:
             hidden[FEWER_SEEDS] += 1
         if where not in best or _preference(result) < _preference(best[where]):
-            best[where] = result.model_copy(update={"ranks": {}})
-            ranks[where] = row_ranks(result.ranks)
+            best[where], ranks[where] = result, of_result
     keys = sorted({key for key, _ in best}, key=lambda key: (key.origin != PIPELINE, *key))
     number = {key: row for row, key in enumerate(keys)}
     about = _metadata(best.values(), leaderboard)

@@ -21,22 +21,23 @@ Cost: 50 microseconds a pair with 16 units and 1,200 steps of difference.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from benchmarks.leaderboard.compact import RowRanks
 from benchmarks.metrics.groups import CLIPS, About, choose_groups
-from benchmarks.metrics.ties import StoredRank, TiedRanks
+from benchmarks.metrics.ties import TiedRanks
 
 ALL_PAIRS = 64  # rows of a column up to which all pairs are tested
 LEAST_UNITS = 6  # with 5, the smallest two-sided p-value is 2 / 2**5 = 0.06
 MOST_STEPS = 60  # finest step of a clip's share of hits, 1 / MOST_STEPS
+FEW_UNITS = 64  # of a test, up to which long integers are faster than arrays
 LEVEL, POWER = 0.05, 0.8
 
 
@@ -54,23 +55,6 @@ class Units(NamedTuple):
     of_clip: NDArray[np.int64]
     count: int
     why: str = ""
-
-
-class RowRanks(NamedTuple):
-    """Ranks of clips of one row.
-
-    Attributes:
-        clips: ids, in any order.
-        counts: int32 (clips,), the number of ranks of each clip.
-        flat: int32 (ranks,), 1-based, clip by clip; of tied ones the lowest.
-        tied: int32 (ranks, 2), the highest rank and the right candidates among the tied
-            (:mod:`benchmarks.metrics.ties`); None: nothing is tied.
-    """
-
-    clips: tuple[str, ...]
-    counts: NDArray[np.int32]
-    flat: NDArray[np.int32]
-    tied: NDArray[np.int32] | None = None
 
 
 class Ranks(NamedTuple):
@@ -138,41 +122,28 @@ def choose_units(clips: Sequence[str], about: About) -> Units:
     return Units(groups.kind, np.searchsorted(found, names), len(found), groups.why)
 
 
-def row_ranks(found: Mapping[str, Sequence[StoredRank]]) -> RowRanks:
-    """Ranks as a result has them, clip -> ranks (one a seed or query), as arrays."""
-    counts = _integers(list(map(len, found.values())))
-    flat = list(chain.from_iterable(found.values()))
-    if set(map(type, flat)) <= {int}:
-        return RowRanks(tuple(found), counts, _integers(flat))
-    ranks = TiedRanks.from_stored(flat)
-    tied = np.stack([ranks.high, ranks.right], axis=1).astype(np.int32)
-    return RowRanks(tuple(found), counts, ranks.low.astype(np.int32), tied)
-
-
-def _integers(values: list[int]) -> NDArray[np.int32]:
-    """Positive integers as an array, in a tenth of the time where all of them fit in a byte."""
-    try:
-        return np.frombuffer(bytes(values), np.uint8).astype(np.int32)
-    except ValueError:
-        return np.array(values, np.int32)
-
-
 def ranks_of(found: Sequence[RowRanks]) -> Ranks:
     """The ranks of a column's rows as one array."""
-    of_rows = {row.clips for row in found if row.clips}  # few: most rows have the same clips
-    clips = sorted(set().union(*of_rows))
-    places = {ids: np.searchsorted(clips, ids) for ids in of_rows}
+    of_ids: dict[tuple[str, ...], list[int]] = {}  # few: most rows have the same clips
+    for position, row in enumerate(found):
+        if row.clips:
+            of_ids.setdefault(row.clips, []).append(position)
+    clips = sorted(set().union(*of_ids))
     most = max((row.counts.max(initial=1) for row in found), default=1)
     array = np.zeros((len(found), len(clips), most), np.int32)
     tied = {}
-    for position, (ranks, row) in enumerate(zip(array, found, strict=True)):
-        if row.clips and row.tied is None and (row.counts == 1).all():  # as most rows, and quicker
-            ranks[places[row.clips], 0] = row.flat
-        elif row.clips:
+    for ids, positions in of_ids.items():
+        places = np.searchsorted(clips, ids)
+        rows = [found[position] for position in positions]
+        single = [row.tied is None and bool((row.counts == 1).all()) for row in rows]
+        if all(single):  # as most, and quicker
+            array[np.ix_(positions, places, [0])] = np.stack([row.flat for row in rows])[..., None]
+            continue
+        for position, row in zip(positions, rows, strict=True):
             before = np.cumsum(row.counts) - row.counts
             number = np.arange(len(row.flat)) - np.repeat(before, row.counts)  # within its clip
-            where = np.repeat(places[row.clips], row.counts), number
-            ranks[where] = row.flat
+            where = np.repeat(places, row.counts), number
+            array[position][where] = row.flat
             if row.tied is not None:
                 tied[position] = np.zeros((len(clips), most, 2), np.int32)
                 tied[position][where] = row.tied
@@ -205,11 +176,12 @@ def flip_test(signed: NDArray[np.int64]) -> float:
     binomial ones for equal values.
     """
     signed = signed // max(int(np.gcd.reduce(signed)), 1)
-    sizes = np.abs(signed)
+    sizes = np.abs(signed[signed != 0])
     total, seen = int(sizes.sum()), abs(int(signed.sum()))
     below = (total - seen) // 2
+    if len(sizes) <= FEW_UNITS:
+        return min(1.0, 2 * _share_below(sizes.tolist(), below)) if total else 1.0
     counts = np.bincount(sizes)
-    counts[0] = 0
     pmf = np.ones(1)
     for value in np.flatnonzero(counts).tolist():
         count = int(counts[value])
@@ -217,7 +189,21 @@ def flip_test(signed: NDArray[np.int64]) -> float:
         for step, share in enumerate(_binomial(count)):
             grown[step * value : step * value + len(pmf)] += share * pmf
         pmf = grown[: below + 1]  # larger sums are not needed
-    return min(1.0, 2 * float(pmf[: below + 1].sum())) if total else 1.0
+    return min(1.0, 2 * float(pmf[: below + 1].sum()))
+
+
+def _share_below(sizes: list[int], below: int) -> float:
+    """Probability that sizes, each drawn with probability 1/2, sum to at most ``below``.
+
+    The number of ways to each sum is a digit of one long integer. The base is larger than the sum
+    of all digits, so the remainder by base - 1 is the sum of the digits.
+    """
+    bits = len(sizes) + 1
+    kept = (1 << bits * (below + 1)) - 1
+    ways = 1
+    for size in sizes:
+        ways = (ways + (ways << bits * size)) & kept
+    return ways % ((1 << bits) - 1) / 2 ** len(sizes)
 
 
 @lru_cache(maxsize=4096)

@@ -48,6 +48,7 @@ def tuned(workspace, recipe="signclip") -> pd.DataFrame:
     return tune(recipe, workspace, profile="smoke", corpus=NAME, jobs=2)
 
 
+@pytest.mark.slow
 def test_every_setting_is_tried_once_and_the_best_on_validation_comes_first(workspace):
     table = tuned(workspace)
     assert sorted(table["learning_rate"]) == sorted(LEARNING_RATES)

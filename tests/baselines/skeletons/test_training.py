@@ -27,6 +27,7 @@ def weights(folder: Path) -> bytes:
     return (folder / WEIGHTS).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", table.models())
 def test_every_model_learns_its_training_clips_and_generalises(
     model, corpus, tmp_path, make_recipe
@@ -117,6 +118,7 @@ def test_a_run_describes_itself_and_a_changed_byte_is_detected(corpus, tmp_path,
         verify(folder)
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
     corpus, tmp_path, make_recipe, train_in_fork
 ):

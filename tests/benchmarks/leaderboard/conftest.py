@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.leaderboard import board, columns
+from benchmarks.leaderboard import board, columns, compact
 from benchmarks.leaderboard.board import Board
 from benchmarks.points.player import COLUMNS, EMBEDDED
 from benchmarks.results import Result, Score
@@ -72,6 +72,6 @@ def board_of(about, tmp_path) -> Callable[..., Board]:
     """The board of some results."""
 
     def make(*found: Result) -> Board:
-        return board.board_of(columns.table_of(found, tmp_path), about)
+        return board.board_of(columns.table_of(map(compact.compact, found), tmp_path), about)
 
     return make

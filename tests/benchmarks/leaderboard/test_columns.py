@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import encoder_metadata
-from benchmarks.leaderboard import clips, columns
+from benchmarks.leaderboard import clips, columns, compact
 from benchmarks.leaderboard.columns import PIPELINE
 from signclip.core.errors import ConfigError
 from signclip.core.workspace import Workspace
@@ -14,7 +14,7 @@ from signclip.corpora import manifest
 @pytest.fixture
 def table_of(tmp_path):
     """The table of some results."""
-    return lambda *found: columns.table_of(found, tmp_path)
+    return lambda *found: columns.table_of(map(compact.compact, found), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_contamination_is_that_of_each_cell(drawn, tmp_path):
     mine = drawn("theirs", 0.5, group="submitted", revision="1.0")
     elsewhere = drawn("theirs", 0.5, group="submitted", revision="1.0", corpus="asl-words")
     unknown = drawn("nobodys", 0.5, group="submitted", revision="1.0")
-    found = columns.table_of([mine, elsewhere, unknown], tmp_path)
+    found = columns.table_of(map(compact.compact, [mine, elsewhere, unknown]), tmp_path)
     names = {
         (found.rows[cell.row].key.encoder, cell.result.corpus): cell.exposure
         for cells in found.cells.values()

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmarks import leaderboard
-from benchmarks.leaderboard import exports, sharing
+from benchmarks.leaderboard import exports, output, sharing
 from benchmarks.results import load
 from signclip.core import files
 from signclip.core.verify import verify
@@ -107,7 +106,7 @@ def test_everything_is_written_and_no_export_is_taken_for_a_result(drawn, tmp_pa
     results = [drawn("X", 0.9), drawn("E4", 0.2)]
     for result in results:
         result.write(workspace.leaderboard)
-    html, folder = leaderboard.write(workspace)
+    html, folder = output.write(workspace)
     first = html.read_bytes()
     assert {path.name for path in folder.iterdir()} == {
         *("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "every-eval-ever", "hub"),
@@ -115,11 +114,11 @@ def test_everything_is_written_and_no_export_is_taken_for_a_result(drawn, tmp_pa
     }
     assert verify([folder])[1] == []
     assert len(load(workspace.leaderboard)) == 2
-    leaderboard.write(workspace)
+    output.write(workspace)
     assert html.read_bytes() == first
 
 
 def test_a_board_without_results_is_a_page_that_says_so(tmp_path):
-    html, folder = leaderboard.write(Workspace(results=tmp_path / "results"))
+    html, folder = output.write(Workspace(results=tmp_path / "results"))
     assert "There are no results yet" in html.read_text()
     assert (folder / "leaderboard.csv").read_text().strip() == ""

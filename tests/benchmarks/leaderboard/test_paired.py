@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from benchmarks.leaderboard import paired
+from benchmarks.leaderboard import compact, paired
 
 CLIPS = [f"clip-{i:03d}" for i in range(60)]
 
@@ -20,7 +20,9 @@ def by_clip(count: int) -> paired.Units:
     return paired.Units("clips", np.arange(count), count)
 
 
-@pytest.mark.parametrize(("more", "less"), [(0, 0), (1, 0), (7, 2), (30, 11), (5, 5), (25, 0)])
+@pytest.mark.parametrize(
+    ("more", "less"), [(0, 0), (1, 0), (7, 2), (30, 11), (5, 5), (25, 0), (40, 60)]
+)
 def test_single_hits_are_tested_as_by_mcnemars_exact_test(more, less):
     signed = np.array([1] * more + [-1] * less + [0] * 9)
     found = paired.flip_test(signed)
@@ -40,6 +42,15 @@ def test_unequal_units_are_tested_as_by_scipys_permutation_test(seed):
         n_resamples=np.inf,
     ).pvalue
     assert paired.flip_test(signed) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_long_integers_and_arrays_give_the_same_p_values(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    signed = rng.integers(-9, 10, (20, paired.FEW_UNITS))
+    exact = [paired.flip_test(one) for one in signed]
+    monkeypatch.setattr(paired, "FEW_UNITS", 0)
+    assert [paired.flip_test(one) for one in signed] == pytest.approx(exact, rel=1e-12)
 
 
 def test_signed_ranks_are_tested_as_by_wilcoxons_exact_test():
@@ -164,7 +175,7 @@ def test_the_coarsest_unit_of_which_there_are_enough_is_resampled():
 
 
 def ranks_of(*rows):
-    return paired.ranks_of([paired.row_ranks(row) for row in rows])
+    return paired.ranks_of([compact.row_ranks(row) for row in rows])
 
 
 def test_ranks_become_one_array_whatever_their_order_and_number():

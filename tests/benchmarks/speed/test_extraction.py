@@ -4,11 +4,13 @@ import subprocess
 import sys
 
 import pandas as pd
+import pytest
 
 from benchmarks import photograph
 from benchmarks.speed import extraction
 
 
+@pytest.mark.slow
 def test_each_way_is_measured_with_the_work_of_its_workers(tmp_path):
     video, out = photograph.write(tmp_path), tmp_path / "speed.csv"
     # in a process of its own: it becomes the reaper of what it starts

@@ -1,10 +1,12 @@
 """The measurement of features: both ways give the same numbers, and each batch is reported."""
 
 import pandas as pd
+import pytest
 
 from benchmarks.speed import features
 
 
+@pytest.mark.slow
 def test_every_batch_is_measured_with_and_without_augmentation(monkeypatch, tmp_path, embedded):
     pose = sorted((embedded.root / "gss").glob("*.pose"))[0]
     monkeypatch.setattr(features, "BATCH", 3)

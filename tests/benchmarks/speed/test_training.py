@@ -70,6 +70,7 @@ def test_where_the_first_way_fails_the_next_is_compared_with(monkeypatch):
         list(training.measure(given()))
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_says_why(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["training", "--layers", "1", "--batch", "0"])
     assert training.in_its_own_process("unpadded", 0) is None

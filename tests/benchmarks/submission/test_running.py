@@ -169,6 +169,7 @@ def test_a_run_that_is_stopped_goes_on_with_the_same_results(open_entry, workspa
         assert results.read(folder(workspace) / name).scores == scores
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_corrupt_file_and_goes_on(encoder_head, built, tmp_path):
     """SIGKILL while the second result still has its temporary name."""
     (tmp_path / "mine.py").write_text(encoder_head + STOPS)

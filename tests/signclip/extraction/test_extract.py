@@ -305,6 +305,7 @@ def workers_of(processes) -> list[psutil.Process]:
     return [process for process in processes if process.ppid() in servers]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
 def test_an_ended_run_leaves_nothing_half_done_and_goes_on(long_clips, tmp_path, how):
     out = tmp_path / "out"
@@ -325,6 +326,7 @@ def test_an_ended_run_leaves_nothing_half_done_and_goes_on(long_clips, tmp_path,
     assert {path: path.stat().st_mtime_ns for path in there} == there
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_own_video(long_clips, tmp_path):
     out = tmp_path / "out"
     for name in ("2.mp4", "3.mp4"):  # short: only the one that is killed has to be in work

@@ -19,6 +19,7 @@ def clips(tmp_path_factory, encode, photograph):
     return folder
 
 
+@pytest.mark.slow
 def test_two_workers_of_a_ray_cluster_give_the_same_bytes(clips, tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'signclip[ray]'")
     there, here = tmp_path / "ray", tmp_path / "local"

@@ -33,6 +33,7 @@ def test_the_reduction_to_203_points_is_exact(videos, name):
     assert np.array_equal(selected.valid, reduced.valid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_points_lie_where_theirs_do(videos, ours, name):
     theirs = poses.read_pose(videos / f"example.{name}.pose")

@@ -41,6 +41,7 @@ def test_no_lock_is_shared_that_a_killed_worker_could_keep():
     assert not any(hasattr(value, "get_lock") for value in vars(shared).values())
 
 
+@pytest.mark.slow
 def test_what_breaks_the_work_on_ray_is_told_and_not_called_a_death(work):
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'signclip[ray]'")
     (outcome,) = workers.on_ray(

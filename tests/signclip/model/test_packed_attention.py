@@ -263,6 +263,7 @@ def test_what_cannot_go_together_is_refused(changes):
         Compute(**changes)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 @pytest.mark.parametrize("padding", ["batch", "none"])
 def test_compiled_towers_give_the_same_loss_and_gradients(batch, padding):
@@ -273,6 +274,7 @@ def test_compiled_towers_give_the_same_loss_and_gradients(batch, padding):
     assert (other - gradients).abs().max() <= 1e-4 * gradients.abs().max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["limit", "none"])
 def test_padding_does_not_change_a_whole_training(workspace, smoke_config, tmp_path, padding):
     """Without dropout, whose draws go by shape."""

@@ -253,6 +253,7 @@ def test_openapi_declares_every_answer(served):
             assert error["$ref"].endswith("/Error")
 
 
+@pytest.mark.slow
 def test_requests_made_from_its_own_description_break_nothing(served):
     pytest.importorskip("schemathesis", reason="schemathesis is not installed")
     seen = soak.requests_of_schema(served.address, examples=4)

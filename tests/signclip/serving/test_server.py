@@ -62,6 +62,7 @@ def test_only_a_server_on_loopback_has_names():
             assert (server.names(bound) is not None) == known
 
 
+@pytest.mark.slow
 def test_a_signal_ends_the_server_after_the_requests_that_have_begun(place, clip):
     """SIGTERM while a request waits for its batch: it is answered, and the exit status is 0."""
     with (

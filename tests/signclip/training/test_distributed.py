@@ -111,6 +111,7 @@ def by_two(training_folder, configs, tmp_path_factory, forked_torchrun) -> Path:
     return runs
 
 
+@pytest.mark.slow
 def test_losses_of_gathered_parts_and_their_gradients_are_those_of_the_whole(by_two):
     parts = [torch.load(by_two / f"{rank}.pt") for rank in range(2)]
     spec = importlib.util.spec_from_file_location("gathered_losses", GATHERED_LOSSES)
@@ -129,6 +130,7 @@ def test_losses_of_gathered_parts_and_their_gradients_are_those_of_the_whole(by_
             assert torch.allclose(ours, whole["rows"][side], atol=1e-7), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_two_processes_train_as_one(by_two, configs, workspace, tmp_path, name):
     config = configs[name]
@@ -144,11 +146,13 @@ def test_two_processes_train_as_one(by_two, configs, workspace, tmp_path, name):
         assert torch.allclose(weight, weights[1][key], atol=1e-4), key
 
 
+@pytest.mark.slow
 def test_a_process_may_have_none_of_a_gallerys_texts(by_two, configs):
     run = by_two / "one text" / configs["one text"].run_id.path
     assert (run / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_two_killed_processes_resume_to_the_bits_of_an_uninterrupted_run(
     by_two, configs, training_folder, tmp_path, forked_torchrun
 ):
@@ -168,6 +172,7 @@ def test_two_killed_processes_resume_to_the_bits_of_an_uninterrupted_run(
         assert once.read_bytes() == twice.read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_clip_that_one_process_cannot_use_is_named_by_it(
     training_folder, tmp_path, forked_torchrun
 ):
@@ -191,6 +196,7 @@ def test_a_clip_that_one_process_cannot_use_is_named_by_it(
     assert all(spoilt["id"] in line for line in told)
 
 
+@pytest.mark.slow
 def test_the_command_line_under_torchrun(training_folder, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "letters").symlink_to(training_folder / "data" / NAME)
@@ -203,6 +209,7 @@ def test_the_command_line_under_torchrun(training_folder, tmp_path):
     assert done.stdout.count("runs/E3.2/0/letters-0") == 1
 
 
+@pytest.mark.slow
 def test_one_process_prepares_a_folder_for_fine_tuning_for_all(
     workspace, smoke_config, folder_corpus, make_pose, pose_bytes, tmp_path, forked_torchrun
 ):
@@ -218,6 +225,7 @@ def test_one_process_prepares_a_folder_for_fine_tuning_for_all(
     assert (tmp_path / runs / "finetune/0/official/model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_what_the_first_process_refuses_is_said_once(tmp_path, forked_torchrun):
     command = ["train", "E3.2", "--corpus", "nowhere", "--profile", "smoke", "--split", "letters"]
     done = forked_torchrun(tmp_path, "forked_torchrun:command", *command, *map(str, TABLES))
@@ -225,6 +233,7 @@ def test_what_the_first_process_refuses_is_said_once(tmp_path, forked_torchrun):
     assert done.stderr.count("signclip: data/nowhere") == 1
 
 
+@pytest.mark.slow
 def test_a_killed_launcher_does_not_leave_its_processes_behind(
     training_folder, smoke_config, tmp_path, start_in_fork
 ):

@@ -70,6 +70,7 @@ def uninterrupted(killed, long_config, tmp_path_factory) -> Path:
     return runs / long_config.run_id.path
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterrupted_run(
     killed, long_config, uninterrupted, tmp_path
 ):
@@ -105,6 +106,7 @@ def test_killed_again_and_again_the_losses_and_weights_are_those_of_an_uninterru
     assert not work.exists()
 
 
+@pytest.mark.slow
 def test_a_training_that_is_asked_to_stop_saves_the_state_of_that_update(
     killed, workspace, long_config, uninterrupted, tmp_path
 ):
@@ -129,6 +131,7 @@ def test_a_training_that_is_asked_to_stop_saves_the_state_of_that_update(
     assert_same_run(long_config, tmp_path, uninterrupted.parents[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -146,6 +149,7 @@ def test_other_losses_are_resumed_as_exactly(killed, smoke_config, tmp_path, cha
     assert_same_run(config, tmp_path / "once", tmp_path / "twice")
 
 
+@pytest.mark.slow
 def test_a_state_of_another_configuration_is_not_gone_on_with(
     killed, long_config, uninterrupted, tmp_path
 ):
@@ -235,6 +239,7 @@ def test_a_clip_that_a_process_reading_ahead_cannot_use_is_named_in_one_line(
         train.train(config, workspace.replace(features=features, runs=tmp_path))
 
 
+@pytest.mark.slow
 def test_processes_that_read_ahead_change_nothing(killed, smoke_config, tmp_path):
     """Killed or not: what was read ahead is read again."""
     values = dict(epochs=2, save_every=4, augment=("affine2d", "temporal"), reshuffle=True)
