@@ -4,6 +4,7 @@ Decisions:
 - The whole suite runs on one worker process per core, at most four; chosen files and tests run in
   this process. ``-n`` sets another number.
 - Every process computes on one thread, so that workers do not take each other's cores.
+- Tests that are marked ``slow``, and all in a browser, are left out by ``make test`` and run in CI.
 - What is expensive to build and only read is built once for all workers, see :func:`build_once`.
 """
 
@@ -53,14 +54,23 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(workers.cores(), 4) if whole_suite else 0
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser are slow ones."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _one_fork_server() -> Iterator[None]:
+def _one_fork_server(request) -> Iterator[None]:
     """What works in forks has one server per worker, which imports what any of them needs.
 
     A server imports what is asked of it before it starts, and nothing afterwards: without this, the
     first test that forks decides, and each fork of the others imports torch again.
     """
-    if "PYTEST_XDIST_WORKER" not in os.environ:  # chosen files: what they ask for
+    chosen = "PYTEST_XDIST_WORKER" not in os.environ or request.config.option.markexpr
+    if chosen:  # those that are left ask for little
         yield
         return
     set_preload = forkserver.set_forkserver_preload

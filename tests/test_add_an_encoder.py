@@ -43,6 +43,7 @@ def test_the_tutorial_runs_command_by_command(tmp_path, start_in_fork):
     assert {"sign_to_sign", "few_shot_5", "linear_probe"} <= set(rows["task"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "examples").glob("*.py")))
 def test_an_example_is_an_encoder_or_says_what_to_install(name, tmp_path):
     if name in ("__init__", "precomputed"):

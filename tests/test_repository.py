@@ -289,11 +289,13 @@ def project(played_project, tmp_path) -> Project:
     return Project(shutil.copytree(played_project[0].folder, tmp_path / "project"))
 
 
+@pytest.mark.slow
 def test_every_command_of_the_pipeline_is_run_once(played_project):
     _, commands = played_project
     assert len(set(commands)) == len(commands) == 11
 
 
+@pytest.mark.slow
 def test_a_result_of_another_group_is_kept_and_trains_nothing(project):
     folder, repro = project.folder, project.repro
     assert repro() == []
@@ -311,6 +313,7 @@ def test_a_result_of_another_group_is_kept_and_trains_nothing(project):
     assert runs.is_dir()
 
 
+@pytest.mark.slow
 def test_a_new_row_is_trained_and_changes_no_stage(project):
     (project.folder / "benchmarks/experiments.yaml").write_text("Y: {base: X}\n")
     again = [words.split()[3:6] for words in project.repro()]
@@ -318,6 +321,7 @@ def test_a_new_row_is_trained_and_changes_no_stage(project):
     assert ["train", "--stage", "skeletons"] not in again
 
 
+@pytest.mark.slow
 def test_a_local_corpus_has_stages_once_it_is_named(new_project, tmp_path):
     project = Project(shutil.copytree(new_project.folder, tmp_path / "project"))
     before = set(project.dvc("stage", "list", "--name-only").split())

@@ -41,6 +41,7 @@ def run(line: str, *options: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_readmes_commands_fine_tune_a_model_and_measure_the_run(project):
     train, evaluate = re.findall(r"^sign(?:clip train|bench evaluate) .*", README, re.M)
     assert shlex.split(evaluate)[2] in run(train, "--profile", "smoke", "--jobs", "1").splitlines()

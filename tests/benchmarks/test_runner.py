@@ -72,6 +72,7 @@ def label_scores(name: str, workspace) -> dict[str, results.Score]:
     return measured(name, workspace, split)["retrieval"].scores
 
 
+@pytest.mark.slow
 def test_the_languages_in_the_manifest_change_no_score(workspace, tmp_path, monkeypatch):
     """With every clip's language renamed, results stay: no encoder knows a clip's language."""
     names = ("E3.2", "E5", "X9", "X", "nearest-neighbour")
@@ -170,6 +171,7 @@ def test_predictions_contain_what_was_scored(workspace, name, embeds):
         assert tied.mean() < 0.5
 
 
+@pytest.mark.slow
 def test_a_test_clip_without_features_is_counted_as_dropped(workspace, tmp_path):
     clips = manifest.read(workspace.corpus(NAME))
     rows = splits.read(workspace.corpus(NAME), "letters")
@@ -247,6 +249,7 @@ def test_the_tagged_floor_is_never_right_at_rank_1_where_each_pair_occurs_once(w
     assert floor["retrieval"].scores["V2T_R@1"].value > 0
 
 
+@pytest.mark.slow
 def test_recognition_that_needs_too_large_a_matrix_is_skipped_with_a_warning(
     protocols, monkeypatch, caplog
 ):
@@ -347,6 +350,7 @@ def test_a_run_that_was_trained_on_other_clips_is_evaluated_zero_shot(protocols,
     assert result.labels == tested.groupby("fold").size().max()
 
 
+@pytest.mark.slow
 def test_the_result_of_a_task_that_is_skipped_now_is_removed(protocols, workspace, monkeypatch):
     found = protocols("E7.2")
     path = path_of(workspace, "E7.2", "linear_probe", "in_domain")
@@ -404,6 +408,7 @@ def test_an_encoder_without_embeddings_has_no_protocols(protocols):
         protocols("nearest-neighbour", "letters")
 
 
+@pytest.mark.slow
 def test_all_tasks_at_once_are_what_they_are_alone(workspace, protocols):
     alone = measured("X", workspace, "in_domain") | protocols("X")
     together = measured("X", workspace, "in_domain", names=None)

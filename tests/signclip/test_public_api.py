@@ -10,6 +10,7 @@ import signclip
 from signclip.core.errors import ConfigError
 
 
+@pytest.mark.slow
 def test_a_plain_import_is_light_and_gives_the_public_modules():
     """Nor does a model need what trains. One process, because importing torch takes seconds."""
     code = """if True:

@@ -142,6 +142,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(
     assert [start["after_update"] for start in starts] == [0, 2]
 
 
+@pytest.mark.slow
 def test_runs_trained_side_by_side_equal_runs_trained_alone(corpus, tmp_path, make_recipe):
     recipes = [make_recipe(), make_recipe(seed=1)]
     together = launch.train_all(recipes, corpus.workspace.replace(runs=tmp_path / "all"), jobs=2)

@@ -112,6 +112,7 @@ def test_an_error_leaves_the_old_report(few, board, stored, workspace):
         assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_a_missing_result_leaves_its_cells_empty_and_is_named(few, board, workspace):
     board(leave=["E6.1"])
     report.write_all(workspace, **WHERE)
@@ -123,6 +124,7 @@ def test_a_missing_result_leaves_its_cells_empty_and_is_named(few, board, worksp
     assert "E6.1: no result on in_domain" in (workspace.results / "report/index.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_table_a_figure_and_a_page_are_one_file_each(measured, workspace, tmp_path):
     for name in suites.expand([suites.FLOOR_SUITE]):
         measured(name, "retrieval", "letters")

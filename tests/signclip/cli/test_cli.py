@@ -241,6 +241,7 @@ def test_building_a_folder_corpus_writes_manifest_splits_and_dropped_clips(
     assert dropped.values.tolist() == [["broken", "broken.pose", "no frames"]]
 
 
+@pytest.mark.slow
 def test_the_embedded_corpus_builds_to_the_same_bytes_twice(signclip, embedded, tmp_path):
     for out in ("one", "other"):
         outcome = signclip("corpora", "build", "spreadthesign-fingerspelling", "--out", out)

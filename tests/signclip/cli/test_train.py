@@ -41,6 +41,7 @@ def run(tmp_path, monkeypatch, *arguments) -> str:
     return result.output
 
 
+@pytest.mark.slow
 def test_an_experiment_trains_on_a_folder_of_clips(words, tmp_path, monkeypatch):
     output = run(tmp_path, monkeypatch, "E3.2", "--corpus", words, *SMOKE)
     assert "runs/E3.2/0/official" in output

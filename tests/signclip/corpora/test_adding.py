@@ -51,6 +51,7 @@ def run(copy: Path, *arguments) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_a_new_loader_is_one_file_and_one_entry(copy, tmp_path, make_pose, pose_bytes):
     clips = tmp_path / "clips"
     clips.mkdir()

@@ -81,6 +81,7 @@ def do(task, limits=None) -> extract.Done:
     return extract.extract(task, limits or Limits()).value
 
 
+@pytest.mark.slow
 def test_outputs_keep_the_paths_of_the_inputs_and_are_reported(clips, extracted):
     written = sorted(path.relative_to(extracted).as_posix() for path in extracted.rglob("*.pose"))
     assert written == ["a.pose", "more/b.pose"]
@@ -97,6 +98,7 @@ def test_outputs_keep_the_paths_of_the_inputs_and_are_reported(clips, extracted)
     assert rows["reason"].isna().all()
 
 
+@pytest.mark.slow
 def test_poses_are_read_and_preprocessed_like_any_other(extracted, photograph):
     pose = poses.read_pose(extracted / "a.pose")
     assert (pose.header.dimensions.width, pose.header.dimensions.height) == photograph.shape[1::-1]
@@ -107,6 +109,7 @@ def test_poses_are_read_and_preprocessed_like_any_other(extracted, photograph):
     assert poses.preprocess(pose, "reduced_face").shape == (FRAMES, 609)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_pose_is_what_pose_format_writes(clips, extracted, tmp_path):
     from pose_format.bin.pose_estimation import pose_video
@@ -117,6 +120,7 @@ def test_a_pose_is_what_pose_format_writes(clips, extracted, tmp_path):
     assert (tmp_path / "a.pose").read_bytes() == (extracted / "a.pose").read_bytes()
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_what_was_done_before(clips, extracted, tmp_path):
     """Both on one process, in the other order, and in one process with nothing else."""
     extract.run([clips / "more", clips / "a.mp4"], tmp_path / "1", jobs=1, progress=False)
@@ -127,6 +131,7 @@ def test_bytes_do_not_depend_on_what_was_done_before(clips, extracted, tmp_path)
     assert alone.pose.read_bytes() == (extracted / "a.pose").read_bytes()
 
 
+@pytest.mark.slow
 def test_bad_videos_are_named_and_never_become_a_pose(clips, encode, photograph, tmp_path):
     videos, out = tmp_path / "videos", tmp_path / "out"
     videos.mkdir()
@@ -169,6 +174,7 @@ def test_what_mediapipe_says_to_itself_is_not_shown(clips, capfd):
     assert capfd.readouterr().err == "later errors are"
 
 
+@pytest.mark.slow
 def test_a_rotated_video_gives_upright_poses(clips, encode, photograph, extracted, tmp_path):
     lying = np.rot90(photograph, -1)
     frames = [np.ascontiguousarray(lying)] * 2
@@ -425,6 +431,7 @@ def test_two_runs_into_one_folder_are_refused(clips, tmp_path):
         run(clips, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_records_say_what_was_done(clips, extracted):
     record = json.loads((extracted / ".extraction" / "a.json").read_text())
     assert files.is_sealed(record)
@@ -434,6 +441,7 @@ def test_records_say_what_was_done(clips, extracted):
     assert record["settings"]["versions"]["mediapipe"] == "0.10.21"
 
 
+@pytest.mark.slow
 def test_a_video_is_embedded_as_its_extracted_pose_is(clips, extracted):
     """The public API takes videos beside poses (a model of random weights)."""
     import torch

@@ -45,6 +45,7 @@ def test_points_lie_where_theirs_do(videos, ours, name):
         assert np.median(apart) <= limit, part
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_hands_are_seen_as_often_as_by_them(videos, ours, name):
     theirs = detection_rates(poses.read_pose(videos / f"example.{name}.pose"))
@@ -52,6 +53,7 @@ def test_hands_are_seen_as_often_as_by_them(videos, ours, name):
         assert rate == pytest.approx(theirs[part], abs=0.05), part
 
 
+@pytest.mark.slow
 def test_frames_size_and_rate_are_the_videos(ours):
     assert len(ours.body.data) == 133
     assert (ours.header.dimensions.width, ours.header.dimensions.height) == (640, 480)

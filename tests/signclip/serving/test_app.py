@@ -106,6 +106,7 @@ def test_without_an_index_there_are_embeddings_only(serve, clip):
     assert one.client.get("/v1/signs/0/skeleton").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_video_is_embedded_as_its_extracted_pose(served, model, tmp_path):
     """A hostile one is refused; the server reads neither itself, and leaves no file behind."""
     files = {"clip": ("../a.MP4", b"x" * 1000)}

@@ -218,6 +218,7 @@ def test_comments_titles_and_how_often_it_is_saved_do_not_make_another_training(
     assert fingerprint(clip_norm=1.0) != fingerprint()
 
 
+@pytest.mark.slow
 def test_what_a_run_took_is_written_down_with_its_starts(resumed):
     run, _ = resumed
     metrics = checkpoint.read_metrics(run)
@@ -297,6 +298,7 @@ def test_the_first_losses_on_the_embedded_corpus_are_the_golden_ones(
     np.testing.assert_allclose(first["loss"], golden["loss"], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_learning_curves_are_there_as_table_events_and_picture(uninterrupted, long_config):
     rows = pd.read_csv(uninterrupted / curves.CURVES)
     assert rows["epoch"].tolist() == [2, 3]
@@ -314,6 +316,7 @@ def test_learning_curves_are_there_as_table_events_and_picture(uninterrupted, lo
     assert (uninterrupted / curves.PICTURE).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_progress_adds_up_to_the_epochs_also_where_a_run_is_resumed(
     resumed, workspace, long_config
 ):

@@ -54,6 +54,7 @@ def refused(tmp_path, *arguments: object) -> str:
     return str(done.exception)
 
 
+@pytest.mark.slow
 def test_one_command_fine_tunes_a_run_on_a_folder_of_clips(start, words, tmp_path):
     root = words.write()
     run(tmp_path, "--corpus", root, "--init", start)
@@ -100,6 +101,7 @@ def test_without_an_update_it_is_the_model_that_it_started_from(start, words, tm
     assert np.array_equal(signclip.load(folder).embed_pose(clip), model.embed_pose(clip))
 
 
+@pytest.mark.slow
 def test_an_experiments_row_can_start_from_a_model_too(start, words, tmp_path):
     run(tmp_path, "E3.2", "--corpus", words.write(), "--init", start)
     tuned = signclip.load(tmp_path / "runs/E3.2/0/official")
@@ -107,6 +109,7 @@ def test_an_experiments_row_can_start_from_a_model_too(start, words, tmp_path):
     assert tuned.model.config == signclip.load(start).model.config
 
 
+@pytest.mark.slow
 def test_a_released_model_brings_its_vocabulary_or_says_that_it_is_missing(
     released_file, given, vocabulary, words, tmp_path
 ):
@@ -168,6 +171,7 @@ def test_by_default_runs_fine_tuned_from_different_models_have_different_folders
     ]
 
 
+@pytest.mark.slow
 def test_fine_tuning_a_second_model_keeps_the_runs_of_the_first(
     start, workspace, smoke_config, words, tmp_path, monkeypatch
 ):

@@ -40,6 +40,7 @@ def finished(shared_runs, smoke_config, tmp_path) -> Path:
     return tmp_path / smoke_config().run_id.path
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes_side_by_side_or_alone(
     workspace, tmp_path, smoke_config, shared_runs
 ):
@@ -61,6 +62,7 @@ def test_a_finished_run_is_kept_until_something_that_decides_it_changes(
     assert (first / checkpoint.WEIGHTS).stat().st_mtime_ns != stamp
 
 
+@pytest.mark.slow
 def test_clips_read_ahead_by_other_processes_are_the_same_clips(workspace, tmp_path, smoke_config):
     changes = dict(augment=("affine2d", "temporal", "noise"), reshuffle=True, epochs=2)
     runs = [
@@ -75,6 +77,7 @@ def test_clips_read_ahead_by_other_processes_are_the_same_clips(workspace, tmp_p
     assert weights(runs[0]) == weights(runs[1])
 
 
+@pytest.mark.slow
 def test_training_learns_its_own_clips(workspace, tmp_path, smoke_config):
     towers = smoke_config().towers.model_copy(update={"hidden_size": 32, "intermediate_size": 64})
     changes = {"epochs": 12, "learning_rate": 3e-3, "towers": towers}
@@ -210,6 +213,7 @@ def test_a_run_on_another_corpus_is_not_overwritten(workspace, tmp_path, smoke_c
         train.train(smoke_config(corpus="mine"), mine)
 
 
+@pytest.mark.slow
 def test_one_failing_fold_does_not_cost_the_others(workspace, tmp_path, smoke_config):
     bad = smoke_config(fold=7)
     with pytest.raises(ConfigError, match="no fold 7"):
