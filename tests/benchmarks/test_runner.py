@@ -263,6 +263,7 @@ def test_recognition_that_needs_too_large_a_matrix_is_skipped_with_a_warning(
     assert set(protocols("E3.2", "letters")) == set(CLIPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["E7.2", "X"])
 def test_every_protocol_runs_where_languages_and_labels_are_in_training(
     protocols, workspace, encoder
@@ -296,6 +297,7 @@ def test_every_protocol_runs_where_languages_and_labels_are_in_training(
     assert (few["rank"][right] == 1).all()
 
 
+@pytest.mark.slow
 def test_prompts_without_languages_get_no_language_task(protocols):
     found = protocols("E3.2", "letters")
     assert set(found) == {*RECOGNITION, *CLIPS}
@@ -303,6 +305,7 @@ def test_prompts_without_languages_get_no_language_task(protocols):
     assert {found[name].n_evaluated for name in RECOGNITION} == {410}
 
 
+@pytest.mark.slow
 def test_recognition_learns_from_the_training_clips_of_its_fold(protocols, workspace):
     result = protocols("E7.2")["linear_probe"]
     clips = manifest.read(workspace.corpus(NAME)).set_index("id")
@@ -360,6 +363,7 @@ def test_the_result_of_a_task_that_is_skipped_now_is_removed(protocols, workspac
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_on_official_splits_the_oracle_chooses_among_test_prompts(
     protocols, workspace, monkeypatch
 ):

@@ -54,6 +54,7 @@ def test_signing_has_the_upper_body_both_hands_and_lips():
     assert names[graph.skeleton("signing").parents[wrist]] == (BODY, "LEFT_WRIST")
 
 
+@pytest.mark.slow
 def test_the_lips_lie_where_the_mouth_is(embedded):
     """On a real clip: corners at MediaPipe's corners of the mouth, lips below the nose."""
     pose = poses.read_pose(embedded.root / embedded.manifest["path"].iloc[0])

@@ -82,6 +82,7 @@ def test_a_class_without_texts_is_evaluated_by_recognition(module, without_runs)
     assert not list(without_runs.embeddings.rglob("*.npz"))  # a class has no hash
 
 
+@pytest.mark.slow
 def test_a_class_with_texts_is_evaluated_by_every_task(module, without_runs):
     found = measured(without_runs, f"{module}:Texts")
     assert set(found) == set(tasks.all_tasks()) - {"zero_shot_in_vocabulary"}

@@ -53,6 +53,7 @@ def test_a_block_that_nothing_makes_is_an_error(document, source):
         blocks.update(document, source)
 
 
+@pytest.mark.slow
 def test_the_blocks_are_made_from_results(board, source, document, stored, written):
     board()
     for name in (*paper.tables(), "claims"):

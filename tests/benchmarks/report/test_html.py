@@ -307,6 +307,7 @@ def test_a_training_that_results_share_counts_once(result):
     assert list(origins.costs(shown)["id"]) == ["E3", "E5"]
 
 
+@pytest.mark.slow
 def test_sizes_that_were_counted_are_not_told_as_measured_scores(board, workspace, monkeypatch):
     monkeypatch.setattr(report, "figure_names", list)
     board()

@@ -81,6 +81,7 @@ def few(monkeypatch):
     monkeypatch.setattr(report, "_names", names.get)
 
 
+@pytest.mark.slow
 def test_everything_is_written_and_what_is_no_longer_made_disappears(few, board, workspace):
     board()
     folders = ("tables", "figures", "costs", "report")

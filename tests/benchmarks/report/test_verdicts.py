@@ -41,6 +41,7 @@ def test_a_claim_holds_only_if_the_interval_excludes_0(interval, verdict):
     assert verdicts.claim(Measured(*interval)) == verdict
 
 
+@pytest.mark.slow
 def test_the_coefficient_of_variation_is_unbiased_for_a_normal_sample():
     rng = np.random.default_rng(0)
     true = 10.0  # percent
