@@ -45,6 +45,7 @@ repro: $(READY)
 	$(set-profile)
 	@python -m benchmarks check-params
 	@$(dvc-repro)
+	@python -m benchmarks leaderboard
 	@echo && cat results/tables/fingerclip.md
 	@echo && echo "all tables and figures, with verdicts: results/report/index.html"
 
@@ -69,6 +70,7 @@ full: repro
 	$$train pretraining beyond --without everywhere $$folds --seed $$seed; \
 	$$evaluate pretraining tested beyond --without everywhere $$folds --seed $$seed
 	@$(dvc-repro)
+	@python -m benchmarks leaderboard
 
 # --force: otherwise DVC looks for data that no step has made. A plan changes nothing: the profile is
 # put back.
