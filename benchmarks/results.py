@@ -101,7 +101,7 @@ def _possible_ranks(
 def _check_rank(clip: str, rank: int | list[int], labels: float, version: int) -> None:
     if isinstance(rank, int):
         if rank > labels:
-            raise ValueError(f"rank {rank} among {labels}")
+            raise ValueError(f"{clip}: rank {rank} among {labels}")
     elif version < TIES_SINCE:
         raise ValueError(f"{clip}: schema version {version} with rank {rank}")
     elif not rank[0] < rank[1] <= labels or rank[2:] == [1]:
@@ -282,16 +282,22 @@ def unsealed(text: bytes) -> tuple[dict[str, Any], bool]:
     That is checked first, because serialising the values takes three times as long as all else.
 
     Raises:
-        ValueError, TypeError: it is not an object of JSON.
+        ValueError: it is not an object of JSON.
     """
     if line := _SEAL_LINE.search(text):
         content = text[: line.start()] + text[line.end() :]
         if files.sha256_bytes(content) == line[1].decode():
-            return from_json(content), True  # keeps one copy of the clips' names
-    values = files.parse_json(text)
+            return _object(from_json(content)), True  # keeps one copy of the clips' names
+    values = _object(files.parse_json(text))
     whole = files.is_sealed(values)
     values.pop(files.SEAL, None)
     return values, whole
+
+
+def _object(values: Any) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise ValueError(f"a {type(values).__name__}, not an object")
+    return values
 
 
 def load(leaderboard: Path) -> pd.DataFrame:
@@ -315,11 +321,22 @@ def read_all(leaderboard: Path) -> Iterator[Result]:
     return map(read, paths(leaderboard))
 
 
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):  # a folder that is not there has no results
+        raise ConfigError(f"{error.filename}: cannot be read ({error.strerror})")
+
+
 def paths(leaderboard: Path) -> list[Path]:
-    """The files of all results, in order."""
+    """The files of all results, in order.
+
+    Raises:
+        ConfigError: a folder cannot be read.
+    """
     found = (
         Path(folder, name)
-        for folder, _, names in os.walk(leaderboard)  # a quarter of the time of rglob
+        for folder, _, names in os.walk(
+            leaderboard, onerror=_refuse
+        )  # rglob takes four times as long
         for name in names
         if name.endswith(".json") and name != SIDECAR
     )

@@ -69,8 +69,8 @@ def _one_fork_server(request) -> Iterator[None]:
     A server imports what is asked of it before it starts, and nothing afterwards: without this, the
     first test that forks decides, and each fork of the others imports torch again.
     """
-    chosen = "PYTEST_XDIST_WORKER" not in os.environ or request.config.option.markexpr
-    if chosen:  # those that are left ask for little
+    few_forks = request.config.option.markexpr == "not slow"
+    if "PYTEST_XDIST_WORKER" not in os.environ or few_forks:  # what each of them asks for
         yield
         return
     set_preload = forkserver.set_forkserver_preload

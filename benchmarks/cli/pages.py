@@ -141,6 +141,10 @@ def leaderboard(
         list[str] | None,
         typer.Option(help="A group of results to show; repeatable. Default: all."),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="A group of results to leave out; repeatable."),
+    ] = None,
 ) -> None:
     """Write the leaderboard page, results/leaderboard/index.html, and its exports.
 
@@ -153,7 +157,7 @@ def leaderboard(
     """
     from benchmarks.leaderboard import output as board
 
-    for path in board.write(Workspace(), groups=group or None):
+    for path in board.write(Workspace(), groups=group or None, without=without or ()):
         typer.echo(path)
 
 

@@ -1,4 +1,4 @@
-"""Rows, places and columns of a board, from the tidy frame of results.
+"""Rows, places and columns of a board, from results.
 
 Decisions
 * A row is an encoder. Its results in the groups of the pipeline (``repro``, ``full``,

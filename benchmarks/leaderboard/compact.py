@@ -10,7 +10,7 @@ Cost: 0.4 ms a result of 300 clips on one core, and 1 s to start the processes.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -25,7 +25,7 @@ from benchmarks.results import Result
 from signclip.core import workers
 from signclip.core.parallel import chunks, ordered
 
-MANY = 5000  # results; reading fewer takes less time than to start processes
+MANY = 5000  # results; fewer are not read sooner by several processes, which have to start
 PART = 500  # results that a process reads at a time
 
 
@@ -49,19 +49,31 @@ class RowRanks(NamedTuple):
 Compact = tuple[Result, RowRanks]  # the result has no ranks of its own
 
 
-def read_all(leaderboard: Path) -> Iterator[Compact]:
+def read_all(
+    leaderboard: Path, is_shown: Callable[[str], bool] = lambda group: True
+) -> Iterator[Compact]:
     """All results, ordered by path.
 
     Args:
         leaderboard: ``results/leaderboard``; a folder that does not exist has no results.
+        is_shown: of a group; the files of others are not read. Results of version 1 have none.
 
     Raises:
         ConfigError: a file is invalid; see :func:`benchmarks.results.read`.
     """
-    paths = results.paths(leaderboard)
+    paths = [
+        path
+        for path in results.paths(leaderboard)
+        if is_shown(_group(path.relative_to(leaderboard).parts))
+    ]
     processes = workers.cores() if len(paths) > MANY else 1
     for part in ordered(_read, chunks(paths, PART), workers=processes):
         yield from part
+
+
+def _group(parts: tuple[str, ...]) -> str:
+    """The group of a path <group>/<encoder>/<revision>/<file>."""
+    return parts[0] if len(parts) == 4 else ""
 
 
 def _read(paths: Sequence[Path]) -> list[Compact]:

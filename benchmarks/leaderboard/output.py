@@ -1,8 +1,9 @@
 """The page and the exports of the leaderboard, as files.
 
 Decisions
-* Everything is made from files that git tracks (results and points), so the page comes back without
-  data, features or runs, and equal files give an equal page.
+* Everything is made from results and points, so the page comes back without data, features or runs,
+  and equal files give an equal page. ``make repro`` leaves out the group ``local``, which git does
+  not track.
 * The page is ``results/leaderboard/index.html``; exports lie in ``results/leaderboard-exports``,
   because every JSON file below ``results/leaderboard`` is a result.
 
@@ -24,11 +25,14 @@ from signclip.core.workspace import Workspace
 PAGE, EXPORTS = "index.html", "leaderboard-exports"
 
 
-def write(workspace: Workspace, *, groups: Iterable[str] | None = None) -> list[Path]:
+def write(
+    workspace: Workspace, *, groups: Iterable[str] | None = None, without: Iterable[str] = ()
+) -> list[Path]:
     """Write the page and the exports.
 
     Args:
         groups: of results that are shown; None: all.
+        without: groups that are not shown.
 
     Returns:
         The page and the folder of exports.
@@ -36,7 +40,7 @@ def write(workspace: Workspace, *, groups: Iterable[str] | None = None) -> list[
     Raises:
         ConfigError: a result or its metadata are damaged.
     """
-    board, html = build(workspace, groups=groups)
+    board, html = build(workspace, groups=groups, without=without)
     target, folder = workspace.leaderboard / PAGE, workspace.results / EXPORTS
     with files.writing(target):
         files.write_text(target, html)
@@ -44,14 +48,19 @@ def write(workspace: Workspace, *, groups: Iterable[str] | None = None) -> list[
     return [target, folder]
 
 
-def build(workspace: Workspace, *, groups: Iterable[str] | None = None) -> tuple[Board, str]:
+def build(
+    workspace: Workspace, *, groups: Iterable[str] | None = None, without: Iterable[str] = ()
+) -> tuple[Board, str]:
     """The board and its page; arguments and errors are those of :func:`write`."""
-    chosen = None if groups is None else set(groups)
+    chosen, left_out = None if groups is None else set(groups), set(without)
+
+    def is_shown(group: str) -> bool:
+        return (chosen is None or group in chosen) and group not in left_out
+
     with collector_off():
         known = clips.read(workspace.points)
-        found = read_all(workspace.leaderboard)
-        shown = (one for one in found if chosen is None or one[0].group in chosen)
-        table = columns.table_of(shown, workspace.leaderboard)
+        found = read_all(workspace.leaderboard, is_shown)
+        table = columns.table_of(found, workspace.leaderboard)
         board = board_of(table, clips.about(known))
         return board, page.render(board, known, clips.predictions(workspace.points))
 

@@ -37,7 +37,7 @@ from benchmarks.metrics.ties import TiedRanks
 ALL_PAIRS = 64  # rows of a column up to which all pairs are tested
 LEAST_UNITS = 6  # with 5, the smallest two-sided p-value is 2 / 2**5 = 0.06
 MOST_STEPS = 60  # finest step of a clip's share of hits, 1 / MOST_STEPS
-FEW_UNITS = 64  # of a test, up to which long integers are faster than arrays
+FEW_UNITS = 64  # of a test, up to which long integers are mostly faster than arrays
 LEVEL, POWER = 0.05, 0.8
 
 
@@ -134,12 +134,14 @@ def ranks_of(found: Sequence[RowRanks]) -> Ranks:
     tied = {}
     for ids, positions in of_ids.items():
         places = np.searchsorted(clips, ids)
-        rows = [found[position] for position in positions]
-        single = [row.tied is None and bool((row.counts == 1).all()) for row in rows]
-        if all(single):  # as most, and quicker
-            array[np.ix_(positions, places, [0])] = np.stack([row.flat for row in rows])[..., None]
-            continue
-        for position, row in zip(positions, rows, strict=True):
+        single = [
+            at for at in positions if found[at].tied is None and (found[at].counts == 1).all()
+        ]
+        if single:  # as most, and quicker together
+            flat = np.stack([found[at].flat for at in single])
+            array[np.ix_(single, places, [0])] = flat[..., None]
+        for position in sorted({*positions} - {*single}):
+            row = found[position]
             before = np.cumsum(row.counts) - row.counts
             number = np.arange(len(row.flat)) - np.repeat(before, row.counts)  # within its clip
             where = np.repeat(places, row.counts), number

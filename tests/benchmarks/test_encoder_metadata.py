@@ -129,3 +129,12 @@ def test_the_table_of_corpora_is_read_once_for_a_whole_board(monkeypatch):
     first = exposure(about, NAME)
     monkeypatch.setattr(encoder_metadata, "read_yaml", lambda _: pytest.fail("read again"))
     assert exposure(about, NAME) == first
+
+
+@pytest.mark.parametrize("text", ['"text"', "[]", "null", "1"])
+def test_metadata_that_are_no_object_are_refused_in_one_line(tmp_path, text):
+    path = encoder_metadata.sidecar(tmp_path, "submitted", "mine", "1")
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"encoder.json: not valid JSON metadata \(a \w+, not an"):
+        encoder_metadata.find(tmp_path, "submitted", "mine", "1")

@@ -46,3 +46,12 @@ def test_many_results_are_read_by_several_processes_to_the_same(leaderboard, mon
     path.write_text(path.read_text().replace("0.", "0.9", 1))
     with pytest.raises(ConfigError, match="edited after it was written"):
         list(compact.read_all(leaderboard))
+
+
+def test_files_of_groups_that_are_not_shown_are_not_read(leaderboard, drawn):
+    path = drawn("mine", 0.5, group="local").write(leaderboard)
+    path.write_text("damaged")
+    shown = compact.read_all(leaderboard, lambda group: group != "local")
+    assert len(list(shown)) == 12
+    with pytest.raises(ConfigError, match="not a valid result"):
+        list(compact.read_all(leaderboard))
