@@ -308,8 +308,7 @@ def test_a_training_that_results_share_counts_once(result):
 
 
 @pytest.mark.slow
-def test_sizes_that_were_counted_are_not_told_as_measured_scores(board, workspace, monkeypatch):
-    monkeypatch.setattr(report, "figure_names", list)
+def test_sizes_that_were_counted_are_not_told_as_measured_scores(board, workspace):
     board()
     workspace.points.mkdir(parents=True)
     sizes = pd.DataFrame([("E7.2", "v", 203, 609, 217681152)])
